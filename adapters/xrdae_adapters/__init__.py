@@ -1,0 +1,1 @@
+"""Adapters to host frameworks, one module a host; plain xarray needs none."""

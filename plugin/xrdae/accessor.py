@@ -1,0 +1,121 @@
+"""The accessor `ds.xrdae`: sugar over the hooks, one line a method, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xrdae.plugins import manager, to_dataset
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from xrdae.model import Model
+    from xrdae.peaks import Regions
+    from xrdae.plot import Plot
+    from xrdae.synthesis import Position
+
+
+def analyze(obj: Any, model: Model) -> Any:
+    """Attach latents and relevance to any host's object.
+
+    Parameters
+    ----------
+    obj
+        What a plugin can turn into a Dataset: a Dataset, a DataArray, an adapter's object.
+    model
+        A fitted model.
+
+    Returns
+    -------
+    object
+        The host's object, or its replacement, with the results of `encode` and `relevance`.
+    """
+    hook, dataset = manager().hook, to_dataset(obj)
+    result = hook.xrdae_encode(dataset=dataset, model=model).merge(
+        hook.xrdae_relevance(dataset=dataset, model=model, regions="peaks", fill="background"),
+        combine_attrs="override",
+    )
+    return hook.xrdae_attach(obj=obj, result=result)
+
+
+@xr.register_dataset_accessor("xrdae")
+@xr.register_dataarray_accessor("xrdae")
+class XrdaeAccessor:
+    """Fit and apply models to the diffraction patterns of a Dataset (or DataArray).
+
+    Every method returns a new Dataset and leaves this one as it is.
+    """
+
+    def __init__(self, obj: xr.Dataset | xr.DataArray) -> None:
+        self._obj = obj
+
+    def fit(self, *, progress: bool | None = None, **settings: Any) -> Model:
+        """Fit a model; keyword arguments are the fields of `xrdae.Config`."""
+        from xrdae.config import Config
+
+        return manager().hook.xrdae_fit(  # type: ignore[no-any-return]
+            dataset=to_dataset(self._obj), config=Config.from_options(settings), progress=progress
+        )
+
+    def encode(self, model: Model) -> xr.Dataset:
+        """Add `latent`, `latent_std`, `reconstruction_error` and `novelty`: `Model.encode`."""
+        return self._attach(manager().hook.xrdae_encode(dataset=to_dataset(self._obj), model=model))
+
+    def reconstruct(self, model: Model) -> xr.Dataset:
+        """Add `reconstruction`: `Model.reconstruct`."""
+        return self._attach(model.reconstruct(**self._input(model)))
+
+    def relevance(
+        self, model: Model, regions: Regions = "peaks", fill: str = "background"
+    ) -> xr.Dataset:
+        """Add `relevance`, `latent_shift` and `relevance_profile`: `Model.relevance`."""
+        return self._attach(
+            manager().hook.xrdae_relevance(
+                dataset=to_dataset(self._obj), model=model, regions=regions, fill=fill
+            )
+        )
+
+    def synthesize(
+        self,
+        model: Model,
+        *,
+        between: tuple[Position, Position] | None = None,
+        n: int = 5,
+        endpoints: bool = False,
+        at: Mapping[str, Sequence[float]] | None = None,
+        latent: npt.ArrayLike | None = None,
+    ) -> xr.Dataset:
+        """Add `synthesized` and its companions: `Model.synthesize`."""
+        from xrdae.synthesis import Request
+
+        request = Request(between=between, n=n, endpoints=endpoints, at=at, latent=latent)
+        return self._attach(
+            manager().hook.xrdae_synthesize(
+                dataset=to_dataset(self._obj), model=model, request=request
+            )
+        )
+
+    def estimate(
+        self, model: Model, label: str, *, reference: xr.Dataset | None = None
+    ) -> xr.Dataset:
+        """Add `<label>_estimate` and `<label>_std`: `Model.estimate`."""
+        return self._attach(model.estimate(label=label, reference=reference, **self._input(model)))
+
+    @property
+    def plot(self) -> Plot:
+        """Plots of results that are attached: `plot.latent()`, `.relevance()`, `.synthesis()`."""
+        from xrdae.plot import Plot
+
+        return Plot(to_dataset(self._obj))
+
+    def _input(self, model: Model) -> dict[str, Any]:
+        dataset = to_dataset(self._obj)
+        inputs = manager().hook.xrdae_model_input(dataset=dataset, model=model)
+        return {"dataset": dataset, "inputs": inputs}
+
+    def _attach(self, result: xr.Dataset) -> xr.Dataset:
+        attached: xr.Dataset = manager().hook.xrdae_attach(obj=self._obj, result=result)
+        return attached

@@ -1,0 +1,88 @@
+"""The truncated singular value decomposition that is the autoencoder's outer linear layer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+Float32 = npt.NDArray[np.float32]
+Float = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Basis:
+    """Orthonormal directions that hold what varies between the training patterns.
+
+    Attributes
+    ----------
+    components
+        `(component, channel)`, orthonormal rows, each with its largest entry positive.
+    variance
+        `(component,)`, variance of the training coefficients.
+    noise
+        Variance a channel that the basis leaves over.
+    """
+
+    components: Float32
+    variance: Float
+    noise: float
+
+    def project(self, inputs: Float32) -> Float32:
+        """Return coefficients `(pattern, component)` of model input `(pattern, channel)`."""
+        return inputs @ self.components.T
+
+    def expand(self, coefficients: npt.NDArray[np.floating]) -> Float32:
+        """Return model input `(..., channel)` of coefficients `(..., component)`."""
+        return np.asarray(coefficients @ self.components, dtype=np.float32)
+
+    def fill(self, inputs: Float32) -> Float32:
+        """Replace NaN in model input `(pattern, channel)` by what the measured channels imply.
+
+        The coefficients are those of largest posterior probability given the measured channels,
+        with the training variance as prior (probabilistic PCA: Tipping and Bishop, 1999,
+        doi:10.1111/1467-9868.00196). A pattern without any measured channel stays NaN.
+        """
+        missing = np.isnan(inputs)
+        incomplete = missing.any(axis=1) & ~missing.all(axis=1)
+        if not incomplete.any():
+            return inputs
+        out = inputs.copy()
+        gaps, which = np.unique(missing[incomplete], axis=0, return_inverse=True)
+        rows = np.flatnonzero(incomplete)
+        ridge = np.diag(max(self.noise, 1e-9) / np.maximum(self.variance, 1e-12))
+        for i, gap in enumerate(gaps):
+            at = rows[which == i]
+            seen = self.components[:, ~gap].astype(np.float64)
+            right = seen @ inputs[np.ix_(at, ~gap)].T.astype(np.float64)
+            coefficients = scipy.linalg.solve(seen @ seen.T + ridge, right, assume_a="pos")
+            out[np.ix_(at, gap)] = coefficients.T @ self.components[:, gap]
+        return out
+
+
+def find_basis(inputs: Float32, rank: int) -> Basis:
+    """Find the basis of training patterns `(pattern, channel)`, NaN counting as the mean.
+
+    The eigenvectors of the smaller of the two Gram matrices, in float64; directions without
+    variance are left out, so there are at most `min(rank, pattern, channel)` components.
+    """
+    x = np.nan_to_num(inputs, nan=0.0).astype(np.float64)
+    n, p = x.shape
+    gram = x @ x.T if n <= p else x.T @ x
+    size = gram.shape[0]
+    top = (max(0, size - rank), size - 1)
+    power, vectors = scipy.linalg.eigh(gram, subset_by_index=top)
+    power, vectors = power[::-1], vectors[:, ::-1]
+    keep = power > 1e-10 * max(power[0], 1e-30)
+    keep[0] = True  # patterns that are all equal still get one direction
+    power, vectors = np.maximum(power[keep], 0.0), vectors[:, keep]
+    components = vectors.T @ x if n <= p else vectors.T
+    norms = np.linalg.norm(components, axis=1, keepdims=True)
+    components = np.where(norms > 0, components / np.where(norms > 0, norms, 1), p**-0.5)
+    largest = np.abs(components).argmax(axis=1)[:, None]
+    components *= np.where(np.take_along_axis(components, largest, axis=1) < 0, -1.0, 1.0)
+    left = max(float(np.trace(gram) - power.sum()), 0.0)
+    noise = left / (n * max(p - power.size, 1))
+    return Basis(components.astype(np.float32), power / n, noise)

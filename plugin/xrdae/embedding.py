@@ -1,0 +1,61 @@
+"""A first map of the patterns, from distances along their manifold, to start training from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
+from scipy.spatial.distance import cdist
+
+Float = npt.NDArray[Any]
+
+LANDMARKS = 1000
+NEIGHBOURS = 8
+
+
+def geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
+    """Return a map `(pattern, latent_axis)`, centred, of root mean square one, without chance.
+
+    Isomap (Tenenbaum et al., 2000, doi:10.1126/science.290.5500.2319): classical scaling of the
+    shortest paths over a graph of nearest neighbours. The graph is joined by its minimum spanning
+    tree, so that groups of patterns without a bridge still get a place. Beyond 1000 patterns,
+    evenly chosen landmarks are embedded and the others placed between their nearest ones.
+    """
+    x = np.asarray(coefficients, dtype=np.float64)
+    rows = np.unique(np.linspace(0, len(x) - 1, min(LANDMARKS, len(x))).astype(int))
+    distances = cdist(x[rows], x[rows])
+    paths = shortest_path(_neighbour_graph(distances), directed=False)
+    n = len(rows)
+    centring = np.eye(n) - 1 / n
+    top = min(n_latent, n)
+    power, vectors = scipy.linalg.eigh(
+        -0.5 * centring @ paths**2 @ centring, subset_by_index=(n - top, n - 1)
+    )
+    placed = np.zeros((n, n_latent))
+    placed[:, :top] = (vectors * np.sqrt(np.maximum(power, 0)))[:, ::-1]
+    if n < len(x):
+        near = cdist(x, x[rows])
+        first = np.argpartition(near, 3, axis=1)[:, :4]
+        weight = 1 / (np.take_along_axis(near, first, axis=1) + 1e-9)
+        placed = np.einsum("nk,nkl->nl", weight / weight.sum(1, keepdims=True), placed[first])
+    placed -= placed.mean(axis=0)
+    size = np.sqrt((placed**2).mean())
+    return placed / size if size > 0 else placed
+
+
+def _neighbour_graph(distances: Float) -> csr_array:
+    """Return the symmetric graph of nearest neighbours, joined by the minimum spanning tree."""
+    n = len(distances)
+    k = min(NEIGHBOURS, n - 1)
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, 1 : k + 1]
+    keep = np.zeros((n, n), dtype=bool)
+    np.put_along_axis(keep, nearest, True, axis=1)
+    # A distance of zero would read as "no edge": duplicates get a tiny one.
+    length = np.maximum(distances, 1e-12 * max(float(distances.max()), 1e-300))
+    np.fill_diagonal(length, 0)
+    keep |= minimum_spanning_tree(length).toarray() > 0
+    return csr_array(np.where(keep | keep.T, length, 0))

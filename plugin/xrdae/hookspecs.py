@@ -1,0 +1,55 @@
+"""The hooks of xrdae, for hosts and facilities: pluggy project name and entry-point group `xrdae`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xrdae.config import Config
+    from xrdae.model import Model
+    from xrdae.peaks import Regions
+    from xrdae.synthesis import Request
+
+hookspec = pluggy.HookspecMarker("xrdae")
+hookimpl = pluggy.HookimplMarker("xrdae")
+
+
+@hookspec(firstresult=True)
+def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
+    """Turn a host's object into a Dataset by the convention, lazily; None where it is not yours."""
+
+
+@hookspec(firstresult=True)
+def xrdae_model_input(dataset: xr.Dataset, model: Model) -> xr.DataArray | None:
+    """Turn labelled patterns into model input (..., channel) on the model's axis and scale."""
+
+
+@hookspec(firstresult=True)
+def xrdae_fit(dataset: xr.Dataset, config: Config, progress: bool | None) -> Model | None:
+    """Fit a model to labelled patterns."""
+
+
+@hookspec(firstresult=True)
+def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset | None:
+    """Encode labelled patterns: a Dataset of `latent` and its companions."""
+
+
+@hookspec(firstresult=True)
+def xrdae_relevance(
+    dataset: xr.Dataset, model: Model, regions: Regions, fill: str
+) -> xr.Dataset | None:
+    """Mask each region of each pattern: a Dataset of relevance maps."""
+
+
+@hookspec(firstresult=True)
+def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.Dataset | None:
+    """Decode the points that a request asks for: a Dataset of synthesized patterns."""
+
+
+@hookspec(firstresult=True)
+def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
+    """Put a result into, or beside, the host's object and return it (or its replacement)."""

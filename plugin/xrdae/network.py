@@ -1,0 +1,111 @@
+"""An ensemble of small autoencoders on basis coefficients, computed as one batched network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+Layer = tuple[Tensor, Tensor]  # weight (member, in, out), bias (member, 1, out)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Members share their shapes; every product is one `torch.baddbmm` over all of them.
+
+    Attributes
+    ----------
+    encoder, decoder
+        Layers; silu between them, none after the last.
+    input_scale
+        What coefficients are multiplied by before the encoder.
+    """
+
+    encoder: tuple[Layer, ...]
+    decoder: tuple[Layer, ...]
+    input_scale: float
+
+    @property
+    def members(self) -> int:
+        """Number of autoencoders."""
+        return self.encoder[0][0].shape[0]
+
+    @property
+    def n_latent(self) -> int:
+        """Number of latent axes."""
+        return self.encoder[-1][0].shape[2]
+
+    def encode(self, coefficients: Tensor) -> Tensor:
+        """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
+        return _forward(self.encoder, coefficients * self.input_scale)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return coefficients `(member, pattern, component)`.
+
+        `latent` is `(pattern, latent_axis)`, the same for all members, or has a member axis.
+        """
+        return _forward(self.decoder, latent)
+
+    def parameters(self) -> list[Tensor]:
+        """Return every weight and bias."""
+        return [tensor for layer in (*self.encoder, *self.decoder) for tensor in layer]
+
+    def with_parameters(self, parameters: list[Tensor]) -> Ensemble:
+        """Return the ensemble with other weights, in the order of `parameters`."""
+        pairs = list(zip(parameters[::2], parameters[1::2], strict=True))
+        n = len(self.encoder)
+        return Ensemble(tuple(pairs[:n]), tuple(pairs[n:]), self.input_scale)
+
+    def transform_latents(self, matrix: Tensor, shift: Tensor) -> Ensemble:
+        """Return the same autoencoders with latents `(z - shift) @ matrix`.
+
+        The change is folded into the layers on both sides of the latents.
+
+        Parameters
+        ----------
+        matrix
+            `(member, latent_axis, latent_axis)`, invertible.
+        shift
+            `(member, 1, latent_axis)`.
+        """
+        weight, bias = self.encoder[-1]
+        last = (weight @ matrix, (bias - shift) @ matrix)
+        weight, bias = self.decoder[0]
+        first = (torch.linalg.solve(matrix, weight), bias + shift @ weight)
+        return Ensemble((*self.encoder[:-1], last), (first, *self.decoder[1:]), self.input_scale)
+
+
+def new_ensemble(
+    n_component: int,
+    *,
+    n_latent: int,
+    members: int,
+    hidden: tuple[int, ...],
+    input_scale: float,
+    generator: torch.Generator,
+) -> Ensemble:
+    """Return an ensemble with random weights of variance 1/in, smaller in the last layers."""
+
+    def layers(sizes: tuple[int, ...]) -> tuple[Layer, ...]:
+        made = []
+        for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            size = (0.3 if i == len(sizes) - 2 else 1.0) * n_in**-0.5
+            weight = torch.randn(members, n_in, n_out, generator=generator) * size
+            made.append((weight, torch.zeros(members, 1, n_out)))
+        return tuple(made)
+
+    return Ensemble(
+        layers((n_component, *hidden, n_latent)),
+        layers((n_latent, *hidden[::-1], n_component)),
+        input_scale,
+    )
+
+
+def _forward(layers: tuple[Layer, ...], x: Tensor) -> Tensor:
+    h = x.expand(layers[0][0].shape[0], *x.shape[-2:])  # (member, pattern, in)
+    for weight, bias in layers[:-1]:
+        h = silu(torch.baddbmm(bias, h, weight))  # (member, pattern, hidden)
+    weight, bias = layers[-1]
+    return torch.baddbmm(bias, h, weight)  # (member, pattern, out)

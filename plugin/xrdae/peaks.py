@@ -1,0 +1,113 @@
+"""Regions of the diffraction axis: peaks found in the data, sliding windows, or given bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+import scipy.signal
+
+from xrdae.axes import Axis
+from xrdae.errors import DataError
+
+Float = npt.NDArray[Any]
+Regions = str | npt.ArrayLike
+
+PROMINENCE = 0.01  # of the strongest peak's, below which a bump is no peak
+
+
+def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> Float:
+    """Return bounds `(region, 2)` on the model's axis, start before stop, in its units.
+
+    Parameters
+    ----------
+    mean
+        `(channel,)`, mean of the scaled training patterns.
+    axis
+        The model's axis.
+    data_axis
+        The axis in whose units the regions are given.
+    regions
+        "peaks", a window's width (windows slide by half of it), or bounds `(region, 2)`.
+
+    Raises
+    ------
+    DataError
+        If the regions are none of these, or hold no channel of the model's axis.
+    """
+    if isinstance(regions, str):
+        if regions != "peaks":
+            raise DataError(
+                f"regions={regions!r} is not known; give 'peaks', a window's width in "
+                f"{data_axis.units}, or bounds of shape (region, 2)"
+            )
+        return peak_bounds(mean, axis.values)
+    given = np.asarray(regions, dtype=np.float64)
+    sliding = given.ndim == 0
+    if sliding:
+        given = _sliding(data_axis, float(given))
+    if given.ndim != 2 or given.shape[1] != 2 or not len(given):
+        raise DataError(f"regions have shape {given.shape}; bounds are of shape (region, 2)")
+    bounds = np.sort(data_axis.convert(given, axis.kind, axis.wavelength), axis=1)
+    start, stop = channels(axis, bounds).T
+    holds = stop > start
+    if sliding and holds.any():
+        return bounds[holds]  # an irregular axis has gaps, and the model's may be shorter
+    if not holds.all():
+        low, high = given[np.argmin(holds)]
+        ends = axis.convert(axis.values[[0, -1]], data_axis.kind, data_axis.wavelength)
+        raise DataError(
+            f"region {np.argmin(holds)} ({low:g} to {high:g} {data_axis.units}) holds no channel of "
+            f"the model's axis, {ends.min():.4g} to {ends.max():.4g} {data_axis.units}"
+        )
+    return bounds
+
+
+def channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
+    """Return `(region, 2)`: first channel of each region and the one after its last."""
+    start = np.searchsorted(axis.values, bounds[:, 0], side="left")
+    stop = np.searchsorted(axis.values, bounds[:, 1], side="right")
+    return np.stack([start, stop], axis=1)
+
+
+def _sliding(axis: Axis, width: float) -> Float:
+    low, high = axis.values[[0, -1]]
+    if not 0 < width <= high - low:
+        raise DataError(
+            f"regions={width} {axis.units} is no window's width on an axis of "
+            f"{high - low:.4g} {axis.units}"
+        )
+    start = np.arange(low, high - width / 2, width / 2)
+    return np.stack([start, np.minimum(start + width, high)], axis=1)
+
+
+def peak_bounds(mean: Float, positions: Float) -> Float:
+    """Return the bounds `(region, 2)` of the peaks of a mean pattern, strongest or not.
+
+    A peak stands out by more than 1 % of the strongest one and by five times the noise; it
+    reaches to where it has fallen to a tenth of its prominence, and not beyond the valley to its
+    neighbour. Where peaks move from pattern to pattern, the mean's broad ones span the movement.
+    """
+    smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
+    # Robust spread of second differences: noise, not peaks (white noise would give sqrt(6)).
+    noise = 1.4826 * np.median(np.abs(np.diff(mean, 2))) / np.sqrt(6) if mean.size > 2 else 0.0
+    padded = np.concatenate([[smooth.min()], smooth, [smooth.min()]])  # peaks cut by the range
+    everything, properties = scipy.signal.find_peaks(padded, prominence=0)
+    if not everything.size:
+        return positions[[0, -1]][None, :]
+    limit = max(PROMINENCE * properties["prominences"].max(), 5 * noise)
+    keep = properties["prominences"] >= limit
+    tops = everything[keep]
+    prominences = tuple(
+        properties[name][keep] for name in ("prominences", "left_bases", "right_bases")
+    )
+    _, _, left, right = scipy.signal.peak_widths(
+        padded, tops, rel_height=0.9, prominence_data=prominences
+    )
+    valleys = [a + int(np.argmin(padded[a : b + 1])) for a, b in zip(tops, tops[1:], strict=False)]
+    left = np.maximum(left, np.array([0, *valleys]))
+    right = np.minimum(right, np.array([*valleys, padded.size - 1]))
+    index = np.arange(positions.size)
+    return np.stack([np.interp(side - 1, index, positions) for side in (left, right)], axis=1)

@@ -1,0 +1,59 @@
+"""The plugin manager: built-ins and third parties come in by the entry-point group `xrdae`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from importlib.metadata import entry_points
+from typing import Any
+
+import pluggy
+
+from xrdae import hookspecs
+
+GROUP = "xrdae"
+
+
+@functools.cache
+def manager() -> pluggy.PluginManager:
+    """Return the process-wide manager, made at the first call.
+
+    Entry points are loaded one by one: a broken one warns and is skipped. The environment variable
+    `XRDAE_BLOCK_PLUGINS` holds names of entry points, separated by commas, that are not loaded.
+    """
+    pm = pluggy.PluginManager(GROUP)
+    pm.add_hookspecs(hookspecs)
+    for name in filter(None, os.environ.get("XRDAE_BLOCK_PLUGINS", "").split(",")):
+        pm.set_blocked(name.strip())
+    for point in entry_points(group=GROUP):
+        if pm.is_blocked(point.name) or pm.has_plugin(point.name):
+            continue
+        try:
+            pm.register(point.load(), name=point.name)
+        except Exception as error:
+            warnings.warn(
+                f"xrdae plugin {point.name!r} ({point.value}) is skipped: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+    pm.check_pending()
+    return pm
+
+
+def to_dataset(obj: Any) -> Any:
+    """Return a host's object as a Dataset, through the hook.
+
+    Raises
+    ------
+    TypeError
+        If no plugin knows the object.
+    """
+    dataset = manager().hook.xrdae_to_dataset(obj=obj)
+    if dataset is None:
+        known = sorted(name for name, _ in manager().list_name_plugin())
+        raise TypeError(
+            f"no plugin turns a {type(obj).__module__}.{type(obj).__qualname__} into a Dataset; "
+            f"plugins: {', '.join(known)}"
+        )
+    return dataset

@@ -1,0 +1,231 @@
+"""From measured intensities to model input: regrid, background, scale, centre; and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from xrdae.axes import Axis
+from xrdae.errors import DataError
+
+Float32 = npt.NDArray[np.float32]
+Float = npt.NDArray[Any]
+
+MIN_COVERAGE = 0.8  # of the model's axis, below which a dataset is refused
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Preparation:
+    """What turns intensities on the model's axis into model input, found from the training data.
+
+    Model input is `(intensity / scale - mean) / gain`: every pattern divided by its own scale,
+    centred, and all divided by one number. Centring and the one global scale cut the
+    reconstruction error several times against raw intensities.
+
+    Attributes
+    ----------
+    axis
+        The model's axis, `(channel,)`.
+    scale
+        "max" or "area": what each pattern is divided by.
+    background, background_options
+        See `Config`.
+    mean
+        `(channel,)`, mean of the scaled training patterns.
+    gain
+        Root of the mean squared norm of the centred training patterns.
+    typical_scale
+        Median scale of the training patterns, in intensity units.
+    """
+
+    axis: Axis
+    scale: str
+    background: str
+    background_options: Mapping[str, Any]
+    mean: Float32
+    gain: float
+    typical_scale: float
+
+    def apply(self, intensity: Float) -> tuple[Float32, Float]:
+        """Return model input `(pattern, channel)`, NaN where not measured, and scales `(pattern,)`.
+
+        A pattern without a positive finite intensity has the scale NaN and is all NaN.
+        """
+        scaled, scale = scale_patterns(
+            intensity, self.scale, self.axis.values, self.background, self.background_options
+        )
+        scaled -= self.mean
+        scaled /= np.float32(self.gain)
+        return scaled, scale
+
+    def scaled(self, inputs: Float) -> Float:
+        """Return scaled intensity `(..., channel)` of model input."""
+        return np.asarray(inputs * np.float32(self.gain) + self.mean)
+
+
+def scale_patterns(
+    intensity: Float,
+    scale: str,
+    positions: Float,
+    background: str = "none",
+    background_options: Mapping[str, Any] | None = None,
+) -> tuple[Float32, Float]:
+    """Subtract the background and divide each pattern by its maximum or its mean.
+
+    Parameters
+    ----------
+    intensity
+        `(pattern, channel)`, NaN where not measured.
+    scale
+        "max" or "area".
+    positions
+        `(channel,)`, the axis.
+    background, background_options
+        Name of a `pybaselines.Baseline` method and its keyword arguments, or "none".
+
+    Returns
+    -------
+    tuple
+        Scaled patterns `(pattern, channel)` and scales `(pattern,)`.
+    """
+    x = np.array(intensity, dtype=np.float64)
+    x[~np.isfinite(x)] = np.nan
+    if background != "none":
+        x -= estimate_background(x, positions, background, background_options or {})
+    measured = ~np.isnan(x)
+    if scale == "max":
+        size = np.where(measured, x, -np.inf).max(axis=1)
+    else:
+        size = np.where(measured, x, 0).sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
+    size = np.where((size > 0) & np.isfinite(size), size, np.nan)
+    return (x / size[:, None]).astype(np.float32), size
+
+
+def estimate_background(
+    intensity: Float, positions: Float, method: str, options: Mapping[str, Any]
+) -> Float:
+    """Return the background `(pattern, channel)` by a method of `pybaselines.Baseline`."""
+    try:
+        from pybaselines import Baseline
+    except ImportError as error:
+        raise ImportError(
+            f"background={method!r} needs pybaselines: pip install 'xrdae[background]'"
+        ) from error
+    fitter = getattr(Baseline(x_data=positions), method, None)
+    if fitter is None or method.startswith("_"):
+        raise DataError(
+            f"background={method!r} is no method of pybaselines.Baseline; try 'snip' or 'arpls'"
+        )
+    out = np.zeros_like(intensity)
+    for i, pattern in enumerate(intensity):
+        measured = np.isfinite(pattern)
+        if measured.any():
+            whole = np.interp(positions, positions[measured], pattern[measured])
+            out[i] = fitter(whole, **options)[0]
+    return out
+
+
+def find_preparation(
+    intensity: Float,
+    axis: Axis,
+    *,
+    scale: str,
+    background: str = "none",
+    background_options: Mapping[str, Any] | None = None,
+) -> tuple[Preparation, Float32, Float]:
+    """Find mean and gain from training patterns on the model's axis.
+
+    Returns
+    -------
+    tuple
+        The preparation, the training patterns as model input `(pattern, channel)`, and their
+        scales `(pattern,)`.
+    """
+    options = dict(background_options or {})
+    scaled, size = scale_patterns(intensity, scale, axis.values, background, options)
+    measured = np.isfinite(scaled)
+    total = np.where(measured, scaled, 0).sum(axis=0, dtype=np.float64)
+    mean = (total / np.maximum(measured.sum(axis=0), 1)).astype(np.float32)
+    centred = np.where(measured, scaled - mean, 0)
+    gain = float(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).mean()))
+    # Patterns that are all equal leave nothing but rounding; do not blow that up.
+    gain = gain if gain > 1e-6 * float(np.linalg.norm(mean)) else float(np.linalg.norm(mean))
+    prepared = Preparation(axis, scale, background, options, mean, gain, float(np.nanmedian(size)))
+    return prepared, ((scaled - mean) / np.float32(gain)).astype(np.float32), size
+
+
+def regridder(source: Axis, target: Axis) -> Callable[[Float], Float]:
+    """Return a function that brings `(..., source channel)` to `(..., target channel)`.
+
+    Where the target is coarser than the source by half or more, source channels are averaged
+    over the target's bin; elsewhere it is linear interpolation. Target channels outside the
+    source, or that touch a source channel that is NaN, become NaN.
+    """
+    if source.same_as(target):
+        return lambda intensity: intensity
+    at = target.convert(target.values, source.kind, source.wavelength)
+    order = np.argsort(at)
+    weights = scipy.sparse.csr_array(_weights(source.values, at[order])[np.argsort(order)].T)
+    touched = scipy.sparse.csr_array((weights != 0).astype(np.float64))
+    outside = ~np.asarray(touched.sum(axis=0) > 0).ravel()
+
+    def regrid(intensity: Float) -> Float:
+        flat = np.asarray(intensity, dtype=np.float64).reshape(-1, source.values.size)
+        missing = ~np.isfinite(flat)
+        out = np.asarray(np.where(missing, 0, flat) @ weights)
+        if missing.any():
+            out[(missing.astype(np.float64) @ touched) > 0] = np.nan
+        out[:, outside] = np.nan
+        return out.reshape(*np.shape(intensity)[:-1], -1)
+
+    return regrid
+
+
+def _weights(source: Float, target: Float) -> Any:
+    """Return sparse weights `(target channel, source channel)`; both axes increase."""
+    finite = np.isfinite(target)
+    right = np.clip(np.searchsorted(source, target), 1, source.size - 1)
+    fraction = (target - source[right - 1]) / (source[right] - source[right - 1])
+    inside = finite & (fraction >= -1e-6) & (fraction <= 1 + 1e-6)
+    fraction = np.clip(np.where(inside, fraction, 0), 0, 1)
+    width = np.gradient(target)
+    coarse = inside & (width >= 1.5 * (source[right] - source[right - 1]))
+    rows, columns, values = [], [], []
+    linear = np.flatnonzero(inside & ~coarse)
+    for column, weight in ((right - 1, 1 - fraction), (right, fraction)):
+        rows.append(linear)
+        columns.append(column[linear])
+        values.append(weight[linear])
+    for i in np.flatnonzero(coarse):
+        low, high = np.searchsorted(source, [target[i] - width[i] / 2, target[i] + width[i] / 2])
+        columns.append(np.arange(low, max(high, low + 1)))
+        rows.append(np.full(columns[-1].size, i))
+        values.append(np.full(columns[-1].size, 1 / columns[-1].size))
+    entries = (np.concatenate(rows), np.concatenate(columns))
+    matrix = scipy.sparse.coo_array(
+        (np.concatenate(values), entries), shape=(target.size, source.size)
+    ).tocsr()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def check_coverage(source: Axis, target: Axis) -> None:
+    """Refuse a dataset that covers too little of the model's axis."""
+    ends = source.convert(source.values[[0, -1]], target.kind, target.wavelength)
+    low, high = np.sort(np.where(np.isfinite(ends), ends, np.inf if target.kind == "d" else np.nan))
+    model_low, model_high = target.values[[0, -1]]
+    # Half a channel of leeway at each end: rounding must not cost coverage.
+    shared = min(high, model_high) - max(low, model_low)
+    coverage = max(0.0, shared) / (model_high - model_low)
+    if not coverage >= MIN_COVERAGE:
+        raise DataError(
+            f"the data cover {low:.4g} to {high:.4g} {target.units} ({target.kind}), "
+            f"{coverage:.0%} of the model's {model_low:.4g} to {model_high:.4g}; at least "
+            f"{MIN_COVERAGE:.0%} is needed: fit a model on the shared range, for example "
+            f"ds.sel({target.kind}=slice(low, high)).xrdae.fit()"
+        )

@@ -1,0 +1,204 @@
+"""Model files: netCDF4 through a DataTree, plain arrays and JSON; nothing in them can run."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xrdae.autoencoder import Autoencoder, Support
+from xrdae.axes import UNITS, Axis
+from xrdae.basis import Basis
+from xrdae.config import Config
+from xrdae.errors import FormatError
+from xrdae.network import Ensemble, Layer
+from xrdae.prepare import Preparation
+
+FORMAT = "xrdae-model"
+FORMAT_VERSION = 1
+
+
+def write(
+    path: str | os.PathLike[str],
+    *,
+    config: Config,
+    autoencoder: Autoencoder,
+    support: Support,
+    labels: xr.Dataset,
+    history: xr.Dataset,
+    provenance: dict[str, Any],
+) -> None:
+    """Write a model's parts to a netCDF4 file: beside it first, then renamed, never half a file."""
+    preparation, basis, ensemble = (
+        autoencoder.preparation,
+        autoencoder.basis,
+        autoencoder.ensemble,
+    )
+    axis = preparation.axis
+    layers = {
+        f"{side}_{i}_{part}": (
+            (f"member_{side}_{i}_{part}", f"in_{side}_{i}_{part}", f"out_{side}_{i}_{part}"),
+            tensor.numpy(),
+        )
+        for side in ("encoder", "decoder")
+        for i, layer in enumerate(getattr(ensemble, side))
+        for part, tensor in zip(("weight", "bias"), layer, strict=True)
+    }
+    groups = {
+        "/preparation": xr.Dataset(
+            {
+                "mean": ("channel", preparation.mean),
+                "axis": ("channel", axis.values, {"units": axis.units}),
+            },
+            attrs={
+                "axis_kind": axis.kind,
+                "wavelength": np.nan if axis.wavelength is None else axis.wavelength,
+                "gain": preparation.gain,
+                "typical_scale": preparation.typical_scale,
+            },
+        ),
+        "/basis": xr.Dataset(
+            {
+                "components": (("component", "channel"), basis.components),
+                "variance": ("component", basis.variance),
+            },
+            attrs={"noise": basis.noise},
+        ),
+        "/ensemble": xr.Dataset(layers, attrs={"input_scale": ensemble.input_scale}),
+        "/support": xr.Dataset(
+            {"latents": (("reference", "latent_axis"), support.latents)},
+            attrs={"error_limit": support.error_limit, "distance_limit": support.distance_limit},
+        ),
+        "/labels": labels,
+        "/history": history,
+    }
+    root = xr.Dataset(
+        attrs={
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "config": config.to_json(),
+            "provenance": json.dumps(provenance),
+        }
+    )
+    target = Path(path)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a model's parts, by the names of `write`'s arguments.
+
+    Raises
+    ------
+    FormatError
+        If the file is no xrdae model, a newer one, or damaged.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no model file {os.fspath(path)!r}")
+    try:
+        with xr.open_datatree(path, engine="netcdf4", decode_cf=False) as opened:
+            attrs = dict(opened.attrs)
+            _check_format(path, attrs)
+            tree = opened.load()
+    except FormatError:
+        raise
+    except Exception as error:  # the netCDF library's own errors say nothing that helps
+        raise FormatError(
+            f"{os.fspath(path)!r} cannot be read as netCDF4 ({error}); give a file that "
+            "model.save() wrote"
+        ) from error
+    try:
+        return _parts(tree)
+    except Exception as error:
+        raise FormatError(
+            f"{os.fspath(path)!r} is a damaged xrdae model ({type(error).__name__}: {error}); "
+            "save it again from the model"
+        ) from error
+
+
+def _check_format(path: str | os.PathLike[str], attrs: dict[str, Any]) -> None:
+    if attrs.get("format") != FORMAT:
+        raise FormatError(
+            f"{os.fspath(path)!r} is not an xrdae model (its attribute 'format' is "
+            f"{attrs.get('format')!r}, not {FORMAT!r}); give a file that model.save() wrote"
+        )
+    version = attrs.get("format_version")
+    if not isinstance(version, int | np.integer) or not 1 <= version <= FORMAT_VERSION:
+        raise FormatError(
+            f"{os.fspath(path)!r} has model format {version}; this xrdae reads up to "
+            f"{FORMAT_VERSION}: update xrdae"
+        )
+
+
+def _parts(tree: xr.DataTree) -> dict[str, Any]:
+    config = Config.from_options(json.loads(tree.attrs["config"]))
+    preparation, basis, support = (
+        tree[name].to_dataset() for name in ("preparation", "basis", "support")
+    )
+    wavelength = float(preparation.attrs["wavelength"])
+    kind = str(preparation.attrs["axis_kind"])
+    if kind not in UNITS:
+        raise ValueError(f"axis kind {kind!r} is not one of {list(UNITS)}")
+    axis = Axis(kind, preparation["axis"].values, None if np.isnan(wavelength) else wavelength)
+    autoencoder = Autoencoder(
+        Preparation(
+            axis=axis,
+            scale=config.scale,
+            background=config.background,
+            background_options=dict(config.background_options),
+            mean=preparation["mean"].values,
+            gain=float(preparation.attrs["gain"]),
+            typical_scale=float(preparation.attrs["typical_scale"]),
+        ),
+        Basis(basis["components"].values, basis["variance"].values, float(basis.attrs["noise"])),
+        _ensemble(tree["ensemble"].to_dataset()),
+    )
+    n_channel, n_component = axis.values.size, basis.sizes["component"]
+    ensemble = autoencoder.ensemble
+    expected = {
+        "mean": (preparation["mean"].shape, (n_channel,)),
+        "components": (basis["components"].shape, (n_component, n_channel)),
+        "first layer": (ensemble.encoder[0][0].shape[1], n_component),
+        "last layer": (ensemble.decoder[-1][0].shape[2], n_component),
+        "latents": (support["latents"].shape[1], ensemble.n_latent),
+    }
+    for name, (shape, wanted) in expected.items():
+        if shape != wanted:
+            raise ValueError(f"{name} has shape {shape}, not {wanted}")
+    return {
+        "config": config,
+        "autoencoder": autoencoder,
+        "support": Support(
+            support["latents"].values,
+            float(support.attrs["error_limit"]),
+            float(support.attrs["distance_limit"]),
+        ),
+        "labels": tree["labels"].to_dataset(),
+        "history": tree["history"].to_dataset(),
+        "provenance": json.loads(tree.attrs["provenance"]),
+    }
+
+
+def _ensemble(dataset: xr.Dataset) -> Ensemble:
+    def layers(side: str) -> tuple[Layer, ...]:
+        count = sum(str(name).startswith(f"{side}_") for name in dataset.data_vars) // 2
+        return tuple(
+            (
+                torch.from_numpy(dataset[f"{side}_{i}_weight"].values),
+                torch.from_numpy(dataset[f"{side}_{i}_bias"].values),
+            )
+            for i in range(count)
+        )
+
+    return Ensemble(layers("encoder"), layers("decoder"), float(dataset.attrs["input_scale"]))
