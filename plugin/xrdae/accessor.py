@@ -41,8 +41,8 @@ def analyze(obj: Any, model: Model) -> Any:
     return hook.xrdae_attach(obj=obj, result=result)
 
 
-@xr.register_dataset_accessor("xrdae")
-@xr.register_dataarray_accessor("xrdae")
+@xr.register_dataset_accessor("xrdae")  # type: ignore[no-untyped-call]
+@xr.register_dataarray_accessor("xrdae")  # type: ignore[no-untyped-call]
 class XrdaeAccessor:
     """Fit and apply models to the diffraction patterns of a Dataset (or DataArray).
 

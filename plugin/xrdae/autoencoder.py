@@ -17,7 +17,6 @@ from xrdae.prepare import Preparation
 
 Float = npt.NDArray[Any]
 
-BLOCK = 4096  # patterns at a time
 SMALLEST_DISTANCE = 0.01  # of the latents' spread: duplicates must not make all else novel
 QUANTILE = 0.95  # of the training patterns, at which novelty is 1
 

@@ -79,18 +79,16 @@ class Config:
         object.__setattr__(
             self, "background_options", MappingProxyType(dict(self.background_options))
         )
-        for name, choices in (("grid", GRIDS), ("scale", SCALES)):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not one of {choices}")
-        for name in ("rank", "n_latent", "members", "steps", "patience", "points", *self.hidden):
-            value = name if isinstance(name, int) else getattr(self, name)
-            label = "hidden" if isinstance(name, int) else name
-            if value is None and label == "points":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{label}={value!r} must be a whole number of at least 1")
-        if self.points is not None and self.points < 2:
-            raise ValueError(f"points={self.points} must be at least 2")
+        for setting, choices in (("grid", GRIDS), ("scale", SCALES)):
+            if getattr(self, setting) not in choices:
+                raise ValueError(f"{setting}={getattr(self, setting)!r} is not one of {choices}")
+        whole = {n: getattr(self, n) for n in ("rank", "n_latent", "members", "steps", "patience")}
+        whole |= {f"hidden[{i}]": width for i, width in enumerate(self.hidden)}
+        whole |= {} if self.points is None else {"points": self.points}
+        for name, value in whole.items():
+            least = 2 if name == "points" else 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
         if not 0 < self.learning_rate < 1:
             raise ValueError(f"learning_rate={self.learning_rate} must lie between 0 and 1")
         if self.latent_noise < 0:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.labelled import apply
 
 Float = npt.NDArray[Any]
 
@@ -65,8 +70,41 @@ def gaussian_process(latents: Float, labels: Float, *, seed: int = 0) -> Callabl
 
 def _quiet_bounds() -> Any:
     """Silence the hints that a kernel parameter ended at its bound: a noise-free label does."""
-    import warnings
-
     from sklearn.exceptions import ConvergenceWarning
 
     return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
+
+
+def estimate_label(
+    latent: xr.DataArray,
+    label: str,
+    latents: Float,
+    labels: Float,
+    *,
+    attrs: Mapping[str, Any],
+    seed: int,
+) -> xr.Dataset:
+    """Return `<label>_estimate` and `<label>_std` of labelled latents; see `Model.estimate`.
+
+    `latents` `(pattern, latent_axis)` and `labels` `(pattern,)` are those of the reference.
+    """
+    known = np.isfinite(latents).all(axis=1) & np.isfinite(labels)
+    if known.sum() < 3:
+        raise DataError(f"only {known.sum()} reference patterns have {label!r}; 3 are needed")
+    (out,) = apply(
+        gaussian_process(latents[known], labels[known], seed=seed),
+        latent,
+        dim="latent_axis",
+        outputs=[("part",)],
+        sizes={"part": 2},
+        dtypes=[np.float64],
+    )
+    units = {"units": attrs["units"]} if "units" in attrs else {}
+    name = attrs.get("long_name", label)
+    parts = {"estimate": "estimate", "std": "standard deviation of the estimate"}
+    return xr.Dataset(
+        {
+            f"{label}_{part}": out.isel(part=i).assign_attrs(units, long_name=f"{name} ({what})")
+            for i, (part, what) in enumerate(parts.items())
+        }
+    )

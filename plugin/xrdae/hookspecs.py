@@ -1,4 +1,4 @@
-"""The hooks of xrdae, for hosts and facilities: pluggy project name and entry-point group `xrdae`."""
+"""The hooks, for hosts and facilities: pluggy project name and entry-point group `xrdae`."""
 
 from __future__ import annotations
 

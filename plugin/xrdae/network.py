@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ def new_ensemble(
 
     def layers(sizes: tuple[int, ...]) -> tuple[Layer, ...]:
         made = []
-        for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
             size = (0.3 if i == len(sizes) - 2 else 1.0) * n_in**-0.5
             weight = torch.randn(members, n_in, n_out, generator=generator) * size
             made.append((weight, torch.zeros(members, 1, n_out)))

@@ -103,7 +103,7 @@ def find_patterns(
     mask = _find_mask(dataset, array)
     if mask is not None:
         array = array.where(~mask.astype(bool))
-        left_out = mask.astype(bool).broadcast_like(array).all(found)
+        left_out = mask.astype(bool).broadcast_like(array).all([found])
     axis = Axis(kind, values, _find_wavelength(dataset, array, found))
     return Patterns(array.transpose(..., found), found, axis, units, factor, left_out)
 

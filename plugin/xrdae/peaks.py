@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,16 @@ def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> 
     bounds = np.sort(data_axis.convert(given, axis.kind, axis.wavelength), axis=1)
     start, stop = channels(axis, bounds).T
     holds = stop > start
-    if sliding and holds.any():
-        return bounds[holds]  # an irregular axis has gaps, and the model's may be shorter
+    if sliding and holds.any():  # an irregular axis has gaps, and the model's may be shorter
+        bounds, holds = bounds[holds], holds[holds]
     if not holds.all():
         low, high = given[np.argmin(holds)]
         ends = axis.convert(axis.values[[0, -1]], data_axis.kind, data_axis.wavelength)
         raise DataError(
-            f"region {np.argmin(holds)} ({low:g} to {high:g} {data_axis.units}) holds no channel of "
-            f"the model's axis, {ends.min():.4g} to {ends.max():.4g} {data_axis.units}"
+            f"region {np.argmin(holds)} ({low:g} to {high:g} {data_axis.units}) holds no channel "
+            f"of the model's axis, {ends.min():.4g} to {ends.max():.4g} {data_axis.units}"
         )
-    return bounds
+    return np.asarray(bounds)
 
 
 def channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
@@ -106,7 +107,7 @@ def peak_bounds(mean: Float, positions: Float) -> Float:
     _, _, left, right = scipy.signal.peak_widths(
         padded, tops, rel_height=0.9, prominence_data=prominences
     )
-    valleys = [a + int(np.argmin(padded[a : b + 1])) for a, b in zip(tops, tops[1:], strict=False)]
+    valleys = [a + int(np.argmin(padded[a : b + 1])) for a, b in itertools.pairwise(tops)]
     left = np.maximum(left, np.array([0, *valleys]))
     right = np.minimum(right, np.array([*valleys, padded.size - 1]))
     index = np.arange(positions.size)

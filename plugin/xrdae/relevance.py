@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
 from xrdae.errors import DataError
+from xrdae.labelled import apply, blocks, named
+from xrdae.patterns import Patterns
+from xrdae.peaks import Regions, channels, find_regions
 
 Float = npt.NDArray[Any]
 
 FILLS = ("background", "zero", "mean")
-
-
-def check_fill(fill: str) -> None:
-    """Refuse an unknown way to fill a masked region."""
-    if fill not in FILLS:
-        raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
+ROWS = 32768  # masked patterns that are encoded at a time
 
 
 def mask_change(scaled: Float, mean: Float, region: tuple[int, int], fill: str) -> Float:
@@ -88,3 +87,62 @@ def cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
     for i, (start, stop) in enumerate(regions):
         inside[i, start:stop] = 1
     return np.asarray(inside / np.maximum(inside.sum(axis=0), 1))
+
+
+def relevance_maps(
+    autoencoder: Autoencoder,
+    patterns: Patterns,
+    inputs: xr.DataArray,
+    *,
+    regions: Regions,
+    fill: str,
+) -> xr.Dataset:
+    """Return the relevance maps of labelled model input; see `Model.relevance`."""
+    if fill not in FILLS:
+        raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
+    axis, data_axis = autoencoder.preparation.axis, patterns.axis
+    given = regions if isinstance(regions, str) else np.asarray(regions) * patterns.factor
+    bounds = find_regions(autoencoder.preparation.mean, axis, data_axis, given)
+    slices = channels(axis, bounds)
+    rows_at_once = max(1, ROWS // len(bounds))
+
+    def kernel(block: Float) -> Float:
+        parts = [
+            latent_shifts(autoencoder, rows, slices, fill) for rows in blocks(block, rows_at_once)
+        ]
+        return np.concatenate(parts).reshape(*block.shape[:-1], len(bounds), -1)
+
+    (shift,) = apply(
+        kernel,
+        inputs,
+        dim="channel",
+        outputs=[("region", "latent_axis")],
+        sizes={"region": len(bounds), "latent_axis": autoencoder.ensemble.n_latent},
+        dtypes=[np.float32],
+    )
+    in_data = np.sort(axis.convert(bounds, data_axis.kind, data_axis.wavelength), axis=1)
+    weights = xr.DataArray(
+        cover(channels(data_axis, in_data), data_axis.values.size),
+        dims=("region", patterns.dim),
+        coords={patterns.dim: patterns.intensity[patterns.dim]},
+    )
+    relevance = (shift**2).sum("latent_axis", skipna=False) ** 0.5
+    profile = xr.dot(relevance, weights, dim="region")
+    edges = {"start": in_data[:, 0], "stop": in_data[:, 1], "center": in_data.mean(axis=1)}
+    return xr.Dataset(
+        {
+            "relevance": named(relevance, "shift of the latent point when masked"),
+            "latent_shift": named(shift, "latents when masked less latents"),
+            "relevance_profile": named(profile, "relevance along the axis"),
+        },
+        attrs={"xrdae_fill": fill},
+    ).assign_coords(
+        {
+            f"region_{name}": (
+                "region",
+                values / patterns.factor,
+                {"units": patterns.units, "long_name": f"{name} of the region"},
+            )
+            for name, values in edges.items()
+        }
+    )

@@ -108,7 +108,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no model file {os.fspath(path)!r}")
     try:
         with xr.open_datatree(path, engine="netcdf4", decode_cf=False) as opened:
-            attrs = dict(opened.attrs)
+            attrs = {str(name): value for name, value in opened.attrs.items()}
             _check_format(path, attrs)
             tree = opened.load()
     except FormatError:

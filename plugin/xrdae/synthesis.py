@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.interpolate
+import xarray as xr
 
+from xrdae.autoencoder import Autoencoder, Support
 from xrdae.errors import DataError
+from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, like, named
+from xrdae.patterns import Patterns
+from xrdae.prepare import regridder
 
 Float = npt.NDArray[Any]
 Position = int | Mapping[str, int]
@@ -46,6 +52,8 @@ class Request:
             raise DataError(
                 f"synthesize takes one of between=, at= and latent=; got {given or 'none'}"
             )
+        if self.at is not None and not self.at:
+            raise DataError("at= is empty; give a label and its values")
         if not isinstance(self.n, int | np.integer) or self.n < 1:
             raise DataError(f"n={self.n!r} must be a whole number of at least 1")
         if self.between is not None and len(self.between) != 2:
@@ -89,3 +97,147 @@ def latents_at(labels: Float, latents: Float, wanted: Float) -> Float:
         known / spread, mean, kernel="linear", neighbors=min(len(known), 64)
     )
     return np.asarray(interpolator(wanted / spread))
+
+
+def check_latents(points: Float, n_latent: int) -> None:
+    """Refuse points that are not finite or not `(..., latent_axis)`."""
+    if points.ndim < 1 or points.shape[-1] != n_latent or not np.isfinite(points).all():
+        raise DataError(
+            f"latent= has shape {points.shape}; finite points of shape (synthetic, {n_latent}) "
+            "are needed"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Path:
+    """Points to decode: latents, members' scaled intensity, scales, labels along `synthetic`."""
+
+    latents: Float
+    members: Float
+    scale: Float
+    labels: dict[str, Float]
+
+
+def synthesize(
+    autoencoder: Autoencoder,
+    support: Support,
+    patterns: Patterns,
+    inputs: xr.DataArray,
+    *,
+    request: Request,
+    known: tuple[Float, Float] | None,
+) -> xr.Dataset:
+    """Return synthesized patterns with labels; see `Model.synthesize`.
+
+    `known` are latents `(pattern, latent_axis)` and labels `(pattern, label)` for `request.at`.
+    """
+    if request.between is not None:
+        path = _between(autoencoder, patterns, inputs, request)
+    elif request.at is not None and known is not None:
+        path = _at(autoencoder, request.at, *known)
+    else:
+        points = np.asarray(request.latent, dtype=np.float64)
+        check_latents(points, autoencoder.ensemble.n_latent)
+        path = _decoded(autoencoder, points.reshape(-1, points.shape[-1]), {})
+    novelty = support.novelty(path.latents)
+    if request.between is None and (novelty > 1).any():
+        warnings.warn(
+            f"{int((novelty > 1).sum())} of {len(novelty)} points to synthesize lie outside the "
+            "training data (synthesized_novelty above 1); do not trust them",
+            stacklevel=4,
+        )
+    back = regridder(autoencoder.preparation.axis, patterns.axis)
+    members = np.maximum(path.members, 0) * path.scale[:, None]
+    coords = {
+        "synthetic": np.arange(len(novelty)),
+        patterns.dim: patterns.intensity[patterns.dim],
+    }
+
+    def along(values: Float, *dims: Hashable) -> xr.DataArray:
+        here = {d: coords[d] for d in ("synthetic", *dims) if d in coords}
+        return xr.DataArray(values, dims=("synthetic", *dims), coords=here)
+
+    decoded = along(back(members.mean(axis=0)), patterns.dim)
+    std = along(back(members.std(axis=0)), patterns.dim)
+    template = patterns.labels()
+    labels = {
+        f"synthesized_{name}": along(values).assign_attrs(
+            template[name].attrs if name in template else {}
+        )
+        for name, values in path.labels.items()
+    }
+    return xr.Dataset(
+        {
+            "synthesized": like(decoded, patterns, "synthesized intensity"),
+            "synthesized_std": like(std, patterns, "standard deviation between members"),
+            "synthesized_latent": named(along(path.latents, "latent_axis"), LATENT_NAME),
+            "synthesized_novelty": named(along(novelty), NOVELTY_NAME),
+            **labels,
+        }
+    )
+
+
+def _between(
+    autoencoder: Autoencoder, patterns: Patterns, inputs: xr.DataArray, request: Request
+) -> _Path:
+    assert request.between is not None
+    indexers = [_indexers(p, patterns) for p in request.between]
+    ends = [inputs.isel(indexer).compute() for indexer in indexers]
+    values = np.stack([end.values for end in ends])
+    for end, position in zip(values, request.between, strict=True):
+        if not np.isfinite(end).any():
+            raise DataError(f"pattern {position!r} has no usable intensity to start from")
+    fractions = request.fractions()
+    basis, preparation = autoencoder.basis, autoencoder.preparation
+    filled = basis.fill(values)
+    latents = autoencoder.latents(basis.project(filled)).mean(axis=0)
+    points = blend(latents, fractions)
+    # What each member leaves over at the ends is carried along, so that the path ends in them.
+    residual = preparation.scaled(filled) - autoencoder.decode(latents)
+    carried = np.stack([blend(member, fractions) for member in residual])
+    scale = np.array([float(end.coords.get("scale", xr.DataArray(1.0))) for end in ends])
+    labels = {
+        name: blend(np.array([float(label.isel(i)) for i in indexers]), fractions)
+        for name, label in patterns.labels().items()
+    }
+    members = autoencoder.decode(points) + carried
+    return _Path(points, members, blend(scale, fractions), labels)
+
+
+def _at(
+    autoencoder: Autoencoder, at: Mapping[str, Sequence[float]], latents: Float, labels: Float
+) -> _Path:
+    values = {name: np.asarray(v, dtype=float).ravel() for name, v in at.items()}
+    lengths = {name: v.size for name, v in values.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise DataError(f"at= takes labels with equally many values; got {lengths}")
+    known = np.isfinite(latents).all(axis=1) & np.isfinite(labels).all(axis=1)
+    points = latents_at(labels[known], latents[known], np.stack(list(values.values()), axis=1))
+    return _decoded(autoencoder, points, values)
+
+
+def _decoded(autoencoder: Autoencoder, points: Float, labels: dict[str, Float]) -> _Path:
+    scale = np.full(len(points), autoencoder.preparation.typical_scale)
+    return _Path(points, autoencoder.decode(points), scale, labels)
+
+
+def _indexers(position: Position, patterns: Patterns) -> dict[str, int]:
+    """Return the indexers of one pattern, checked against the sample dimensions."""
+    sizes = {str(d): patterns.intensity.sizes[d] for d in patterns.sample_dims}
+    if isinstance(position, Mapping):
+        indexers = {str(d): int(i) for d, i in position.items()}
+    elif len(sizes) == 1:
+        indexers = {next(iter(sizes)): int(position)}
+    else:
+        raise DataError(
+            f"pattern {position!r}: with sample dimensions {list(sizes)} give a dict, for example "
+            f"{dict.fromkeys(sizes, 0)}"
+        )
+    if set(indexers) != set(sizes):
+        raise DataError(f"pattern {position!r} must name each of the dimensions {list(sizes)}")
+    for d, i in indexers.items():
+        if not -sizes[d] <= i < sizes[d]:
+            raise DataError(
+                f"pattern {position!r}: {d!r} has {sizes[d]} positions, 0 to {sizes[d] - 1}"
+            )
+    return indexers

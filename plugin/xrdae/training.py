@@ -113,7 +113,7 @@ def train(coefficients: Float, config: Config, *, progress: bool | None = None) 
                     f"{config.learning_rate}, or look for extreme intensities in the data"
                 )
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             bar.update()
@@ -201,7 +201,8 @@ def _errors(ensemble: Ensemble, target: Tensor, seen: Tensor, power: float) -> t
 def _held_out_reconstruction(ensemble: Ensemble, target: Tensor, seen: Tensor) -> Float:
     held = (1 - seen)[:, :, None]  # (member, pattern, 1)
     total, count = torch.zeros_like(target), held.sum(0)
-    for rows in torch.arange(target.shape[0]).split(BATCH):
+    for start in range(0, target.shape[0], BATCH):
+        rows = slice(start, start + BATCH)
         decoded = ensemble.decode(ensemble.encode(target[rows]))
         total[rows] = (decoded * held[:, rows]).sum(0)
     return np.asarray(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())

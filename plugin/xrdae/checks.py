@@ -1,0 +1,88 @@
+"""What a fit refuses, and what encoding warns of: patterns without usable intensity."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.patterns import Patterns
+
+Float = npt.NDArray[Any]
+
+
+def training_patterns(patterns: Patterns) -> tuple[Float, dict[str, xr.DataArray]]:
+    """Return what to train on: intensities `(pattern, point)` and the labels along `pattern`.
+
+    Patterns that the mask hides whole are left out.
+
+    Raises
+    ------
+    DataError
+        If fewer than 3 are left, or one of them has no usable intensity.
+    """
+    array = patterns.intensity
+    shape = tuple(array.sizes[d] for d in patterns.sample_dims)
+    intensity = np.asarray(array.values, dtype=np.float64).reshape(-1, array.sizes[patterns.dim])
+    keep = np.ones(len(intensity), dtype=bool)
+    if patterns.left_out is not None:
+        keep = ~patterns.left_out.transpose(*patterns.sample_dims).values.reshape(-1)
+    if keep.sum() < 3:
+        raise DataError(
+            f"{keep.sum()} patterns of {array.name!r} (sample dimensions "
+            f"{list(patterns.sample_dims)} of sizes {list(shape)}); a fit needs at least 3"
+        )
+    finite = np.isfinite(intensity)
+    largest = np.where(finite, intensity, -np.inf).max(axis=1)
+    smallest = np.where(finite, intensity, np.inf).min(axis=1)
+    problems = (
+        (~finite.any(axis=1), "has no finite intensity"),
+        (finite.any(axis=1) & (largest == smallest), "is constant ({value:g} everywhere)"),
+        (largest <= 0, "has no positive intensity (its largest is {value:g})"),
+    )
+    for wrong, what in problems:
+        found = np.flatnonzero(wrong & keep)
+        if found.size:
+            at = _position(patterns.sample_dims, np.unravel_index(found[0], shape))
+            more = f" (and {found.size - 1} more)" if found.size > 1 else ""
+            raise DataError(
+                f"pattern {at}{more} {what.format(value=largest[found[0]])}; leave it out "
+                "(ds.drop_isel) or hide it from the fit with a variable 'mask' that is True there"
+            )
+    labels = {
+        name: xr.DataArray(
+            label.values.reshape(-1)[keep], dims="pattern", attrs=_plain(label.attrs)
+        )
+        for name, label in patterns.labels().items()
+        if name != "latent"
+    }
+    return intensity[keep], labels
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(k): v for k, v in attrs.items() if isinstance(v, str | int | float)}
+
+
+def warn_of_empty(scale: xr.DataArray, patterns: Patterns) -> None:
+    """Warn of patterns that got no scale, unless they are masked or still to be computed."""
+    if scale.chunks:
+        return
+    empty = np.isnan(scale.values)
+    if patterns.left_out is not None:
+        empty &= ~patterns.left_out.transpose(*scale.dims).values
+    if empty.any():
+        at = _position(scale.dims, np.argwhere(empty)[0])
+        warnings.warn(
+            f"{int(empty.sum())} of {empty.size} patterns have no positive finite intensity (the "
+            f"first: {at}); their results are NaN",
+            stacklevel=4,
+        )
+
+
+def _position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:
+    return {str(d): int(i) for d, i in zip(dims, index, strict=True)}

@@ -1,0 +1,142 @@
+"""The main job on an embedded default: simulate, fit, encode, relevance, synthesize, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xrdae.model import Model
+from xrdae.simulate import alloy_series
+
+HELD_OUT = 30  # of the 150 patterns: training does not see them
+PAIRS = 60  # neighbours in composition between which patterns are synthesized
+
+
+def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
+    """Run the demo and write its results to a folder.
+
+    Writes `results.nc` (all patterns with their results), `synthesized.nc`, `model.nc` and the
+    pictures `latent.png`, `relevance.png` and `synthesis.png`.
+
+    Returns
+    -------
+    list of tuple
+        The figures: what, and its value as text.
+    """
+    series = alloy_series()
+    rng = np.random.default_rng(0)
+    held_out = np.sort(rng.choice(series.sizes["pattern"], HELD_OUT, replace=False))
+    known = np.setdiff1d(np.arange(series.sizes["pattern"]), held_out)
+    training = series.isel(pattern=known)
+    model = training.xrdae.fit(progress=progress)
+    results = series.xrdae.encode(model).xrdae.relevance(model)
+    results = results.xrdae.estimate(model, "ti").xrdae.estimate(model, "zr")
+    results = results.assign_coords(
+        held_out=("pattern", np.isin(np.arange(series.sizes["pattern"]), held_out))
+    )
+    low, high = _ends_of_a_row(training)
+    synthesized = training.xrdae.synthesize(model, between=(low, high), n=7, endpoints=True)
+    ratio = synthesis_against_blending(training, model)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / "model.nc")
+    results.to_netcdf(folder / "results.nc")
+    synthesized.to_netcdf(folder / "synthesized.nc")
+    _pictures(results, synthesized, folder)
+    seen, unseen = results.isel(pattern=known), results.isel(pattern=held_out)
+    return [
+        ("patterns (held out)", f"{series.sizes['pattern']} ({HELD_OUT})"),
+        ("points a pattern", f"{series.sizes['two_theta']}"),
+        ("basis components, members", f"{model.autoencoder.basis.components.shape[0]}, "
+                                      f"{model.config.members}"),
+        ("reconstruction error, trained on", f"{float(seen.reconstruction_error.mean()):.3f}"),
+        ("reconstruction error, held out", f"{float(unseen.reconstruction_error.mean()):.3f}"),
+        ("R2 of Ti content, held out", f"{r_squared(unseen.ti, unseen.ti_estimate):.4f}"),
+        ("R2 of Zr content, held out", f"{r_squared(unseen.zr, unseen.zr_estimate):.4f}"),
+        ("peaks found", f"{results.sizes['region']}"),
+        *_relevant_peaks(results),
+        ("synthesis error / linear blending", f"{ratio:.2f}"),
+    ]  # fmt: skip
+
+
+def r_squared(truth: xr.DataArray, estimate: xr.DataArray) -> float:
+    """Return the coefficient of determination."""
+    left = float(((estimate - truth) ** 2).sum())
+    return 1 - left / float(((truth - truth.mean()) ** 2).sum())
+
+
+def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
+    """Return the error of synthesized mid-points over that of blending the two ends linearly.
+
+    The truth is simulated without noise at the composition half-way between neighbours in the
+    training series; errors are mean norms of the difference, patterns scaled to their maximum.
+    """
+    ti, zr = training["ti"].values, training["zr"].values
+    size = np.stack([ti / np.ptp(ti), zr / np.ptp(zr)], axis=1)
+    distance = np.linalg.norm(size[:, None] - size[None], axis=2)
+    np.fill_diagonal(distance, np.inf)
+    pairs = sorted({tuple(sorted((i, int(j)))) for i, j in enumerate(distance.argmin(axis=1))})
+    some = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, PAIRS).astype(int))]
+    middle = [[np.mean(label[list(pair)]) for pair in some] for label in (ti, zr)]
+    truth = alloy_series(middle[0], zr=middle[1], crossed=False, noise=False)["intensity"]
+    decoded, blended = [], []
+    for i, j in some:
+        result = model.synthesize(training, between=(i, j), n=1)
+        decoded.append(result["synthesized"].values[0])
+        ends = training["intensity"].values[[i, j]].astype(float)
+        blended.append((ends / ends.max(axis=1, keepdims=True)).mean(axis=0))
+    return _distance(np.array(decoded), truth.values) / _distance(np.array(blended), truth.values)
+
+
+def _distance(patterns: Any, truth: Any) -> float:
+    scaled = [p / p.max(axis=1, keepdims=True) for p in (patterns, truth)]
+    return float(np.linalg.norm(scaled[0] - scaled[1], axis=1).mean())
+
+
+def _ends_of_a_row(training: xr.Dataset) -> tuple[int, int]:
+    """Return the patterns of least and most Ti among those of the commonest Zr content."""
+    zr, ti = training["zr"].values, training["ti"].values
+    values, counts = np.unique(zr, return_counts=True)
+    row = np.flatnonzero(zr == values[counts.argmax()])
+    return int(row[ti[row].argmin()]), int(row[ti[row].argmax()])
+
+
+def _relevant_peaks(results: xr.Dataset) -> list[tuple[str, str]]:
+    """Return the three regions of largest mean relevance with the reflections in them."""
+    relevance = results["relevance"].mean("pattern")
+    rows = []
+    for rank, i in enumerate(np.argsort(-relevance.values)[:3], start=1):
+        region = relevance.isel(region=int(i))
+        start, stop = float(region.region_start), float(region.region_stop)
+        position = results["reflection_position"].mean("pattern")
+        inside = np.flatnonzero((position >= start) & (position <= stop))
+        hkl = ", ".join("".join(str(int(results[index][k])) for index in "hkl") for k in inside[:4])
+        rows.append(
+            (
+                f"relevant peak {rank}",
+                f"{float(region.region_center):.2f} degree (hkl {hkl}): shift {float(region):.2f}",
+            )
+        )
+    return rows
+
+
+def _pictures(results: xr.Dataset, synthesized: xr.Dataset, folder: Path) -> None:
+    from matplotlib.figure import Figure
+
+    def draw(name: str, *plots: Callable[[Any], Any]) -> None:
+        # A Figure of its own, not pyplot's: no window, no global state.
+        figure = Figure(figsize=(6.5 * len(plots), 4.5), layout="constrained")
+        for i, plot in enumerate(plots):
+            plot(figure.add_subplot(1, len(plots), i + 1))
+        figure.savefig(folder / name, dpi=100)
+
+    draw(
+        "latent.png",
+        lambda ax: results.xrdae.plot.latent(color="ti", ax=ax),
+        lambda ax: results.xrdae.plot.latent(color="zr", ax=ax),
+    )
+    draw("relevance.png", lambda ax: results.xrdae.plot.relevance(ax=ax))
+    draw("synthesis.png", lambda ax: synthesized.xrdae.plot.synthesis(ax=ax))

@@ -1,0 +1,66 @@
+"""The fit, step by step: patterns, preparation, basis, training, support."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xrdae.autoencoder import Autoencoder, find_support
+from xrdae.basis import find_basis
+from xrdae.checks import training_patterns
+from xrdae.config import Config
+from xrdae.patterns import find_patterns
+from xrdae.prepare import find_preparation, regridder
+from xrdae.training import train
+
+
+def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) -> dict[str, Any]:
+    """Return a model's parts, by the names of its attributes; see `Model.fit`."""
+    patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
+    intensity, labels = training_patterns(patterns)
+    axis = patterns.axis.grid(config.grid, config.points)
+    preparation, inputs, _ = find_preparation(
+        regridder(patterns.axis, axis)(intensity),
+        axis,
+        scale=config.scale,
+        background=config.background,
+        background_options=config.background_options,
+    )
+    basis = find_basis(inputs, config.rank)
+    inputs = basis.fill(inputs)
+    coefficients = basis.project(inputs)
+    trained = train(coefficients, config, progress=progress)
+    autoencoder = Autoencoder(preparation, basis, trained.ensemble)
+    latents = autoencoder.latents(coefficients).mean(axis=0)
+    error = autoencoder.error(inputs, coefficients, trained.held_out_reconstruction)
+    if np.isnan(error).all():  # fewer than 8 patterns: none was held out
+        decoded = autoencoder.decoded(latents).mean(axis=0)
+        error = autoencoder.error(inputs, coefficients, decoded)
+    history = xr.Dataset(
+        {name: ("step", trained.history[name]) for name in ("loss", "held_out")},
+        coords={"step": trained.history["step"]},
+        attrs={"stopped": trained.stopped},
+    )
+    return {
+        "config": config,
+        "autoencoder": autoencoder,
+        "support": find_support(latents, error),
+        "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
+        "history": history,
+        "provenance": _provenance(),
+    }
+
+
+def _provenance() -> dict[str, Any]:
+    return {
+        "xrdae": version("xrdae"),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "xarray": xr.__version__,
+        "python": platform.python_version(),
+    }
