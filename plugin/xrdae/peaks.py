@@ -94,21 +94,20 @@ def peak_bounds(mean: Float, positions: Float) -> Float:
     smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
     # Robust spread of second differences: noise, not peaks (white noise would give sqrt(6)).
     noise = 1.4826 * np.median(np.abs(np.diff(mean, 2))) / np.sqrt(6) if mean.size > 2 else 0.0
-    padded = np.concatenate([[smooth.min()], smooth, [smooth.min()]])  # peaks cut by the range
-    everything, properties = scipy.signal.find_peaks(padded, prominence=0)
+    everything, properties = scipy.signal.find_peaks(smooth, prominence=0)
     if not everything.size:
         return positions[[0, -1]][None, :]
-    limit = max(PROMINENCE * properties["prominences"].max(), 5 * noise)
-    keep = properties["prominences"] >= limit
+    highest = properties["prominences"].max()
+    keep = properties["prominences"] >= min(max(PROMINENCE * highest, 5 * noise), highest)
     tops = everything[keep]
     prominences = tuple(
         properties[name][keep] for name in ("prominences", "left_bases", "right_bases")
     )
     _, _, left, right = scipy.signal.peak_widths(
-        padded, tops, rel_height=0.9, prominence_data=prominences
+        smooth, tops, rel_height=0.9, prominence_data=prominences
     )
-    valleys = [a + int(np.argmin(padded[a : b + 1])) for a, b in itertools.pairwise(tops)]
+    valleys = [a + int(np.argmin(smooth[a : b + 1])) for a, b in itertools.pairwise(tops)]
     left = np.maximum(left, np.array([0, *valleys]))
-    right = np.minimum(right, np.array([*valleys, padded.size - 1]))
+    right = np.minimum(right, np.array([*valleys, smooth.size - 1]))
     index = np.arange(positions.size)
-    return np.stack([np.interp(side - 1, index, positions) for side in (left, right)], axis=1)
+    return np.stack([np.interp(side, index, positions) for side in (left, right)], axis=1)

@@ -65,12 +65,14 @@ def latent_shifts(
         See `mask_change`.
     """
     basis, preparation = autoencoder.basis, autoencoder.preparation
+    measured = np.isfinite(inputs)
     filled = basis.fill(np.asarray(inputs, dtype=np.float32))
     coefficients = basis.project(filled)  # (pattern, component)
     scaled = preparation.scaled(filled)
     masked = np.empty((len(filled), len(regions), coefficients.shape[1]), dtype=np.float32)
     for i, (start, stop) in enumerate(regions):
         change = mask_change(scaled, preparation.mean, (start, stop), fill)
+        change = change * measured[:, start:stop]  # what is not measured cannot be masked
         step = change @ basis.components[:, start:stop].T
         masked[:, i] = coefficients + step / np.float32(preparation.gain)
     whole = autoencoder.latents(coefficients).mean(axis=0)  # (pattern, latent_axis)

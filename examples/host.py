@@ -1,0 +1,76 @@
+"""A host framework with a PluginManager of its own that gets its analysis from xrdae.
+
+Run `python examples/host.py`; then `pip install ./examples/beamstop` and run it again: that
+plugin replaces one step, the model input, and the host's code stays as it is.
+"""
+
+import dataclasses
+
+import numpy as np
+import pluggy
+import xarray as xr
+
+from xrdae import Config, hookimpl, hookspecs
+
+
+@dataclasses.dataclass
+class Scan:
+    """The framework's own data object; it knows nothing of xarray."""
+
+    angles: np.ndarray
+    counts: np.ndarray
+    notes: dict = dataclasses.field(default_factory=dict)
+
+
+class ScanPlugin:
+    """How xrdae gets at a Scan, and where its results go."""
+
+    @hookimpl
+    def xrdae_to_dataset(self, obj):
+        if not isinstance(obj, Scan):
+            return None
+        axis = ("two_theta", obj.angles, {"units": "degree"})
+        return xr.Dataset({"intensity": (("pattern", "two_theta"), obj.counts)}, {"two_theta": axis})
+
+    @hookimpl
+    def xrdae_attach(self, obj, result):
+        if not isinstance(obj, Scan):
+            return None
+        new = {name: array.values for name, array in result.data_vars.items()}
+        return dataclasses.replace(obj, notes=obj.notes | new)
+
+
+class Framework:
+    """Loads plugins by entry point and runs the analysis that they bring."""
+
+    def __init__(self):
+        self.plugins = pluggy.PluginManager("xrdae")
+        self.plugins.add_hookspecs(hookspecs)
+        self.plugins.register(ScanPlugin())
+        self.plugins.load_setuptools_entrypoints("xrdae")
+
+    def analyze(self, scan):
+        hook = self.plugins.hook
+        dataset = hook.xrdae_to_dataset(obj=scan)
+        model = hook.xrdae_fit(dataset=dataset, config=Config(), progress=None)
+        result = hook.xrdae_encode(dataset=dataset, model=model)
+        relevance = hook.xrdae_relevance(
+            dataset=dataset, model=model, regions="peaks", fill="background"
+        )
+        return hook.xrdae_attach(obj=scan, result=result.merge(relevance, combine_attrs="override"))
+
+
+def main():
+    angles = np.linspace(20, 80, 600)
+    lines = np.array([24.0, 35.0, 50.0, 62.0]) + np.linspace(0, 0.6, 40)[:, None]
+    peaks = np.exp(-(((angles - lines[..., None]) / 0.3) ** 2)).sum(axis=1)
+    scan = Scan(angles, np.random.default_rng(0).poisson(1000 * peaks + 50))
+    framework = Framework()
+    print("plugins:", ", ".join(sorted(name for name, _ in framework.plugins.list_name_plugin())))
+    notes = framework.analyze(scan).notes
+    print("notes:  ", ", ".join(f"{name} {array.shape}" for name, array in notes.items()))
+    print("relevance of the peaks:", notes["relevance"].mean(axis=0).round(3))
+
+
+if __name__ == "__main__":
+    main()
