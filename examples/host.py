@@ -30,7 +30,9 @@ class ScanPlugin:
         if not isinstance(obj, Scan):
             return None
         axis = ("two_theta", obj.angles, {"units": "degree"})
-        return xr.Dataset({"intensity": (("pattern", "two_theta"), obj.counts)}, {"two_theta": axis})
+        return xr.Dataset(
+            {"intensity": (("pattern", "two_theta"), obj.counts)}, {"two_theta": axis}
+        )
 
     @hookimpl
     def xrdae_attach(self, obj, result):

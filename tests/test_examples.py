@@ -42,9 +42,7 @@ def test_an_installed_plugin_replaces_one_step_of_a_host_it_never_heard_of(tmp_p
 
     before = run("host.py", tmp_path)
     after = run("host.py", tmp_path, PYTHONPATH=str(beamstop))
-    blocked = run(
-        "host.py", tmp_path, PYTHONPATH=str(beamstop), XRDAE_BLOCK_PLUGINS="beamstop"
-    )
+    blocked = run("host.py", tmp_path, PYTHONPATH=str(beamstop), XRDAE_BLOCK_PLUGINS="beamstop")
     assert "beamstop" in after.splitlines()[0]
     assert "beamstop" not in before.splitlines()[0]
     # The first peak lies in the shadow of the beam stop: hidden, it can move nothing.

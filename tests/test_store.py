@@ -125,9 +125,7 @@ def test_anybody_can_open_the_file_with_xarray(full, saved):
             "labels",
             "history",
         }
-        np.testing.assert_array_equal(
-            tree["basis/components"], full.autoencoder.basis.components
-        )
+        np.testing.assert_array_equal(tree["basis/components"], full.autoencoder.basis.components)
         assert tree["preparation/axis"].attrs["units"] == "1/angstrom"
 
 

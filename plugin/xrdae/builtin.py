@@ -75,11 +75,12 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
         anew |= {"latent_axis"} & set(result.dims)
     stale = [name for name, variable in dataset.variables.items() if anew & set(variable.dims)]
-    coords = {k: v for k, v in result.coords.items() if k not in dataset.drop_vars(stale).coords}
+    dataset = dataset.drop_vars(stale)
+    # The host's own coordinates stay its own: only what is new comes from the result.
+    shared = [n for n in result.coords if n in dataset.coords and n not in result.dims]
+    result = result.drop_vars(shared)
     attrs = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
-    return (
-        dataset.drop_vars(stale).assign(result.data_vars).assign_coords(coords).assign_attrs(attrs)
-    )
+    return dataset.assign(result.data_vars).assign_coords(result.coords).assign_attrs(attrs)
 
 
 def _inputs(dataset: xr.Dataset, model: Model) -> xr.DataArray:

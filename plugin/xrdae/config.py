@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 GRIDS = ("data", "two_theta", "q", "d", "log_q")
 SCALES = ("max", "area")
+# Smallest and largest values.
+WHOLE = {
+    "rank": (1, 2**31),
+    "n_latent": (1, 2**31),
+    "members": (1, 2**31),
+    "steps": (1, 2**31),
+    "patience": (1, 2**31),
+    "points": (2, 2**31),
+    "seed": (0, 2**63 - 1),
+}
+REAL = {"learning_rate": (1e-12, 1.0), "latent_noise": (0.0, 1e6), "held_out": (0.0, 0.9)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,26 +87,23 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(
-            self, "background_options", MappingProxyType(dict(self.background_options))
-        )
-        for setting, choices in (("grid", GRIDS), ("scale", SCALES)):
-            if getattr(self, setting) not in choices:
-                raise ValueError(f"{setting}={getattr(self, setting)!r} is not one of {choices}")
-        whole = {n: getattr(self, n) for n in ("rank", "n_latent", "members", "steps", "patience")}
-        whole |= {f"hidden[{i}]": width for i, width in enumerate(self.hidden)}
-        whole |= {} if self.points is None else {"points": self.points}
-        for name, value in whole.items():
-            least = 2 if name == "points" else 1
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
-        if not 0 < self.learning_rate < 1:
-            raise ValueError(f"learning_rate={self.learning_rate} must lie between 0 and 1")
-        if self.latent_noise < 0:
-            raise ValueError(f"latent_noise={self.latent_noise} must not be negative")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out={self.held_out} must be at least 0 and below 1")
+        if not isinstance(self.hidden, list | tuple) or not self.hidden:
+            raise ValueError(f"hidden={self.hidden!r} must be widths such as (64, 64)")
+        options = MappingProxyType(dict(self.background_options))
+        object.__setattr__(self, "background_options", options)
+        for name, choices in (("grid", GRIDS), ("scale", SCALES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not one of {choices}")
+        widths = (_check_whole(f"hidden[{i}]", w, 1) for i, w in enumerate(self.hidden))
+        object.__setattr__(self, "hidden", tuple(widths))
+        for name, (least, most) in WHOLE.items():
+            if name != "points" or self.points is not None:
+                object.__setattr__(self, name, _check_whole(name, getattr(self, name), least, most))
+        for name, (low, high) in REAL.items():
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
+                raise ValueError(f"{name}={value!r} must be a number from {low} to {high}")
+            object.__setattr__(self, name, float(value))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled; dask sends models between processes.
@@ -117,3 +126,13 @@ class Config:
 
 def _from_json(text: str) -> Config:
     return Config.from_options(json.loads(text))
+
+
+def _check_whole(name: str, value: Any, least: int, most: int = 2**31) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not least <= int(value) <= most
+    ):
+        raise ValueError(f"{name}={value!r} must be a whole number from {least} to {most}")
+    return int(value)

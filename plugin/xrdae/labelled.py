@@ -38,7 +38,10 @@ def apply(
         dask_gufunc_kwargs={"output_sizes": dict(sizes)},
         keep_attrs=False,
     )
-    return out if isinstance(out, tuple) else (out,)
+    results = out if isinstance(out, tuple) else (out,)
+    # Coordinates keep their attributes, whatever keep_attrs does to those of the data.
+    known = arrays[0].coords
+    return tuple(r.assign_coords({n: known[n] for n in r.coords if n in known}) for r in results)
 
 
 def blocks(array: Float, size: int = BLOCK) -> list[Float]:

@@ -93,8 +93,9 @@ def new_ensemble(
         made = []
         for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
             size = (0.3 if i == len(sizes) - 2 else 1.0) * n_in**-0.5
-            weight = torch.randn(members, n_in, n_out, generator=generator) * size
-            made.append((weight, torch.zeros(members, 1, n_out)))
+            weight = torch.randn(members, n_in, n_out, generator=generator, dtype=torch.float32)
+            bias = torch.zeros(members, 1, n_out, dtype=torch.float32)
+            made.append((weight * size, bias))
         return tuple(made)
 
     return Ensemble(

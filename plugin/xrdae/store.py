@@ -74,7 +74,7 @@ def write(
             {"latents": (("reference", "latent_axis"), support.latents)},
             attrs={"error_limit": support.error_limit, "distance_limit": support.distance_limit},
         ),
-        "/labels": labels,
+        "/labels": _numbered(labels),
         "/history": history,
     }
     root = xr.Dataset(
@@ -86,6 +86,11 @@ def write(
         }
     )
     target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {os.fspath(target.parent)!r} to save into")
+    for dataset in groups.values():
+        for variable in dataset.variables.values():
+            variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
@@ -184,10 +189,22 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
             float(support.attrs["error_limit"]),
             float(support.attrs["distance_limit"]),
         ),
-        "labels": tree["labels"].to_dataset(),
+        "labels": _named(tree["labels"].to_dataset()),
         "history": tree["history"].to_dataset(),
         "provenance": json.loads(tree.attrs["provenance"]),
     }
+
+
+def _numbered(labels: xr.Dataset) -> xr.Dataset:
+    """Rename the variables: a label may have a name, such as Ti/Fe, that netCDF refuses."""
+    names = [str(name) for name in labels.data_vars]
+    numbered = {name: f"label_{i}" for i, name in enumerate(names)}
+    return labels.rename_vars(numbered).assign_attrs(names=json.dumps(names))
+
+
+def _named(labels: xr.Dataset) -> xr.Dataset:
+    names = json.loads(labels.attrs.pop("names"))
+    return labels.rename_vars({f"label_{i}": name for i, name in enumerate(names)})
 
 
 def _ensemble(dataset: xr.Dataset) -> Ensemble:

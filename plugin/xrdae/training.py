@@ -49,6 +49,8 @@ class Trained:
     stopped: str
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def train(coefficients: Float, config: Config, *, progress: bool | None = None) -> Trained:
     """Train the ensemble on coefficients `(pattern, component)`.
 
@@ -160,7 +162,11 @@ class _Best:
 def _split(n: int, config: Config, generator: torch.Generator) -> Tensor:
     """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns."""
     count = round(config.held_out * n) if n >= 8 else 0
-    rank = torch.rand(config.members, n, generator=generator).argsort(1).argsort(1)
+    rank = (
+        torch.rand(config.members, n, generator=generator, dtype=torch.float32)
+        .argsort(1)
+        .argsort(1)
+    )
     return (rank >= count).float()
 
 
@@ -175,7 +181,7 @@ def _loss(
     generator: torch.Generator,
 ) -> Tensor:
     latent = ensemble.encode(target)  # (member, pattern, latent_axis)
-    noise = torch.randn(latent.shape, generator=generator)
+    noise = torch.randn(latent.shape, generator=generator, dtype=latent.dtype)
     decoded = ensemble.decode(latent + config.latent_noise * noise)
     error = (decoded - target).square().sum(-1) * seen  # (member, pattern)
     reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / power
