@@ -87,27 +87,26 @@ def _sliding(axis: Axis, width: float) -> Float:
 def peak_bounds(mean: Float, positions: Float) -> Float:
     """Return the bounds `(region, 2)` of the peaks of a mean pattern, strongest or not.
 
-    A peak stands out by more than 1 % of the strongest one and by five times the noise; it
-    reaches to where it has fallen to a tenth of its prominence, and not beyond the valley to its
-    neighbour. Where peaks move from pattern to pattern, the mean's broad ones span the movement.
+    What is narrower than an eighth of the axis stands above the background (a morphological
+    opening). A peak rises there by more than 1 % of the strongest one and by five times the
+    noise; it reaches to where it has fallen to a tenth of its height, and not beyond the valley to
+    its neighbour. Where peaks move from pattern to pattern, the mean's broad ones span that.
     """
     smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
     # Robust spread of second differences: noise, not peaks (white noise would give sqrt(6)).
     noise = 1.4826 * np.median(np.abs(np.diff(mean, 2))) / np.sqrt(6) if mean.size > 2 else 0.0
-    everything, properties = scipy.signal.find_peaks(smooth, prominence=0)
-    if not everything.size:
+    above = scipy.ndimage.white_tophat(smooth, size=max(3, mean.size // 8))
+    tops, properties = scipy.signal.find_peaks(above, prominence=0)
+    if not tops.size:
         return positions[[0, -1]][None, :]
     highest = properties["prominences"].max()
-    keep = properties["prominences"] >= min(max(PROMINENCE * highest, 5 * noise), highest)
-    tops = everything[keep]
-    prominences = tuple(
-        properties[name][keep] for name in ("prominences", "left_bases", "right_bases")
-    )
+    tops = tops[properties["prominences"] >= min(max(PROMINENCE * highest, 5 * noise), highest)]
+    whole = np.zeros_like(tops), np.full_like(tops, mean.size - 1)
     _, _, left, right = scipy.signal.peak_widths(
-        smooth, tops, rel_height=0.9, prominence_data=prominences
+        above, tops, rel_height=0.9, prominence_data=(above[tops], *whole)
     )
-    valleys = [a + int(np.argmin(smooth[a : b + 1])) for a, b in itertools.pairwise(tops)]
+    valleys = [a + int(np.argmin(above[a : b + 1])) for a, b in itertools.pairwise(tops)]
     left = np.maximum(left, np.array([0, *valleys]))
-    right = np.minimum(right, np.array([*valleys, smooth.size - 1]))
+    right = np.minimum(right, np.array([*valleys, mean.size - 1]))
     index = np.arange(positions.size)
     return np.stack([np.interp(side, index, positions) for side in (left, right)], axis=1)

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+import xrdae
+from xrdae.cli import main
+
+
+@pytest.fixture(scope="module")
+def files(series, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    series.to_netcdf(folder / "data.nc")
+    model.save(folder / "model.nc")
+    return folder
+
+
+def run(*words, code: int = 0) -> str:
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_fit_writes_a_model_that_equals_one_fitted_in_python(files, series):
+    said = run("fit", files / "data.nc", "-o", files / "fitted.nc", "--members", 2, "--seed", 3)
+    expected = series.xrdae.fit(members=2, seed=3)
+    found = xrdae.load_model(files / "fitted.nc")
+    assert "24 patterns" in said
+    assert found.config == expected.config
+    xr.testing.assert_identical(series.xrdae.encode(found), series.xrdae.encode(expected))
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["encode"], lambda ds, m: ds.xrdae.encode(m)),
+        (["relevance", "--fill", "zero"], lambda ds, m: ds.xrdae.relevance(m, fill="zero")),
+        (["relevance", "--regions", "5"], lambda ds, m: ds.xrdae.relevance(m, regions=5.0)),
+        (
+            ["synthesize", "--between", "3", "7", "-n", "2"],
+            lambda ds, m: ds.xrdae.synthesize(m, between=(3, 7), n=2),
+        ),
+        (
+            ["synthesize", "--between", "pattern=3", "pattern=7", "--endpoints"],
+            lambda ds, m: ds.xrdae.synthesize(m, between=(3, 7), endpoints=True),
+        ),
+        (
+            ["synthesize", "--at", "x=0.2,0.4"],
+            lambda ds, m: ds.xrdae.synthesize(m, at={"x": [0.2, 0.4]}),
+        ),
+    ],
+)
+def test_a_command_writes_what_the_accessor_returns(files, series, model, words, call):
+    command, *options = words
+    run(command, files / "data.nc", "-m", files / "model.nc", "-o", files / "out.nc", *options)
+    with xr.open_dataset(files / "out.nc") as found:
+        xr.testing.assert_identical(found.load(), call(series, model))
+
+
+def test_the_data_file_itself_may_be_the_target(files, series, model):
+    series.to_netcdf(files / "own.nc")
+    run("encode", files / "own.nc", "-m", files / "model.nc", "-o", files / "own.nc")
+    with xr.open_dataset(files / "own.nc") as found:
+        xr.testing.assert_identical(found.load(), series.xrdae.encode(model))
+
+
+def test_a_zarr_store_is_data_too(files, series, model):
+    series.to_zarr(files / "data.zarr", zarr_format=2)
+    run("encode", files / "data.zarr", "-m", files / "model.nc", "-o", files / "out.nc")
+    with xr.open_dataset(files / "out.nc") as found:
+        np.testing.assert_allclose(found.latent, series.xrdae.encode(model).latent, atol=1e-5)
+
+
+def test_info_describes_models_and_data(files):
+    assert "two_theta 20 to 80 degree (200 points)" in run("info", files / "model.nc")
+    said = run("info", files / "data.nc")
+    assert "{'pattern': 24}" in said
+    assert "wavelength 1.5406" in said
+
+
+def test_plugins_lists_the_builtin_steps():
+    assert "builtin: xrdae_attach, xrdae_encode, xrdae_fit" in run("plugins")
+
+
+@pytest.mark.parametrize("command", ["demo", "fit", "encode", "relevance", "synthesize", "info"])
+def test_every_command_explains_itself(command):
+    assert "Usage:" in run(command, "--help")
+    assert command in run("--help")
+
+
+def test_errors_are_one_line_without_a_traceback_and_leave_no_file(files, series):
+    series.drop_attrs().to_netcdf(files / "nounits.nc")
+    said = run("fit", files / "nounits.nc", "-o", files / "never.nc", code=1)
+    assert "Error: axis 'two_theta' has no units; set ds.two_theta.attrs" in said
+    data, model = files / "data.nc", files / "model.nc"
+    assert "is not an xrdae model" in run("encode", data, "-m", data, "-o", "x.nc", code=1)
+    assert "24 positions" in run(
+        "synthesize", data, "-m", model, "-o", files / "never.nc", "--between", 3, 99, code=1
+    )
+    (files / "notes.txt").write_text("no data")
+    assert "cannot be read as netCDF" in run(
+        "fit", files / "notes.txt", "-o", files / "never.nc", code=1
+    )
+    assert not (files / "never.nc").exists()
+    assert not list(files.glob(".*.part"))
+
+
+@pytest.mark.parametrize(
+    "options", [["--between", "a", "b"], ["--at", "x=one"], ["--between", "y=0,x", "y=1"]]
+)
+def test_words_that_cannot_be_read_are_usage_errors(files, options):
+    out = files / "never.nc"
+    said = run(
+        "synthesize", files / "data.nc", "-m", files / "model.nc", "-o", out, *options, code=2
+    )
+    assert options[1] in said

@@ -1,0 +1,83 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import xrdae
+
+PACKAGE = Path(xrdae.__file__).parent
+
+
+def imports(path: Path) -> set[str]:
+    """The package's modules that a module imports, at its top level or in a function."""
+
+    def is_for_types(node: ast.AST) -> bool:
+        return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+    found: set[str] = set()
+    nodes: list[ast.AST] = list(ast.parse(path.read_text()).body)
+    while nodes:
+        node = nodes.pop()
+        if is_for_types(node) or isinstance(node, ast.FunctionDef):
+            continue  # types only, or when called
+        if isinstance(node, ast.ImportFrom) and node.module == "xrdae":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("xrdae."):
+            found.add(node.module.split(".")[1])
+        nodes += list(ast.iter_child_nodes(node))
+    return {name for name in found if (PACKAGE / f"{name}.py").exists()}
+
+
+def test_imports_go_in_no_circle():
+    graph = {path.stem: imports(path) for path in PACKAGE.glob("*.py")}
+    assert len(graph) > 20
+    assert "autoencoder" in graph["relevance"]
+    while graph:
+        leaves = [name for name, needs in graph.items() if not needs & graph.keys()]
+        assert leaves, f"a circle among {sorted(graph)}"
+        for name in leaves:
+            del graph[name]
+
+
+def test_no_module_is_too_long_to_read():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("*.py")}
+    assert max(lengths.values()) <= 500, lengths
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = ["torch", "pint", "scipy", "matplotlib", "sklearn", "gemmi", "dask"]
+    code = (
+        "import sys, xarray; before = set(sys.modules); import xrdae; "
+        f"print([m for m in {heavy} if m in set(sys.modules) - before])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_few_sorted_and_there():
+    assert len(xrdae.__all__) <= 10
+    assert list(xrdae.__all__) == sorted(xrdae.__all__)
+    assert all(getattr(xrdae, name) is not None for name in xrdae.__all__)
+    assert set(xrdae.__all__) <= set(dir(xrdae))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    assert not hasattr(xrdae, "no_such_name")
+
+
+def test_a_fit_leaves_global_state_as_it_was(series):
+    def state():
+        return (
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.get_rng_state().tolist(),
+            np.random.get_state()[1].tolist(),
+        )
+
+    before = state()
+    model = series.xrdae.fit(steps=20, members=2, progress=False)
+    series.xrdae.encode(model).xrdae.relevance(model)
+    assert state() == before

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xrdae.axes import Axis
+from xrdae.peaks import channels, find_regions, peak_bounds
+
+POSITIONS = np.linspace(20, 80, 1200)
+
+
+def pattern(centres, heights, *, width=0.4, noise=0.0, slope=0.0):
+    peaks = np.exp(-(((POSITIONS - np.array(centres)[:, None]) / width) ** 2))
+    smooth = slope * (80 - POSITIONS) / 60
+    return np.array(heights) @ peaks + smooth + noise * np.random.default_rng(0).normal(size=1200)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    shift=st.floats(-2, 2),
+    noise=st.sampled_from([0.0, 0.002]),
+    slope=st.sampled_from([0.0, 0.2, 0.5]),
+)
+def test_every_peak_gets_a_region_that_holds_it(shift, noise, slope):
+    centres = np.array([25.0, 40.0, 44.0, 70.0]) + shift
+    bounds = peak_bounds(pattern(centres, [1, 0.1, 0.5, 0.3], noise=noise, slope=slope), POSITIONS)
+    assert len(bounds) == 4
+    for (start, stop), centre in zip(bounds, centres, strict=True):
+        assert centre - 2 < start < centre - 0.4
+        assert centre + 0.4 < stop < centre + 2
+
+
+def test_neighbours_meet_in_the_valley_between_them():
+    bounds = peak_bounds(pattern([40, 41.2], [1, 1]), POSITIONS)
+    assert bounds[0, 1] == pytest.approx(40.6, abs=0.06)
+    assert bounds[1, 0] == pytest.approx(40.6, abs=0.06)
+
+
+def test_noise_alone_and_tiny_bumps_are_no_peaks():
+    assert len(peak_bounds(pattern([40, 60], [1, 0.005]), POSITIONS)) == 1
+    assert len(peak_bounds(pattern([40, 60], [1, 0.03], noise=0.02), POSITIONS)) == 1
+
+
+def test_a_pattern_without_a_peak_is_one_region():
+    np.testing.assert_array_equal(peak_bounds(POSITIONS, POSITIONS), [[20, 80]])
+
+
+def test_regions_in_q_are_found_on_a_two_theta_axis():
+    axis = Axis("two_theta", POSITIONS, 1.5406)
+    q = axis.convert(axis.values, "q")
+    given_bounds = np.array([[2.0, 2.5], [3.0, 4.0]])
+    found = find_regions(np.ones(1200), axis, Axis("q", q), given_bounds)
+    np.testing.assert_allclose(axis.convert(found, "q"), given_bounds)
+
+
+def test_bounds_may_be_given_in_either_order():
+    axis = Axis("two_theta", POSITIONS)
+    found = find_regions(np.ones(1200), axis, axis, [[30.0, 25.0]])
+    np.testing.assert_array_equal(found, [[25, 30]])
+
+
+def test_channels_of_a_region_include_both_ends():
+    axis = Axis("q", np.arange(10.0))
+    np.testing.assert_array_equal(
+        channels(axis, np.array([[2.0, 5.0], [2.1, 4.9]])), [[2, 6], [3, 5]]
+    )
