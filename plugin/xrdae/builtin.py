@@ -79,8 +79,9 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     # The host's own coordinates stay its own: only what is new comes from the result.
     shared = [n for n in result.coords if n in dataset.coords and n not in result.dims]
     result = result.drop_vars(shared)
+    new = {n: coord for n, coord in result.coords.items() if n not in dataset.coords}
     attrs = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
-    return dataset.assign(result.data_vars).assign_coords(result.coords).assign_attrs(attrs)
+    return dataset.assign(result.data_vars).assign_coords(new).assign_attrs(attrs)
 
 
 def _inputs(dataset: xr.Dataset, model: Model) -> xr.DataArray:
