@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xrdae.errors import XrdaeError
+from xrdae.files import replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -219,14 +220,10 @@ def _load(path: Path) -> Any:
 
 
 def _write(dataset: xr.Dataset, out: Path) -> None:
-    """Write beside the target, then rename: never half a file, and DATA may be the target."""
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
+    """Write whole or not at all; DATA itself may be the target."""
+    with replacing(out) as aside:
         dataset.to_netcdf(aside)
         dataset.close()
-        os.replace(aside, out)
-    finally:
-        aside.unlink(missing_ok=True)
     click.echo(f"wrote {out}")
 
 

@@ -16,6 +16,7 @@ from xrdae.axes import UNITS, Axis
 from xrdae.basis import Basis
 from xrdae.config import Config
 from xrdae.errors import FormatError
+from xrdae.files import replacing
 from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation
 
@@ -85,18 +86,11 @@ def write(
             "provenance": json.dumps(provenance),
         }
     )
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(target.parent)!r} to save into")
     for dataset in groups.values():
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as aside:
         xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
-        os.replace(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
