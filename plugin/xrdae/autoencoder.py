@@ -29,6 +29,12 @@ class Support:
     ----------
     latents
         `(reference, latent_axis)`, latents of (at most 5000) training patterns.
+    coefficients
+        `(reference, component)`, their basis coefficients.
+    scale
+        `(reference,)`, what their intensities were divided by.
+    unseen
+        `(reference, member)`, True where the member did not see the pattern in training.
     error_limit
         95 % quantile of the reconstruction error of patterns that members had not seen.
     distance_limit
@@ -36,8 +42,16 @@ class Support:
     """
 
     latents: Float
+    coefficients: Float
+    scale: Float
+    unseen: npt.NDArray[np.bool_]
     error_limit: float
     distance_limit: float
+
+    def patterns(self, autoencoder: Autoencoder, which: npt.NDArray[np.intp]) -> Float:
+        """Return training patterns `(pattern, channel)`: scaled intensity, as the basis has it."""
+        whole = autoencoder.basis.expand(self.coefficients[which])
+        return autoencoder.preparation.scaled(whole)
 
     @functools.cached_property
     def _tree(self) -> cKDTree:
@@ -56,13 +70,27 @@ class Support:
         return out if error is None else np.maximum(out, error / self.error_limit)
 
 
-def find_support(latents: Float, error: Float) -> Support:
+def find_support(
+    latents: Float,
+    error: Float,
+    *,
+    coefficients: Float,
+    scale: Float,
+    unseen: npt.NDArray[np.bool_],
+) -> Support:
     """Find the limits from training latents `(pattern, latent_axis)` and errors `(pattern,)`."""
     some = np.unique(np.linspace(0, len(latents) - 1, min(5000, len(latents))).astype(int))
     reference = np.ascontiguousarray(latents[some], dtype=np.float64)
     nearest = cKDTree(reference).query(reference, k=2)[0][:, 1]
     distance = max(float(np.quantile(nearest, QUANTILE)), SMALLEST_DISTANCE)
-    return Support(reference, max(float(np.nanquantile(error, QUANTILE)), 1e-6), distance)
+    return Support(
+        reference,
+        coefficients[some],
+        scale[some],
+        unseen[some],
+        max(float(np.nanquantile(error, QUANTILE)), 1e-6),
+        distance,
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -82,7 +82,7 @@ class Config:
     steps: int = 600
     learning_rate: float = 9e-3
     latent_noise: float = 0.05
-    held_out: float = 0.12
+    held_out: float = 0.125
     patience: int = 200
     seed: int = 0
 

@@ -24,7 +24,7 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
     intensity, labels = training_patterns(patterns)
     axis = patterns.axis.grid(config.grid, config.points)
-    preparation, inputs, _ = find_preparation(
+    preparation, inputs, scale = find_preparation(
         regridder(patterns.axis, axis)(intensity),
         axis,
         scale=config.scale,
@@ -49,7 +49,9 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
     return {
         "config": config,
         "autoencoder": autoencoder,
-        "support": find_support(latents, error),
+        "support": find_support(
+            latents, error, coefficients=coefficients, scale=scale, unseen=trained.unseen
+        ),
         "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
         "history": history,
         "provenance": _provenance(),

@@ -277,14 +277,15 @@ def _measure(
         position = angle + shift[i]
         inside = (position >= grid[0]) & (position <= grid[-1])
         widths = instrument.fwhm(angle)
-        signal = profile(grid, position=position, area=area, fwhm=widths, eta=instrument.eta)
-        if not (area[inside].sum() > 0 and signal.max() > 0):
+        shape = {"position": position, "area": area, "fwhm": widths, "eta": instrument.eta}
+        if not area[inside].sum() > 0:
             raise ValueError(
                 f"pattern {i} has no reflection between {grid[0]} and {grid[-1]} degree at "
                 f"wavelength {wavelength}; widen two_theta or shorten the wavelength"
             )
-        scale = counts / signal.max()
-        expected[i] = signal * scale
+        # The height at the reflections: that on the grid depends on where its points fall.
+        scale = counts / profile(position[inside], **shape).max()
+        expected[i] = profile(grid, **shape) * scale
         peaks.append((key[inside], position[inside], area[inside] * scale))
     expected += _background(instrument, grid=grid, counts=counts)
     measured = np.random.default_rng(seed).poisson(expected) if noise else expected

@@ -72,7 +72,12 @@ def write(
         ),
         "/ensemble": xr.Dataset(layers, attrs={"input_scale": ensemble.input_scale}),
         "/support": xr.Dataset(
-            {"latents": (("reference", "latent_axis"), support.latents)},
+            {
+                "latents": (("reference", "latent_axis"), support.latents),
+                "coefficients": (("reference", "component"), support.coefficients),
+                "scale": ("reference", support.scale),
+                "unseen": (("reference", "member"), support.unseen.astype(np.int8)),
+            },
             attrs={"error_limit": support.error_limit, "distance_limit": support.distance_limit},
         ),
         "/labels": _numbered(labels),
@@ -171,6 +176,8 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
         "first layer": (ensemble.encoder[0][0].shape[1], n_component),
         "last layer": (ensemble.decoder[-1][0].shape[2], n_component),
         "latents": (support["latents"].shape[1], ensemble.n_latent),
+        "coefficients": (support["coefficients"].shape[1], n_component),
+        "unseen": (support["unseen"].shape[1], ensemble.members),
     }
     for name, (shape, wanted) in expected.items():
         if shape != wanted:
@@ -180,6 +187,9 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
         "autoencoder": autoencoder,
         "support": Support(
             support["latents"].values,
+            support["coefficients"].values,
+            support["scale"].values,
+            support["unseen"].values.astype(bool),
             float(support.attrs["error_limit"]),
             float(support.attrs["distance_limit"]),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ import xarray as xr
 
 from xrdae.autoencoder import Autoencoder, Support
 from xrdae.errors import DataError
+from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
 from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, like, named
 from xrdae.patterns import Patterns
 from xrdae.prepare import regridder
@@ -110,10 +112,9 @@ def check_latents(points: Float, n_latent: int) -> None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Path:
-    """Points to decode: latents, members' scaled intensity, scales, labels along `synthetic`."""
+    """Points to synthesize, their scales and their labels along `synthetic`."""
 
-    latents: Float
-    members: Float
+    targets: Targets
     scale: Float
     labels: dict[str, Float]
 
@@ -121,6 +122,7 @@ class _Path:
 def synthesize(
     autoencoder: Autoencoder,
     support: Support,
+    mixture: Mixture,
     patterns: Patterns,
     inputs: xr.DataArray,
     *,
@@ -132,14 +134,15 @@ def synthesize(
     `known` are latents `(pattern, latent_axis)` and labels `(pattern, label)` for `request.at`.
     """
     if request.between is not None:
-        path = _between(autoencoder, patterns, inputs, request)
+        path, sudden = _between(autoencoder, support, mixture, patterns, inputs, request)
+        mixture = mixture.only_blended() if sudden else mixture
     elif request.at is not None and known is not None:
-        path = _at(autoencoder, request.at, *known)
+        path = _at(autoencoder, support, request.at, *known)
     else:
         points = np.asarray(request.latent, dtype=np.float64)
         check_latents(points, autoencoder.ensemble.n_latent)
-        path = _decoded(autoencoder, points.reshape(-1, points.shape[-1]), {})
-    novelty = support.novelty(path.latents)
+        path = _around(autoencoder, support, points.reshape(-1, points.shape[-1]), {})
+    novelty = support.novelty(path.targets.latents)
     if request.between is None and (novelty > 1).any():
         warnings.warn(
             f"{int((novelty > 1).sum())} of {len(novelty)} points to synthesize lie outside the "
@@ -147,7 +150,6 @@ def synthesize(
             stacklevel=4,
         )
     back = regridder(autoencoder.preparation.axis, patterns.axis)
-    members = np.maximum(path.members, 0) * path.scale[:, None]
     coords = {
         "synthetic": np.arange(len(novelty)),
         patterns.dim: patterns.intensity[patterns.dim],
@@ -157,8 +159,10 @@ def synthesize(
         here = {d: coords[d] for d in ("synthetic", *dims) if d in coords}
         return xr.DataArray(values, dims=("synthetic", *dims), coords=here)
 
-    decoded = along(back(members.mean(axis=0)), patterns.dim)
-    std = along(back(members.std(axis=0)), patterns.dim)
+    intensity, std = (
+        along(back(values * path.scale[:, None]), patterns.dim)
+        for values in synthesized(autoencoder, support, mixture, path.targets)
+    )
     template = patterns.labels()
     labels = {
         f"synthesized_{name}": along(values).assign_attrs(
@@ -168,18 +172,34 @@ def synthesize(
     }
     return xr.Dataset(
         {
-            "synthesized": like(decoded, patterns, "synthesized intensity"),
-            "synthesized_std": like(std, patterns, "standard deviation between members"),
-            "synthesized_latent": named(along(path.latents, "latent_axis"), LATENT_NAME),
+            "synthesized": like(intensity, patterns, "synthesized intensity"),
+            "synthesized_std": like(std, patterns, "standard deviation of synthesized intensity"),
+            "synthesized_latent": named(along(path.targets.latents, "latent_axis"), LATENT_NAME),
             "synthesized_novelty": named(along(novelty), NOVELTY_NAME),
             **labels,
-        }
+        },
+        attrs={
+            "xrdae_mixture": json.dumps(
+                dict(zip(METHODS, mixture.weights.round(4).tolist(), strict=True))
+            )
+        },
     )
 
 
 def _between(
-    autoencoder: Autoencoder, patterns: Patterns, inputs: xr.DataArray, request: Request
-) -> _Path:
+    autoencoder: Autoencoder,
+    support: Support,
+    mixture: Mixture,
+    patterns: Patterns,
+    inputs: xr.DataArray,
+    request: Request,
+) -> tuple[_Path, bool]:
+    """Return the path from one pattern to another, and whether it crosses a sudden change.
+
+    Ends that are farther apart than the mixture was tested for are only ends: the points between
+    them are found from the training patterns around. If they are neighbours in the dataset, what
+    lies between them is a sudden change, a mixture of both: then they are blended.
+    """
     assert request.between is not None
     indexers = [_indexers(p, patterns) for p in request.between]
     ends = [inputs.isel(indexer).compute() for indexer in indexers]
@@ -188,24 +208,44 @@ def _between(
         if not np.isfinite(end).any():
             raise DataError(f"pattern {position!r} has no usable intensity to start from")
     fractions = request.fractions()
-    basis, preparation = autoencoder.basis, autoencoder.preparation
+    basis = autoencoder.basis
     filled = basis.fill(values)
     latents = autoencoder.latents(basis.project(filled)).mean(axis=0)
-    points = blend(latents, fractions)
-    # What each member leaves over at the ends is carried along, so that the path ends in them.
-    residual = preparation.scaled(filled) - autoencoder.decode(latents)
-    carried = np.stack([blend(member, fractions) for member in residual])
     scale = np.array([float(end.coords.get("scale", xr.DataArray(1.0))) for end in ends])
     labels = {
         name: blend(np.array([float(label.isel(i)) for i in indexers]), fractions)
         for name, label in patterns.labels().items()
     }
-    members = autoencoder.decode(points) + carried
-    return _Path(points, members, blend(scale, fractions), labels)
+    points = blend(latents, fractions)
+    count = len(fractions)
+    direct = _path(
+        points,
+        ends=np.repeat(autoencoder.preparation.scaled(filled)[None], count, axis=0),
+        end_latents=np.repeat(latents[None], count, axis=0),
+        weights=np.stack([1 - fractions, fractions], axis=1),
+        scale=np.repeat(scale[None], count, axis=0),
+        labels=labels,
+    )
+    if np.linalg.norm(latents[1] - latents[0]) <= mixture.reach:
+        return direct, False
+    if sum(abs(indexers[1][d] - indexers[0][d]) for d in indexers[0]) == 1:
+        return direct, True
+    around = _around(autoencoder, support, points, labels)
+    for row in np.flatnonzero((fractions == 0) | (fractions == 1)):
+        end = int(fractions[row])
+        around.targets.ends[row, 0] = direct.targets.ends[row, end]
+        around.targets.end_latents[row, 0] = latents[end]
+        around.targets.weights[row] = np.eye(around.targets.weights.shape[1])[0]
+        around.scale[row] = scale[end]
+    return around, False
 
 
 def _at(
-    autoencoder: Autoencoder, at: Mapping[str, Sequence[float]], latents: Float, labels: Float
+    autoencoder: Autoencoder,
+    support: Support,
+    at: Mapping[str, Sequence[float]],
+    latents: Float,
+    labels: Float,
 ) -> _Path:
     values = {name: np.asarray(v, dtype=float).ravel() for name, v in at.items()}
     lengths = {name: v.size for name, v in values.items()}
@@ -213,12 +253,38 @@ def _at(
         raise DataError(f"at= takes labels with equally many values; got {lengths}")
     known = np.isfinite(latents).all(axis=1) & np.isfinite(labels).all(axis=1)
     points = latents_at(labels[known], latents[known], np.stack(list(values.values()), axis=1))
-    return _decoded(autoencoder, points, values)
+    return _around(autoencoder, support, points, values)
 
 
-def _decoded(autoencoder: Autoencoder, points: Float, labels: dict[str, Float]) -> _Path:
-    scale = np.full(len(points), autoencoder.preparation.typical_scale)
-    return _Path(points, autoencoder.decode(points), scale, labels)
+def _around(
+    autoencoder: Autoencoder, support: Support, points: Float, labels: dict[str, Float]
+) -> _Path:
+    """Return the path of points whose ends are training patterns around them."""
+    which, weights = surrounding(support.latents, points)
+    ends = support.patterns(autoencoder, which.ravel()).reshape(*which.shape, -1)
+    return _path(
+        points,
+        ends=ends,
+        end_latents=support.latents[which],
+        weights=weights,
+        scale=support.scale[which],
+        labels=labels,
+    )
+
+
+def _path(
+    latents: Float,
+    *,
+    ends: Float,
+    end_latents: Float,
+    weights: Float,
+    scale: Float,
+    labels: dict[str, Float],
+) -> _Path:
+    """Return the path; the ends `(target, end, channel)` keep their relative intensity."""
+    mean = (weights * scale).sum(axis=1)
+    relative = ends * (scale / mean[:, None])[:, :, None]
+    return _Path(Targets(latents, relative, end_latents, weights), mean, labels)
 
 
 def _indexers(position: Position, patterns: Patterns) -> dict[str, int]:

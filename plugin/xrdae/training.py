@@ -37,6 +37,8 @@ class Trained:
     held_out_reconstruction
         `(pattern, component)`: the mean over those members that did not see the pattern; NaN
         where every member saw it.
+    unseen
+        `(pattern, member)`, True where the member did not see the pattern.
     history
         `step`, `loss` (training) and `held_out`, each relative to the variance of the patterns.
     stopped
@@ -45,6 +47,7 @@ class Trained:
 
     ensemble: Ensemble
     held_out_reconstruction: Float
+    unseen: npt.NDArray[np.bool_]
     history: dict[str, Float]
     stopped: str
 
@@ -133,7 +136,7 @@ def train(coefficients: Float, config: Config, *, progress: bool | None = None) 
     with torch.no_grad():
         framed = _in_one_frame(best.ensemble(), target)
         held_out = _held_out_reconstruction(framed, target, seen)
-    return Trained(framed, held_out, best.history(), stopped)
+    return Trained(framed, held_out, seen.numpy().T == 0, best.history(), stopped)
 
 
 class _Best:
@@ -160,14 +163,17 @@ class _Best:
 
 
 def _split(n: int, config: Config, generator: torch.Generator) -> Tensor:
-    """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns."""
+    """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns.
+
+    The parts that members do not see overlap only once every pattern is in one of them.
+    """
     count = round(config.held_out * n) if n >= 8 else 0
-    rank = (
-        torch.rand(config.members, n, generator=generator, dtype=torch.float32)
-        .argsort(1)
-        .argsort(1)
-    )
-    return (rank >= count).float()
+    seen = torch.ones(config.members, n)
+    rounds = -(-config.members * count // n)
+    order = torch.cat([torch.randperm(n, generator=generator) for _ in range(rounds or 1)])
+    for member in range(config.members):
+        seen[member, order[member * count : (member + 1) * count]] = 0
+    return seen
 
 
 def _loss(
