@@ -7,6 +7,7 @@ by its maximum and without NaN. Needs scikit-learn and pyroVED (`pip install sci
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import sys
 import types
@@ -23,8 +24,9 @@ from torch import nn
 
 Float = npt.NDArray[Any]
 
+# Gradient steps, rounded up to whole epochs: small series get as many as large ones.
 VAE_STEPS, VAE_BATCH = 4000, 16
-DENSE_EPOCHS, DENSE_BATCH = 200, 32
+DENSE_STEPS, DENSE_BATCH = 2000, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +144,7 @@ def fit_dense_autoencoder(patterns: Float, *, n_latent: int = 2, seed: int = 0) 
         torch.manual_seed(seed)
         encoder, decoder = _dense(p, 512, 128, n_latent), _dense(n_latent, 128, 512, p)
         optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
-        for _ in range(DENSE_EPOCHS):
+        for _ in range(math.ceil(DENSE_STEPS / math.ceil(len(x) / DENSE_BATCH))):
             for rows in torch.randperm(len(x)).split(DENSE_BATCH):
                 loss = (decoder(encoder(x[rows])) - x[rows]).square().sum(1).mean()
                 optimizer.zero_grad()
@@ -156,7 +158,7 @@ def fit_dense_autoencoder(patterns: Float, *, n_latent: int = 2, seed: int = 0) 
 
 def _dense(*widths: int) -> nn.Sequential:
     """Return linear layers between these widths with SiLU between them."""
-    first, *rest = (nn.Linear(*pair) for pair in zip(widths, widths[1:], strict=False))
+    first, *rest = (nn.Linear(*pair) for pair in itertools.pairwise(widths))
     return nn.Sequential(first, *(module for layer in rest for module in (nn.SiLU(), layer)))
 
 
