@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from xrdae import DataError
-from xrdae.estimate import gaussian_process
+from xrdae.estimate import find_estimator
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_labels_that_are_not_there_or_not_numbers_are_named(series, half):
 
 def test_a_gaussian_process_is_near_what_it_knows_and_uncertain_elsewhere():
     latents = np.linspace(0, 1, 30)[:, None]
-    predict = gaussian_process(latents, np.sin(4 * latents[:, 0]))
+    predict = find_estimator(latents, np.sin(4 * latents[:, 0]), name="x").predict
     near, far = predict(np.array([[0.505], [5.0]]))
     assert near[0] == pytest.approx(np.sin(4 * 0.505), abs=0.01)
     assert far[1] > 10 * near[1]
@@ -65,5 +65,5 @@ def test_a_gaussian_process_is_near_what_it_knows_and_uncertain_elsewhere():
 
 def test_of_many_patterns_some_are_enough():
     latents = np.linspace(0, 1, 3000)[:, None]
-    predict = gaussian_process(latents, latents[:, 0] ** 2)
+    predict = find_estimator(latents, latents[:, 0] ** 2, name="x").predict
     assert predict(np.array([[0.5]]))[0, 0] == pytest.approx(0.25, abs=0.01)

@@ -62,10 +62,11 @@ def test_points_outside_the_training_data_are_flagged(series, model):
     assert float(out["synthesized_novelty"][1]) > 1
 
 
-def test_uncertainty_vanishes_at_the_measured_ends_and_not_between(series, model):
+def test_uncertainty_is_least_at_the_measured_ends(series, model):
     std = series.xrdae.synthesize(model, between=(2, 20), n=3, endpoints=True)["synthesized_std"]
     mean = std.mean("two_theta").values
-    assert (mean[[0, -1]] < 1e-3 * mean[1:-1].min()).all()
+    assert (mean > 0).all()
+    assert (mean[[0, -1]] < mean[1:-1].min()).all()
 
 
 def test_a_second_result_replaces_the_first(series, model):

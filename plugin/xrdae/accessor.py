@@ -35,7 +35,9 @@ def analyze(obj: Any, model: Model) -> Any:
     """
     hook, dataset = manager().hook, to_dataset(obj)
     result = hook.xrdae_encode(dataset=dataset, model=model).merge(
-        hook.xrdae_relevance(dataset=dataset, model=model, regions="peaks", fill="background"),
+        hook.xrdae_relevance(
+            dataset=dataset, model=model, regions="peaks", fill="background", label=None
+        ),
         combine_attrs="override",
     )
     return hook.xrdae_attach(obj=obj, result=result)
@@ -69,12 +71,16 @@ class XrdaeAccessor:
         return self._attach(model.reconstruct(**self._input(model)))
 
     def relevance(
-        self, model: Model, regions: Regions = "peaks", fill: str = "background"
+        self,
+        model: Model,
+        regions: Regions = "peaks",
+        fill: str = "background",
+        label: str | None = None,
     ) -> xr.Dataset:
-        """Add `relevance`, `latent_shift` and `relevance_profile`: `Model.relevance`."""
+        """Add `relevance`, `latent_shift` and their companions: `Model.relevance`."""
         return self._attach(
             manager().hook.xrdae_relevance(
-                dataset=to_dataset(self._obj), model=model, regions=regions, fill=fill
+                dataset=to_dataset(self._obj), model=model, regions=regions, fill=fill, label=label
             )
         )
 

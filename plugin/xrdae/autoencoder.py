@@ -107,10 +107,9 @@ class Autoencoder:
     basis: Basis
     ensemble: Ensemble
 
-    @torch.no_grad()
     def latents(self, coefficients: Float) -> Float:
         """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
-        return np.asarray(self.ensemble.encode(_tensor(coefficients)).numpy())
+        return encode_with(self.ensemble, coefficients)
 
     @torch.no_grad()
     def decoded(self, latents: Float) -> Float:
@@ -154,6 +153,12 @@ class Autoencoder:
         latents = self.latents(self.basis.project(filled)).mean(axis=0)
         decoded = self.decoded(latents).mean(axis=0)
         return np.maximum(self.preparation.scaled(self.basis.expand(decoded)), 0)
+
+
+@torch.no_grad()
+def encode_with(ensemble: Ensemble, coefficients: Float) -> Float:
+    """Return latents `(member, pattern, latent_axis)` of arrays `(pattern, component)`."""
+    return np.asarray(ensemble.encode(_tensor(coefficients)).numpy())
 
 
 def _tensor(array: Float) -> torch.Tensor:

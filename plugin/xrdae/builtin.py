@@ -50,14 +50,17 @@ def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset:
 
 
 @hookimpl(trylast=True)
-def xrdae_relevance(dataset: xr.Dataset, model: Model, regions: Regions, fill: str) -> xr.Dataset:
+def xrdae_relevance(
+    dataset: xr.Dataset, model: Model, regions: Regions, fill: str, label: str | None
+) -> xr.Dataset:
     """Mask every region by the fast exact path."""
-    return model.relevance(dataset, regions=regions, fill=fill, inputs=_inputs(dataset, model))
+    inputs = _inputs(dataset, model)
+    return model.relevance(dataset, regions=regions, fill=fill, label=label, inputs=inputs)
 
 
 @hookimpl(trylast=True)
 def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.Dataset:
-    """Decode latent points."""
+    """Mix blending, decoding and alignment."""
     options = {name: getattr(request, name) for name in request.__dataclass_fields__}
     return model.synthesize(dataset, inputs=_inputs(dataset, model), **options)
 

@@ -108,7 +108,10 @@ def encode(data: Path, model_path: Path, out: Path) -> None:
               help="'peaks', or a window's width in units of the axis.")  # fmt: skip
 @click.option("--fill", type=click.Choice(["background", "zero", "mean"]), default="background",
               show_default=True, help="What a masked region is filled with.")  # fmt: skip
-def relevance(data: Path, model_path: Path, out: Path, regions: str, fill: str) -> None:
+@click.option("--label", help="A numeric label: how far its estimate moves is added.")
+def relevance(
+    data: Path, model_path: Path, out: Path, regions: str, fill: str, label: str | None
+) -> None:
     """Mask each peak and measure how far each pattern's latent point moves."""
     if regions != "peaks":
         try:
@@ -117,7 +120,10 @@ def relevance(data: Path, model_path: Path, out: Path, regions: str, fill: str) 
             raise click.BadParameter(f"{regions!r} is neither 'peaks' nor a width") from None
     _write(
         _open(data).xrdae.relevance(
-            _load(model_path), regions="peaks" if regions == "peaks" else width, fill=fill
+            _load(model_path),
+            regions="peaks" if regions == "peaks" else width,
+            fill=fill,
+            label=label,
         ),
         out,
     )

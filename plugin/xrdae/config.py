@@ -21,7 +21,12 @@ WHOLE = {
     "points": (2, 2**31),
     "seed": (0, 2**63 - 1),
 }
-REAL = {"learning_rate": (1e-12, 1.0), "latent_noise": (0.0, 1e6), "held_out": (0.0, 0.9)}
+REAL = {
+    "learning_rate": (1e-12, 1.0),
+    "input_noise": (0.0, 1e6),
+    "latent_noise": (0.0, 1e6),
+    "held_out": (0.0, 0.9),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,9 @@ class Config:
         Largest number of optimizer steps.
     learning_rate
         Peak learning rate of Adam.
+    input_noise
+        Size of the white noise added to the patterns in training, relative to that of their
+        deviations from the mean: the encoder then follows what patterns have in common.
     latent_noise
         Standard deviation of the noise added to the latents in training; the latents of
         the training set have a standard deviation of one.
@@ -81,6 +89,7 @@ class Config:
     hidden: tuple[int, ...] = (64, 64)
     steps: int = 600
     learning_rate: float = 9e-3
+    input_noise: float = 0.3
     latent_noise: float = 0.05
     held_out: float = 0.125
     patience: int = 200

@@ -21,7 +21,7 @@ NEIGHBOURS = 32  # training patterns that are aligned to one target
 COMPONENTS = 5  # directions in which these neighbours may differ
 TRIPLETS = 32  # of training patterns, on which the mixture is found
 COST = 0.05  # of the blend's error, that a method must save to be taken
-TESTED = 0.75  # quantile of the distances between the triplets' ends
+TESTED = 0.9  # quantile of the distances between the triplets' ends
 AT_ONCE = 32  # targets
 
 

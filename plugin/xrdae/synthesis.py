@@ -306,4 +306,4 @@ def _indexers(position: Position, patterns: Patterns) -> dict[str, int]:
             raise DataError(
                 f"pattern {position!r}: {d!r} has {sizes[d]} positions, 0 to {sizes[d] - 1}"
             )
-    return indexers
+    return {d: i % sizes[d] for d, i in indexers.items()}

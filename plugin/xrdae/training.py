@@ -23,6 +23,7 @@ Float = npt.NDArray[Any]
 
 BATCH = 4096
 EVALUATE_EVERY = 10
+UNTRAINED = 16  # random networks to compare with
 ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
 
 
@@ -139,6 +140,26 @@ def train(coefficients: Float, config: Config, *, progress: bool | None = None) 
     return Trained(framed, held_out, seen.numpy().T == 0, best.history(), stopped)
 
 
+@torch.no_grad()
+def untrained(
+    ensemble: Ensemble, coefficients: Float, *, hidden: tuple[int, ...], seed: int
+) -> Ensemble:
+    """Return random networks of an ensemble's shape, their latents in the same kind of frame.
+
+    `coefficients` `(pattern, component)` are those of the training patterns.
+    """
+    target = torch.as_tensor(np.asarray(coefficients, dtype=np.float32))
+    random = new_ensemble(
+        target.shape[1],
+        n_latent=ensemble.n_latent,
+        members=UNTRAINED,
+        hidden=hidden,
+        input_scale=ensemble.input_scale,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return _in_one_frame(random, target)
+
+
 class _Best:
     """The best state so far, and the history that leads to it."""
 
@@ -186,7 +207,10 @@ def _loss(
     power: float,
     generator: torch.Generator,
 ) -> Tensor:
-    latent = ensemble.encode(target)  # (member, pattern, latent_axis)
+    spread = config.input_noise * math.sqrt(power / target.shape[1])
+    shape = (ensemble.members, *target.shape)
+    blurred = target + spread * torch.randn(shape, generator=generator, dtype=target.dtype)
+    latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)
     noise = torch.randn(latent.shape, generator=generator, dtype=latent.dtype)
     decoded = ensemble.decode(latent + config.latent_noise * noise)
     error = (decoded - target).square().sum(-1) * seen  # (member, pattern)
