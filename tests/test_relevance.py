@@ -110,4 +110,5 @@ def test_sliding_windows_cover_the_axis(series, model, method):
     assert float(out["region_stop"].max()) == 80
     np.testing.assert_allclose(np.diff(out["region_start"]), 2)
     assert bool((out["relevance_profile"] > 0).all())
-    xr.testing.assert_allclose(out.compute(), model.relevance(series, regions=4.0), atol=1e-5)
+    whole = model.relevance(series, regions=4.0)
+    xr.testing.assert_allclose(out.compute(), whole, rtol=1e-3, atol=1e-4)

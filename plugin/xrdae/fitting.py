@@ -10,12 +10,13 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder, find_support
+from xrdae.autoencoder import Autoencoder
 from xrdae.basis import find_basis
 from xrdae.checks import training_patterns
 from xrdae.config import Config
 from xrdae.patterns import find_patterns
 from xrdae.prepare import find_preparation, regridder
+from xrdae.support import find_support
 from xrdae.training import train
 
 
@@ -50,7 +51,14 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
         "config": config,
         "autoencoder": autoencoder,
         "support": find_support(
-            latents, error, coefficients=coefficients, scale=scale, unseen=trained.unseen
+            autoencoder,
+            inputs,
+            rank=config.rank,
+            latents=latents,
+            error=error,
+            coefficients=coefficients,
+            scale=scale,
+            unseen=trained.unseen,
         ),
         "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
         "history": history,

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import scipy.optimize
 from scipy.spatial.distance import cdist
 
-from xrdae.alignment import aligned_mean, displacement, peak_width, resample
-from xrdae.autoencoder import Autoencoder, Support
+from xrdae.alignment import aligned_mean, displacement, resample
+from xrdae.autoencoder import Autoencoder
+from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]
@@ -62,15 +63,12 @@ class Mixture:
     error
         `(3,)`: the variance of a synthesized intensity is these times the variance between
         methods and members, the intensity (counting statistics) and one.
-    width
-        Typical width of a peak in channels.
     reach
         Distance between the latents of two ends up to which this has been tested.
     """
 
     weights: Float
     error: Float
-    width: float
     reach: float
 
     def only_blended(self) -> Mixture:
@@ -88,7 +86,7 @@ def synthesized(
     parts = []
     for start in range(0, len(targets.latents), AT_ONCE):
         some = targets.rows(slice(start, start + AT_ONCE))
-        found, variance = candidates(autoencoder, support, some, mixture.width)
+        found, variance = candidates(autoencoder, support, some)
         weights = np.repeat(mixture.weights[:, None], len(some.latents), axis=1)
         weights[:, (some.weights == 1).any(axis=1)] = np.eye(len(METHODS))[0][:, None]
         parts.append(_mixed(found, variance, weights, mixture.error))
@@ -124,7 +122,6 @@ def candidates(
     autoencoder: Autoencoder,
     support: Support,
     targets: Targets,
-    width: float,
     *,
     votes: Float | None = None,
     hidden: Index | None = None,
@@ -152,6 +149,7 @@ def candidates(
         members `(target, channel)`.
     """
     n, n_end, n_channel = targets.ends.shape
+    width = support.width
     blended = np.einsum("te,tec->tc", targets.weights, targets.ends)
     points = np.concatenate([targets.latents, targets.end_latents.reshape(n * n_end, -1)])
     members = autoencoder.decode(points)  # (member, n + n * n_end, channel)
@@ -190,11 +188,9 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
     (best on smooth series, far worse at sharp transitions), least squares instead of norms (a few
     triplets decide), triplets in the order of the file (meaningless in a library).
     """
-    n = len(support.latents)
-    width = peak_width(support.patterns(autoencoder, np.arange(n)[:: max(1, n // 20)]))
     middle, ends, fractions = _triplets(support.latents)
     if not len(middle):  # too few patterns to prove anything
-        return Mixture(np.eye(len(METHODS))[0], np.array([1.0, 0.0, 0.0]), width, np.inf)
+        return Mixture(np.eye(len(METHODS))[0], np.array([1.0, 0.0, 0.0]), np.inf)
     weights = np.stack([1 - fractions, fractions], axis=1)
     end_latents = support.latents[ends]
     n_channel = autoencoder.preparation.mean.size
@@ -210,7 +206,6 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
         autoencoder,
         support,
         targets,
-        width,
         votes=votes / votes.sum(axis=0),
         hidden=middle,
     )
@@ -224,7 +219,7 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
     left = np.square(np.einsum("m,mtc->tc", best, residual))
     left += autoencoder.preparation.gain**2 * autoencoder.basis.noise
     reach = np.quantile(np.linalg.norm(end_latents[:, 1] - end_latents[:, 0], axis=1), TESTED)
-    return Mixture(best, _error_model(left, spread, intensity), width, float(reach))
+    return Mixture(best, _error_model(left, spread, intensity), float(reach))
 
 
 def _triplets(latents: Float) -> tuple[Index, Index, Float]:

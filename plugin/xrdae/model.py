@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import store
-from xrdae.autoencoder import Autoencoder, Support
+from xrdae.autoencoder import Autoencoder
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
 from xrdae.errors import DataError
@@ -26,6 +26,7 @@ from xrdae.patterns import Patterns, find_patterns
 from xrdae.peaks import Regions
 from xrdae.prepare import check_coverage, regridder
 from xrdae.relevance import relevance_maps
+from xrdae.support import Support
 from xrdae.synthesis import Position, Request, check_latents, synthesize
 from xrdae.training import untrained
 
@@ -137,21 +138,19 @@ class Model:
         Dataset
             `latent` and `latent_std` (standard deviation between members), both
             `(..., latent_axis)`; `reconstruction_error (...)`, the norm of the residual over the
-            norm of the pattern; `novelty (...)`, above 1 where a pattern is farther from the
-            training data than 95 % of them are from each other.
+            norm of the pattern; `novelty (...)`, above 1 for one in twenty patterns of the
+            training data's kind, and for those with a place or a phase that training never saw.
         """
         inputs = self._inputs(dataset, inputs)
 
         def kernel(block: Float) -> tuple[Float, ...]:
-            parts = [self.autoencoder.encode(rows) for rows in blocks(block)]
-            latent, std, error = (np.concatenate(part) for part in zip(*parts, strict=True))
-            shape = block.shape[:-1]
-            return (
-                latent.reshape(*shape, -1),
-                std.reshape(*shape, -1),
-                error.reshape(shape),
-                self.support.novelty(latent, error).reshape(shape),
-            )
+            parts = []
+            for rows in blocks(block):
+                e = self.autoencoder.encode(rows)
+                novelty = self.support.novelty(e.latents, e.error, e.residual)
+                parts.append((e.latents, e.std, e.error, novelty))
+            whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
+            return tuple(w.reshape(*block.shape[:-1], *w.shape[1:]) for w in whole)
 
         latent, std, error, novelty = apply(
             kernel,

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder, Support, encode_with
+from xrdae.autoencoder import Autoencoder, encode_with
 from xrdae.errors import DataError
 from xrdae.labelled import apply, blocks, named
 from xrdae.network import Ensemble
 from xrdae.patterns import Patterns
 from xrdae.peaks import Regions, channels, find_regions
+from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder, Support
+from xrdae.autoencoder import Autoencoder
 from xrdae.axes import UNITS, Axis
 from xrdae.basis import Basis
 from xrdae.config import Config
@@ -19,6 +19,7 @@ from xrdae.errors import FormatError
 from xrdae.files import replacing
 from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation
+from xrdae.support import Support
 
 FORMAT = "xrdae-model"
 FORMAT_VERSION = 1
@@ -77,8 +78,10 @@ def write(
                 "coefficients": (("reference", "component"), support.coefficients),
                 "scale": ("reference", support.scale),
                 "unseen": (("reference", "member"), support.unseen.astype(np.int8)),
+                "residual_scale": ("channel", support.residual_scale),
+                "limits": ("limit", support.limits),
             },
-            attrs={"error_limit": support.error_limit, "distance_limit": support.distance_limit},
+            attrs={"width": support.width},
         ),
         "/labels": _numbered(labels),
         "/history": history,
@@ -178,6 +181,7 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
         "latents": (support["latents"].shape[1], ensemble.n_latent),
         "coefficients": (support["coefficients"].shape[1], n_component),
         "unseen": (support["unseen"].shape[1], ensemble.members),
+        "residual_scale": (support["residual_scale"].shape, (n_channel,)),
     }
     for name, (shape, wanted) in expected.items():
         if shape != wanted:
@@ -190,8 +194,9 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
             support["coefficients"].values,
             support["scale"].values,
             support["unseen"].values.astype(bool),
-            float(support.attrs["error_limit"]),
-            float(support.attrs["distance_limit"]),
+            support["residual_scale"].values,
+            float(support.attrs["width"]),
+            support["limits"].values,
         ),
         "labels": _named(tree["labels"].to_dataset()),
         "history": tree["history"].to_dataset(),

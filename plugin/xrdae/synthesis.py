@@ -13,12 +13,13 @@ import numpy.typing as npt
 import scipy.interpolate
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder, Support
+from xrdae.autoencoder import Autoencoder
 from xrdae.errors import DataError
 from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
 from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, like, named
 from xrdae.patterns import Patterns
 from xrdae.prepare import regridder
+from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 Position = int | Mapping[str, int]
