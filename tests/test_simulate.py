@@ -138,8 +138,17 @@ def test_intensity_scales_with_counts():
     np.testing.assert_allclose(many["reflection_intensity"], 7 * few["reflection_intensity"])
 
 
-def test_strongest_peak_has_the_counts_asked_for(series):
-    np.testing.assert_allclose(series["intensity"].max("two_theta"), 10_000, rtol=1e-6)
+def test_strongest_peak_has_the_counts_asked_for_wherever_the_grid_s_points_fall():
+    for start in (20.0, 20.01, 20.02):
+        grid = np.linspace(start, start + 60, 30_001)
+        options = {"two_theta": grid, "noise": False}
+        fine = simulate.alloy_series([1], zr=[0.25], instrument=GAUSS, **options)
+        assert float(fine["intensity"].max()) == pytest.approx(10_000, rel=1e-3)
+        few = {**options, "two_theta": grid[::30]}
+        coarse = simulate.alloy_series([1], zr=[0.25], instrument=GAUSS, **few)
+        np.testing.assert_allclose(
+            coarse["intensity"], fine["intensity"].sel(two_theta=grid[::30]), rtol=1e-5
+        )
 
 
 def test_same_seed_gives_the_same_counts_and_another_seed_others():

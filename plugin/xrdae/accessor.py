@@ -35,9 +35,7 @@ def analyze(obj: Any, model: Model) -> Any:
     """
     hook, dataset = manager().hook, to_dataset(obj)
     result = hook.xrdae_encode(dataset=dataset, model=model).merge(
-        hook.xrdae_relevance(
-            dataset=dataset, model=model, regions="peaks", fill="background", label=None
-        ),
+        hook.xrdae_relevance(dataset=dataset, model=model, regions="peaks", fill="background"),
         combine_attrs="override",
     )
     return hook.xrdae_attach(obj=obj, result=result)
@@ -78,11 +76,13 @@ class XrdaeAccessor:
         label: str | None = None,
     ) -> xr.Dataset:
         """Add `relevance`, `latent_shift` and their companions: `Model.relevance`."""
-        return self._attach(
-            manager().hook.xrdae_relevance(
-                dataset=to_dataset(self._obj), model=model, regions=regions, fill=fill, label=label
-            )
+        dataset = to_dataset(self._obj)
+        result = manager().hook.xrdae_relevance(
+            dataset=dataset, model=model, regions=regions, fill=fill
         )
+        if label is not None:
+            result = result.merge(model.label_shift(dataset, result["latent_shift"], label))
+        return self._attach(result)
 
     def synthesize(
         self,

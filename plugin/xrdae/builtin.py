@@ -50,12 +50,10 @@ def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset:
 
 
 @hookimpl(trylast=True)
-def xrdae_relevance(
-    dataset: xr.Dataset, model: Model, regions: Regions, fill: str, label: str | None
-) -> xr.Dataset:
+def xrdae_relevance(dataset: xr.Dataset, model: Model, regions: Regions, fill: str) -> xr.Dataset:
     """Mask every region by the fast exact path."""
     inputs = _inputs(dataset, model)
-    return model.relevance(dataset, regions=regions, fill=fill, label=label, inputs=inputs)
+    return model.relevance(dataset, regions=regions, fill=fill, inputs=inputs)
 
 
 @hookimpl(trylast=True)

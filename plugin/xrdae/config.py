@@ -26,6 +26,10 @@ REAL = {
     "input_noise": (0.0, 1e6),
     "latent_noise": (0.0, 1e6),
     "held_out": (0.0, 0.9),
+    "zero_shift": (0.0, 1e6),
+    "strain": (0.0, 0.2),
+    "texture": (0.0, 3.0),
+    "background_change": (0.0, 10.0),
 }
 
 
@@ -68,6 +72,12 @@ class Config:
     latent_noise
         Standard deviation of the noise added to the latents in training; the latents of
         the training set have a standard deviation of one.
+    zero_shift, strain, texture, background_change
+        What latents shall not depend on, at the cost of some accuracy: training then shows the
+        encoder patterns changed at random up to this size. A shift of the whole pattern, in units
+        of the axis; a relative change of the lattice (0.001: one part in a thousand); the
+        standard deviation of the logarithm of intensities that change from peak to peak; a smooth
+        addition, relative to the strongest peak. 0: none.
     held_out
         Fraction of the patterns that each member does not see, for early stopping.
     patience
@@ -91,6 +101,10 @@ class Config:
     learning_rate: float = 9e-3
     input_noise: float = 0.3
     latent_noise: float = 0.05
+    zero_shift: float = 0.0
+    strain: float = 0.0
+    texture: float = 0.0
+    background_change: float = 0.0
     held_out: float = 0.125
     patience: int = 200
     seed: int = 0

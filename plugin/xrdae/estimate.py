@@ -130,6 +130,34 @@ def _cross_validated(latents: Float, labels: Float, kernel: Any) -> Float:
     return out
 
 
+def shift_of_label(
+    latent: xr.DataArray,
+    shift: xr.DataArray,
+    label: str,
+    latents: Float,
+    labels: Float,
+    *,
+    seed: int,
+) -> xr.DataArray:
+    """Return how far the estimate of a label moves with the latents; see `Model.label_shift`."""
+    predict = find_estimator(latents, labels, name=label, seed=seed).predict
+
+    def kernel(start: Float, step: Float) -> Float:
+        here = start[..., None, :]
+        return np.asarray((predict(here + step) - predict(here))[..., 0])
+
+    (out,) = apply(
+        lambda step, start: kernel(start, step),
+        shift,
+        latent,
+        dim="latent_axis",
+        outputs=[()],
+        sizes={},
+        dtypes=[np.float64],
+    )
+    return out.assign_attrs(long_name=f"estimate of {label} when masked less estimate")
+
+
 def _quiet_bounds() -> Any:
     """Silence the hints that a kernel parameter ended at its bound: a noise-free label does."""
     from sklearn.exceptions import ConvergenceWarning

@@ -7,15 +7,18 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import xarray as xr
 
+from xrdae.alignment import peak_width
+from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder import Autoencoder
-from xrdae.basis import find_basis
+from xrdae.basis import Basis, find_basis
 from xrdae.checks import training_patterns
 from xrdae.config import Config
 from xrdae.patterns import find_patterns
-from xrdae.prepare import find_preparation, regridder
+from xrdae.prepare import Preparation, find_preparation, regridder
 from xrdae.support import find_support
 from xrdae.training import train
 
@@ -35,7 +38,8 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
     basis = find_basis(inputs, config.rank)
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
-    trained = train(coefficients, config, progress=progress)
+    copies = _copies(inputs, preparation, basis, config) if is_augmented(config) else None
+    trained = train(coefficients, config, copies=copies, progress=progress)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
     error = autoencoder.error(inputs, coefficients, trained.held_out_reconstruction)
@@ -64,6 +68,20 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
         "history": history,
         "provenance": _provenance(),
     }
+
+
+def _copies(
+    inputs: npt.NDArray[np.float32], preparation: Preparation, basis: Basis, config: Config
+) -> npt.NDArray[np.float32]:
+    """Return coefficients `(copy, pattern, component)` of the patterns and of changed ones."""
+    patterns = preparation.scaled(inputs)
+    width = peak_width(patterns[:: max(1, len(patterns) // 20)])
+    rng = np.random.default_rng(config.seed)
+    copies = [basis.project(inputs)]
+    for _ in range(COPIES):
+        some = changed(patterns, preparation.axis, config, width=width, rng=rng)
+        copies.append(basis.project(preparation.rescaled(some)))
+    return np.stack(copies)
 
 
 def _provenance() -> dict[str, Any]:

@@ -40,7 +40,7 @@ def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset | None:
 
 @hookspec(firstresult=True)
 def xrdae_relevance(
-    dataset: xr.Dataset, model: Model, regions: Regions, fill: str, label: str | None
+    dataset: xr.Dataset, model: Model, regions: Regions, fill: str
 ) -> xr.Dataset | None:
     """Mask each region of each pattern: a Dataset of relevance maps."""
 

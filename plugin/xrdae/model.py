@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from xrdae.autoencoder import Autoencoder
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
 from xrdae.errors import DataError
-from xrdae.estimate import estimate_label, find_estimator
+from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, apply, blocks, like, named
@@ -27,7 +27,7 @@ from xrdae.peaks import Regions
 from xrdae.prepare import check_coverage, regridder
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
-from xrdae.synthesis import Position, Request, check_latents, synthesize
+from xrdae.synthesis import Position, Request, decoded, synthesize
 from xrdae.training import untrained
 
 Float = npt.NDArray[Any]
@@ -150,7 +150,7 @@ class Model:
                 novelty = self.support.novelty(e.latents, e.error, e.residual)
                 parts.append((e.latents, e.std, e.error, novelty))
             whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
-            return tuple(w.reshape(*block.shape[:-1], *w.shape[1:]) for w in whole)
+            return tuple(np.reshape(w, (*block.shape[:-1], *w.shape[1:])) for w in whole)
 
         latent, std, error, novelty = apply(
             kernel,
@@ -204,24 +204,7 @@ class Model:
 
         On the typical scale of the training patterns; never negative.
         """
-        points = np.asarray(latent, dtype=np.float64)
-        check_latents(points, self.n_latent)
-        decoded = self.autoencoder.decode(points.reshape(-1, self.n_latent)).mean(axis=0)
-        values = np.maximum(decoded, 0) * self.autoencoder.preparation.typical_scale
-        dims: tuple[Hashable, ...]
-        if isinstance(latent, xr.DataArray):
-            dims = latent.dims[:-1]
-        else:
-            dims = (
-                ("synthetic",)
-                if points.ndim == 2
-                else tuple(f"dim_{i}" for i in range(points.ndim - 1))
-            )
-        axis = self.autoencoder.preparation.axis
-        coords = {axis.kind: (axis.kind, axis.values, {"units": axis.units})}
-        return xr.DataArray(
-            values.reshape(*points.shape[:-1], -1), dims=(*dims, axis.kind), coords=coords
-        )
+        return decoded(self.autoencoder, latent)
 
     # ------------------------------------------------------------------ relevance
 
@@ -231,7 +214,6 @@ class Model:
         *,
         regions: Regions = "peaks",
         fill: str = "background",
-        label: str | None = None,
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
         """Mask each region of each pattern and measure how far its latent point moves.
@@ -249,8 +231,6 @@ class Model:
         fill
             What a masked region is filled with: "background" (a straight line between its ends),
             "zero" or "mean" (the training mean).
-        label
-            A numeric label of the training data: how far its estimate moves is added.
         inputs
             Model input where it is known already; None: `model_input(dataset)`.
 
@@ -258,8 +238,7 @@ class Model:
         -------
         Dataset
             `relevance (..., region)`, the norm of `latent_shift (..., region, latent_axis)`;
-            `relevance_excess` and `relevance_significance (..., region)`; `<label>_shift
-            (..., region)`, the estimate when masked less the estimate;
+            `relevance_excess` and `relevance_significance (..., region)`;
             `relevance_profile (..., axis)`, the mean relevance of the regions that hold a
             channel, zero where none does; coordinates `region_start`, `region_stop`,
             `region_center` in the axis' units. Latents of the training set have a spread of one.
@@ -285,9 +264,23 @@ class Model:
                 self._inputs(dataset, inputs),
                 regions=regions,
                 fill=fill,
-                label=None if label is None else (label, self._label_process(label)),
             )
         )
+
+    def label_shift(
+        self, dataset: xr.Dataset, latent_shift: xr.DataArray, label: str
+    ) -> xr.Dataset:
+        """Return `<label>_shift (..., region)`: a label's estimate when masked less the estimate.
+
+        `latent_shift (..., region, latent_axis)` is that of `relevance` for the same dataset,
+        `label` a numeric label of the training data.
+        """
+        latents, labels = self._training_labels([label])
+        latent = self.encode(dataset)["latent"]
+        moved = shift_of_label(
+            latent, latent_shift, label, latents, labels[:, 0], seed=self.config.seed
+        )
+        return xr.Dataset({f"{label}_shift": moved})
 
     @functools.cached_property
     def untrained(self) -> Ensemble:
@@ -418,12 +411,6 @@ class Model:
         return self._result(
             estimate_label(latent, label, latents, labels[:, 0], attrs=attrs, seed=self.config.seed)
         )
-
-    def _label_process(self, label: str) -> Callable[[Float], Float]:
-        """Return what estimates a training label from latents `(..., latent_axis)`."""
-        latents, labels = self._training_labels([label])
-        estimator = find_estimator(latents, labels[:, 0], name=label, seed=self.config.seed)
-        return lambda query: estimator.predict(query)[..., 0]
 
     def _labelled(
         self,

@@ -63,6 +63,11 @@ class Preparation:
         scaled /= np.float32(self.gain)
         return scaled, scale
 
+    def rescaled(self, patterns: Float) -> Float32:
+        """Return model input `(pattern, channel)` of patterns whose background is gone."""
+        scaled, _ = scale_patterns(patterns, self.scale, self.axis.values)
+        return (scaled - self.mean) / np.float32(self.gain)
+
     def scaled(self, inputs: Float) -> Float:
         """Return scaled intensity `(..., channel)` of model input."""
         return np.asarray(inputs * np.float32(self.gain) + self.mean)

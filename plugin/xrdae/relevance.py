@@ -151,12 +151,8 @@ def relevance_maps(
     *,
     regions: Regions,
     fill: str,
-    label: tuple[str, Callable[[Float], Float]] | None,
 ) -> xr.Dataset:
-    """Return the relevance maps of labelled model input; see `Model.relevance`.
-
-    `label` is a name and what estimates that label from latents `(..., latent_axis)`.
-    """
+    """Return the relevance maps of labelled model input; see `Model.relevance`."""
     if fill not in FILLS:
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
     axis, data_axis = autoencoder.preparation.axis, patterns.axis
@@ -182,25 +178,20 @@ def relevance_maps(
             for blur in blurs
         ]
         excess, significance = compared(relevance, null, np.sqrt(np.square(noise).mean(axis=0)))
-        parts = [shift, excess.astype(np.float32), significance.astype(np.float32)]
-        if label is not None:
-            latents = mean_latents(before)[0][:, None]
-            parts.append(label[1](latents + shift) - label[1](latents))
-        return tuple(parts)
+        return shift, excess.astype(np.float32), significance.astype(np.float32)
 
     def kernel(block: Float) -> tuple[Float, ...]:
         parts = [rows_kernel(rows) for rows in blocks(block, rows_at_once)]
         whole = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return tuple(w.reshape(*block.shape[:-1], *w.shape[1:]) for w in whole)
+        return tuple(np.reshape(w, (*block.shape[:-1], *w.shape[1:])) for w in whole)
 
-    each = [("region",)] * (2 if label is None else 3)
-    shift, excess, significance, *of_label = apply(
+    shift, excess, significance = apply(
         kernel,
         inputs,
         dim="channel",
-        outputs=[("region", "latent_axis"), *each],
+        outputs=[("region", "latent_axis"), ("region",), ("region",)],
         sizes={"region": len(bounds), "latent_axis": autoencoder.ensemble.n_latent},
-        dtypes=[np.float32, np.float32, np.float32, np.float64][: len(each) + 1],
+        dtypes=[np.float32] * 3,
     )
     in_data = np.sort(axis.convert(bounds, data_axis.kind, data_axis.wavelength), axis=1)
     weights = xr.DataArray(
@@ -211,7 +202,7 @@ def relevance_maps(
     relevance = (shift**2).sum("latent_axis", skipna=False) ** 0.5
     profile = xr.dot(relevance, weights, dim="region")
     edges = {"start": in_data[:, 0], "stop": in_data[:, 1], "center": in_data.mean(axis=1)}
-    out = xr.Dataset(
+    return xr.Dataset(
         {
             "relevance": named(relevance, "shift of the latent point when masked"),
             "relevance_excess": named(excess, "relevance over that in untrained networks, less 1"),
@@ -222,12 +213,7 @@ def relevance_maps(
             "relevance_profile": named(profile, "relevance along the axis"),
         },
         attrs={"xrdae_fill": fill},
-    )
-    if label is not None:
-        out[f"{label[0]}_shift"] = of_label[0].assign_attrs(
-            long_name=f"estimate of {label[0]} when masked less estimate"
-        )
-    return out.assign_coords(
+    ).assign_coords(
         {
             f"region_{name}": (
                 "region",

@@ -187,6 +187,27 @@ def synthesize(
     )
 
 
+def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
+    """Return intensity `(..., axis)` of latents `(..., latent_axis)`; see `Model.decode`."""
+    points = np.asarray(latent, dtype=np.float64)
+    n_latent = autoencoder.ensemble.n_latent
+    check_latents(points, n_latent)
+    values = np.maximum(autoencoder.decode(points.reshape(-1, n_latent)).mean(axis=0), 0)
+    values = values * autoencoder.preparation.typical_scale
+    dims: tuple[Hashable, ...]
+    if isinstance(latent, xr.DataArray):
+        dims = latent.dims[:-1]
+    elif points.ndim == 2:
+        dims = ("synthetic",)
+    else:
+        dims = tuple(f"dim_{i}" for i in range(points.ndim - 1))
+    axis = autoencoder.preparation.axis
+    coords = {axis.kind: (axis.kind, axis.values, {"units": axis.units})}
+    return xr.DataArray(
+        values.reshape(*points.shape[:-1], -1), dims=(*dims, axis.kind), coords=coords
+    )
+
+
 def _between(
     autoencoder: Autoencoder,
     support: Support,

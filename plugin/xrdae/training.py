@@ -55,8 +55,17 @@ class Trained:
 
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
-def train(coefficients: Float, config: Config, *, progress: bool | None = None) -> Trained:
+def train(
+    coefficients: Float,
+    config: Config,
+    *,
+    copies: Float | None = None,
+    progress: bool | None = None,
+) -> Trained:
     """Train the ensemble on coefficients `(pattern, component)`.
+
+    `copies` `(copy, pattern, component)` are the same patterns changed by what latents shall not
+    depend on: the encoder is shown one of them for each pattern and has to find the original.
 
     Each member sees its own random part of the patterns; training stops when the members' mean
     error on what they do not see has not fallen for `config.patience` steps, and goes back to the
@@ -84,6 +93,7 @@ def train(coefficients: Float, config: Config, *, progress: bool | None = None) 
     )
     anchor = torch.as_tensor(geodesic_embedding(coefficients, config.n_latent)).float()
     seen = _split(n, config, generator)
+    shown = target[None] if copies is None else torch.as_tensor(copies)
     parameters = [p.requires_grad_(True) for p in ensemble.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -110,8 +120,17 @@ def train(coefficients: Float, config: Config, *, progress: bool | None = None) 
                     break
             rows = slice(None) if n <= BATCH else torch.randint(n, (BATCH,), generator=generator)
             pull = max(0.0, 1 - step / (ANCHORED * config.steps))
+            which = torch.randint(len(shown), (n,), generator=generator)[rows]
             loss = _loss(
-                ensemble, target[rows], seen[:, rows], anchor[rows], config, pull, power, generator
+                ensemble,
+                target[rows],
+                shown[which, torch.arange(n)[rows]],
+                seen[:, rows],
+                anchor[rows],
+                config,
+                pull,
+                power,
+                generator,
             )
             if not math.isfinite(loss.item()):
                 raise TrainingError(
@@ -200,6 +219,7 @@ def _split(n: int, config: Config, generator: torch.Generator) -> Tensor:
 def _loss(
     ensemble: Ensemble,
     target: Tensor,
+    shown: Tensor,
     seen: Tensor,
     anchor: Tensor,
     config: Config,
@@ -209,7 +229,7 @@ def _loss(
 ) -> Tensor:
     spread = config.input_noise * math.sqrt(power / target.shape[1])
     shape = (ensemble.members, *target.shape)
-    blurred = target + spread * torch.randn(shape, generator=generator, dtype=target.dtype)
+    blurred = shown + spread * torch.randn(shape, generator=generator, dtype=target.dtype)
     latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)
     noise = torch.randn(latent.shape, generator=generator, dtype=latent.dtype)
     decoded = ensemble.decode(latent + config.latent_noise * noise)
