@@ -8,7 +8,7 @@ import xarray as xr
 import xrdae  # noqa: F401  (registers ds.xrdae)
 
 
-def simulated_series(n: int = 24, points: int = 200, *, seed: int = 0) -> xr.Dataset:
+def make_series(n: int = 24, points: int = 200, *, seed: int = 0) -> xr.Dataset:
     """Five peaks that move and change height with the label `x`, on a background, with noise."""
     x = np.linspace(0, 1, n)
     two_theta = np.linspace(20, 80, points)
@@ -33,9 +33,15 @@ def simulated_series(n: int = 24, points: int = 200, *, seed: int = 0) -> xr.Dat
 
 
 @pytest.fixture(scope="session")
+def simulated_series():
+    """From a number of patterns (and points, and a seed) to a series."""
+    return make_series
+
+
+@pytest.fixture(scope="session")
 def series() -> xr.Dataset:
     """24 patterns x 200 points, two_theta in degree, label `x`."""
-    return simulated_series()
+    return make_series()
 
 
 @pytest.fixture(scope="session")

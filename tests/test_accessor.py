@@ -10,7 +10,17 @@ from xrdae.accessor import XrdaeAccessor
 CALLS = {
     "encode": ({}, {"latent", "latent_std", "reconstruction_error", "novelty"}),
     "reconstruct": ({}, {"reconstruction"}),
-    "relevance": ({}, {"relevance", "latent_shift", "relevance_profile"}),
+    "relevance": (
+        {"label": "x"},
+        {
+            "relevance",
+            "relevance_excess",
+            "relevance_significance",
+            "latent_shift",
+            "relevance_profile",
+            "x_shift",
+        },
+    ),
     "synthesize": (
         {"between": (1, 5)},
         {

@@ -67,3 +67,24 @@ def test_of_many_patterns_some_are_enough():
     latents = np.linspace(0, 1, 3000)[:, None]
     predict = find_estimator(latents, latents[:, 0] ** 2, name="x").predict
     assert predict(np.array([[0.5]]))[0, 0] == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_figures_of_block_cross_validation_come_with_the_estimate(series, half):
+    attrs = series.xrdae.estimate(half, "x")["x_estimate"].attrs
+    assert 0.9 < attrs["cross_validation_r2"] <= 1
+    assert 0 < attrs["cross_validation_mae"] < 0.1
+    assert attrs["cross_validation_std_factor"] > 0
+    assert "blocks" in attrs["cross_validation"]
+
+
+def test_two_thirds_of_the_labels_in_held_out_blocks_lie_within_one_standard_deviation():
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(6):
+        latents = rng.uniform(-2, 2, (150, 2))
+        clean = np.sin(2 * latents[:, 0]) + latents[:, 1]
+        labels = clean + rng.standard_t(3, 150) * 0.1
+        predict = find_estimator(latents[:120], labels[:120], name="x").predict
+        mean, std = predict(latents[120:]).T
+        inside.append(np.abs(mean - labels[120:]) < std)
+    assert 0.61 < np.mean(inside) < 0.75

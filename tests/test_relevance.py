@@ -4,6 +4,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xrdae import DataError
 from xrdae.relevance import cover
 
 FILLS = st.sampled_from(["background", "zero", "mean"])
@@ -112,3 +113,35 @@ def test_sliding_windows_cover_the_axis(series, model, method):
     assert bool((out["relevance_profile"] > 0).all())
     whole = model.relevance(series, regions=4.0)
     xr.testing.assert_allclose(out.compute(), whole, rtol=1e-3, atol=1e-4)
+
+
+def test_a_strong_peak_that_never_changes_is_less_relevant_than_its_energy_explains(series, model):
+    out = model.relevance(series)  # the peak near 25 is the strongest and hardly moves
+    excess = out["relevance_excess"].mean("pattern").values
+    assert excess[0] < -0.3
+    assert excess[0] == excess.min()
+    assert (excess > 0).any()
+    assert float(out["relevance_significance"].mean("pattern")[0]) < -1
+    assert ((out["relevance_significance"] > 0) == (out["relevance_excess"] > 0)).all()
+
+
+def test_the_excess_of_an_untrained_encoder_is_within_that_of_untrained_encoders(series):
+    untrained = series.xrdae.fit(steps=1, members=1, progress=False)
+    out = untrained.relevance(series)
+    assert float(np.abs(out["relevance_significance"]).median()) < 2
+
+
+def test_a_label_s_estimate_moves_as_far_as_the_estimate_of_the_masked_pattern(series, model):
+    bounds = [[31.0, 36.0]]
+    out = series.xrdae.relevance(model, regions=bounds, label="x")
+    shifted = masked_and_encoded(model, series, 31.0, 36.0, "background")
+    reference = series.xrdae.encode(model)["latent"]
+    from xrdae.estimate import find_estimator
+
+    predict = find_estimator(
+        model.labels["latent"].values, model.labels["x"].values, name="x"
+    ).predict
+    expected = predict(shifted.values)[:, 0] - predict(reference.values)[:, 0]
+    np.testing.assert_allclose(out["x_shift"].isel(region=0), expected, atol=1e-3)
+    with pytest.raises(DataError, match="no numeric label 'y'"):
+        series.xrdae.relevance(model, label="y")

@@ -142,18 +142,11 @@ def shift_of_label(
     """Return how far the estimate of a label moves with the latents; see `Model.label_shift`."""
     predict = find_estimator(latents, labels, name=label, seed=seed).predict
 
-    def kernel(start: Float, step: Float) -> Float:
-        here = start[..., None, :]
-        return np.asarray((predict(here + step) - predict(here))[..., 0])
+    def kernel(step: Float, start: Float) -> Float:
+        return np.asarray((predict(start + step) - predict(start))[..., 0])
 
     (out,) = apply(
-        lambda step, start: kernel(start, step),
-        shift,
-        latent,
-        dim="latent_axis",
-        outputs=[()],
-        sizes={},
-        dtypes=[np.float64],
+        kernel, shift, latent, dim="latent_axis", outputs=[()], sizes={}, dtypes=[np.float64]
     )
     return out.assign_attrs(long_name=f"estimate of {label} when masked less estimate")
 

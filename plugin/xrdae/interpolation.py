@@ -18,9 +18,10 @@ Float = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]
 
 METHODS = ("blended", "decoded", "aligned", "denoised")
-NEIGHBOURS = 32  # training patterns that are aligned to one target
-COMPONENTS = 5  # directions in which these neighbours may differ
-TRIPLETS = 32  # of training patterns, on which the mixture is found
+NEIGHBOURS = 48  # training patterns that are aligned to one target
+COMPONENTS = 6  # directions in which these neighbours may differ
+SURROUNDING = 4  # candidates for the ends around a point, a latent axis
+TRIPLETS = 24  # of training patterns, on which the mixture is found
 COST = 0.05  # of the blend's error, that a method must save to be taken
 TESTED = 0.9  # quantile of the distances between the triplets' ends
 AT_ONCE = 32  # targets
@@ -97,13 +98,13 @@ def synthesized(
 def surrounding(latents: Float, points: Float) -> tuple[Index, Float]:
     """Return known patterns `(point, end)` around each point, and weights that sum to one.
 
-    Of the nearest 2 n_latent + 2 latents those, with weights that are not negative, whose mean
+    Of the nearest latents, four an axis, those, with weights that are not negative, whose mean
     comes closest to the point; near ones are preferred. Outside the known latents that mean is
     not the point: nothing is extrapolated.
     """
     n, n_latent = latents.shape
     distance = cdist(points, latents)
-    which = np.argsort(distance, axis=1, kind="stable")[:, : min(2 * n_latent + 2, n)]
+    which = np.argsort(distance, axis=1, kind="stable")[:, : min(SURROUNDING * n_latent, n)]
     weights = np.empty(which.shape)
     for i, near in enumerate(which):
         far = distance[i, near]
@@ -132,7 +133,7 @@ def candidates(
     - decoded: the decoded latent point, plus the weighted mean of what decoding leaves over at
       the ends.
     - aligned: the weighted mean of the ends in position and in intensity (`aligned_mean`).
-    - denoised: that, projected on the five directions in which the 32 nearest training patterns,
+    - denoised: that, projected on the six directions in which the 48 nearest training patterns,
       aligned to it, differ most from their mean.
 
     Parameters
@@ -186,7 +187,8 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
     Tried besides, and left out: alignment by the linear expansion alone (finds wrong peaks when
     they moved far), local polynomials and Gaussian processes of the patterns over the latents
     (best on smooth series, far worse at sharp transitions), least squares instead of norms (a few
-    triplets decide), triplets in the order of the file (meaningless in a library).
+    triplets decide), triplets only in the order of the file (meaningless in a library) or only
+    among the latents (out of order where peaks move by more than their width).
     """
     middle, ends, fractions = _triplets(support.latents)
     if not len(middle):  # too few patterns to prove anything
@@ -209,27 +211,34 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
         votes=votes / votes.sum(axis=0),
         hidden=middle,
     )
-    truth = support.patterns(autoencoder, middle)
-    residual = found - truth  # (method, triplet, channel)
+    residual = found - support.patterns(autoencoder, middle)  # (method, triplet, channel)
+    # Of the two triplets with one middle, that which any method explains best.
+    least = np.linalg.norm(residual, axis=2).min(axis=0)
+    order = np.lexsort((least, middle))
+    chosen = order[np.unique(middle[order], return_index=True)[1]]
+    found, residual, variance = found[:, chosen], residual[:, chosen], variance[chosen]
     product = np.einsum("atc,btc->tab", residual, residual)
     best = _least_norm(product)
-    repeated = np.repeat(best[:, None], len(middle), axis=1)
+    repeated = np.repeat(best[:, None], len(chosen), axis=1)
     intensity = np.einsum("mt,mtc->tc", repeated, found)
     spread = _spread(found, variance, repeated, intensity)
     left = np.square(np.einsum("m,mtc->tc", best, residual))
     left += autoencoder.preparation.gain**2 * autoencoder.basis.noise
-    reach = np.quantile(np.linalg.norm(end_latents[:, 1] - end_latents[:, 0], axis=1), TESTED)
+    apart = np.linalg.norm(end_latents[chosen, 1] - end_latents[chosen, 0], axis=1)
+    reach = np.quantile(apart, TESTED)
     return Mixture(best, _error_model(left, spread, intensity), float(reach))
 
 
 def _triplets(latents: Float) -> tuple[Index, Index, Float]:
     """Return patterns, two ends each `(triplet, 2)`, and where between them they lie.
 
-    The ends are those of the twelve nearest patterns whose connecting line, preferably a short
-    one, passes closest, with the pattern in the middle three fifths of it.
+    For each pattern two triplets. The ends of one are those of the twelve nearest patterns whose
+    connecting line, preferably a short one, passes closest, with the pattern in the middle three
+    fifths of it; those of the other its neighbours in the order of the series, which the latents
+    need not keep where peaks move far from pattern to pattern.
     """
     n = len(latents)
-    middle, ends, fractions = [], [], []
+    found: list[tuple[int, int, int, float]] = []
     for i in np.unique(np.linspace(0, n - 1, min(n, TRIPLETS)).astype(int)):
         distance = np.linalg.norm(latents - latents[i], axis=1)
         distance[i] = np.inf
@@ -242,10 +251,11 @@ def _triplets(latents: Float) -> tuple[Index, Index, Float]:
         cost = np.where(np.abs(along - 0.5) < 0.3, beside + length / 4, np.inf)
         if cost.size and np.isfinite(cost.min()):
             best = int(cost.argmin())
-            middle.append(i)
-            ends.append((first[best], second[best]))
-            fractions.append(along[best])
-    return np.array(middle, int), np.array(ends, int).reshape(-1, 2), np.array(fractions)
+            found.append((i, first[best], second[best], along[best]))
+        if 0 < i < n - 1:
+            found.append((i, i - 1, i + 1, 0.5))
+    table = np.array(found).reshape(-1, 4)
+    return table[:, 0].astype(int), table[:, 1:3].astype(int), table[:, 3]
 
 
 def _least_norm(product: Float) -> Float:

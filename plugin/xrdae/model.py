@@ -63,8 +63,6 @@ class Model:
     history: xr.Dataset
     provenance: dict[str, Any]
 
-    # ------------------------------------------------------------------ fit
-
     @classmethod
     def fit(
         cls,
@@ -93,8 +91,6 @@ class Model:
             If the loss is not finite.
         """
         return cls(**find_parts(dataset, config or Config(), progress=progress))
-
-    # ------------------------------------------------------------------ encode
 
     def model_input(self, dataset: xr.Dataset) -> xr.DataArray:
         """Return model input `(sample dims ..., channel)` on the model's axis; lazy as the data.
@@ -206,8 +202,6 @@ class Model:
         """
         return decoded(self.autoencoder, latent)
 
-    # ------------------------------------------------------------------ relevance
-
     def relevance(
         self,
         dataset: xr.Dataset,
@@ -247,12 +241,12 @@ class Model:
         -----
         Utimula et al., Adv. Theory Simul. (2022), doi:10.1002/adts.202200613.
 
-        A strong region moves the point of an untrained network far too: raw relevance follows the
-        energy that a mask removes. The excess is the share that a region has of a pattern's whole
-        relevance, over its mean share in 16 untrained networks of the same shape, less one: 0 is
-        what the energy explains, 1 twice as much, -0.5 half as much. Its significance is the
-        difference of these shares in standard deviations, between untrained networks and of noise.
-        Compare excess between regions of one width, and narrower than what peaks move.
+        A strong region moves an untrained network's latents far too: raw relevance follows the
+        energy that a mask removes. The excess is a region's share of a pattern's whole relevance,
+        over its mean share in 16 untrained networks of the same shape, less one: 0 is what the
+        energy explains. Its significance is the difference of these shares in standard
+        deviations, between untrained networks and of noise. Compare it between regions of one
+        width, narrower than what peaks move.
         """
         patterns = self._patterns(dataset)
         return self._result(
@@ -291,8 +285,6 @@ class Model:
             hidden=self.config.hidden,
             seed=self.config.seed,
         )
-
-    # ------------------------------------------------------------------ synthesis
 
     def synthesize(
         self,
@@ -362,8 +354,6 @@ class Model:
     def mixture(self) -> Mixture:
         """How far each method of synthesis is trusted; found when it is first needed."""
         return find_mixture(self.autoencoder, self.support)
-
-    # ------------------------------------------------------------------ estimate
 
     def estimate(
         self,
@@ -447,8 +437,6 @@ class Model:
                 )
         labels = np.stack([self.labels[name].values for name in names], axis=1)
         return self.labels["latent"].values, labels.astype(float)
-
-    # ------------------------------------------------------------------ the rest
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a netCDF4 file; `xrdae.load_model` reads it back exactly."""
