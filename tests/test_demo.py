@@ -28,7 +28,21 @@ def test_composition_is_read_off_two_latents_of_patterns_that_training_did_not_s
 
 
 def test_synthesis_beats_linear_blending_where_peaks_move(shown):
-    assert figure(shown[1], "synthesis error / linear blending") < 1
+    assert figure(shown[1], "synthesis error / linear blending") < 0.5
+
+
+def test_the_demo_finds_a_strong_peak_of_no_relevance_and_a_weak_one_of_high_relevance(shown):
+    folder, _ = shown
+    model = xrdae.load_model(folder / "model.nc")
+    found = demo.contrary_peaks(demo.alloy_series(iron=demo.IRON), model)
+    strong, weak = found["strong but irrelevant"], found["weak but relevant"]
+    iron = [44.67, 65.02]  # degree, Cu K-alpha 1
+    assert any(strong.start < line + 0.2 and line - 0.2 < strong.stop for line in iron)
+    assert strong.intensity >= 0.75
+    assert strong.sensitivity < 0.3  # known from the simulation
+    assert weak.intensity <= 0.5
+    assert weak.sensitivity > 0.7
+    assert weak.excess > strong.excess
 
 
 def test_the_demo_writes_results_a_model_and_pictures_that_are_not_blank(shown):

@@ -455,3 +455,12 @@ def test_missing_gemmi_is_an_error_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gemmi", None)
     with pytest.raises(ImportError, match=r"xrdae\[simulate\]"):
         simulate.alloy_series([1], zr=[0])
+
+
+def test_iron_adds_its_lines_and_nothing_that_depends_on_the_composition():
+    dataset = simulate.alloy_series([0.5, 1.5], zr=[0.2], iron=0.2, noise=False)
+    of_iron = dataset.isel(reflection=np.flatnonzero(dataset["phase"].values == 1))
+    np.testing.assert_allclose(of_iron["reflection_position"][0, 0], 44.67, atol=0.02)
+    assert np.ptp(of_iron["reflection_position"].values, axis=0).max() == 0
+    with pytest.raises(ValueError, match="iron is 1"):
+        simulate.alloy_series([1], zr=[0], iron=1.0)

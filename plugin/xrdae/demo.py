@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import xarray as xr
 from xrdae.model import Model
 from xrdae.simulate import alloy_series
 
+IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition
+WINDOW = 0.5  # degree, in which relevance is compared with what is known of the simulation
 HELD_OUT = 30  # of the 150 patterns: training does not see them
 PAIRS = 60  # neighbours in composition between which patterns are synthesized
 
@@ -27,7 +30,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     list of tuple
         The figures: what, and its value as text.
     """
-    series = alloy_series()
+    series = alloy_series(iron=IRON)
     rng = np.random.default_rng(0)
     held_out = np.sort(rng.choice(series.sizes["pattern"], HELD_OUT, replace=False))
     known = np.setdiff1d(np.arange(series.sizes["pattern"]), held_out)
@@ -41,6 +44,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     low, high = _ends_of_a_row(training)
     synthesized = training.xrdae.synthesize(model, between=(low, high), n=7, endpoints=True)
     ratio = synthesis_against_blending(training, model)
+    contrary = contrary_peaks(series, model)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.nc")
     results.to_netcdf(folder / "results.nc")
@@ -58,6 +62,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
         ("R2 of Zr content, held out", f"{r_squared(unseen.zr, unseen.zr_estimate):.4f}"),
         ("peaks found", f"{results.sizes['region']}"),
         *_relevant_peaks(results),
+        *((name, row.text()) for name, row in contrary.items()),
         ("synthesis error / linear blending", f"{ratio:.2f}"),
     ]  # fmt: skip
 
@@ -81,14 +86,92 @@ def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
     pairs = sorted({tuple(sorted((i, int(j)))) for i, j in enumerate(distance.argmin(axis=1))})
     some = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, PAIRS).astype(int))]
     middle = [[np.mean(label[list(pair)]) for pair in some] for label in (ti, zr)]
-    truth = alloy_series(middle[0], zr=middle[1], crossed=False, noise=False)["intensity"]
+    truth = alloy_series(middle[0], zr=middle[1], iron=IRON, crossed=False, noise=False)
+    expected = truth["intensity"].values
     decoded, blended = [], []
     for i, j in some:
         result = model.synthesize(training, between=(i, j), n=1)
         decoded.append(result["synthesized"].values[0])
         ends = training["intensity"].values[[i, j]].astype(float)
         blended.append((ends / ends.max(axis=1, keepdims=True)).mean(axis=0))
-    return _distance(np.array(decoded), truth.values) / _distance(np.array(blended), truth.values)
+    return _distance(np.array(decoded), expected) / _distance(np.array(blended), expected)
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """A window of the axis: its ends [degree], relevance excess, and three ranks, 0 to 1.
+
+    The ranks, among all windows, are those of its intensity above its lowest point, of its
+    relevance, and of how much the noise-free pattern changes there with composition for its
+    intensity.
+    """
+
+    start: float
+    stop: float
+    excess: float
+    intensity: float
+    relevance: float
+    sensitivity: float
+
+    def text(self) -> str:
+        """Return one line."""
+        return (
+            f"{self.start:.2f} to {self.stop:.2f} degree: intensity rank {self.intensity:.2f}, "
+            f"excess {self.excess:+.2f}, true sensitivity rank {self.sensitivity:.2f}"
+        )
+
+
+def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
+    """Find a strong peak of low relevance and a weak one of high relevance.
+
+    They are found by `relevance_excess` alone; what is known of the simulation, the derivative of
+    the pattern with respect to Ti and Zr content (each over its range), tells whether that is true.
+    """
+    maps = model.relevance(series, regions=WINDOW)
+    excess = maps["relevance_excess"].mean("pattern").values
+    bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)
+    slices = [slice(*np.searchsorted(series["two_theta"].values, b)) for b in bounds]
+    ti, zr, step = series["ti"].values, series["zr"].values, 1e-3
+
+    def expected(ti: Any, zr: Any) -> Any:
+        one = alloy_series(ti, zr=zr, iron=IRON, crossed=False, noise=False)
+        return one["intensity"].values.astype(float)
+
+    here = expected(ti, zr)
+    slopes = np.stack(
+        [
+            (expected(ti + step, zr) - here) * np.ptp(ti) / step,
+            (expected(ti, zr + step) - here) * np.ptp(zr) / step,
+        ]
+    )
+    change = [np.sqrt(np.square(slopes[..., s]).sum(axis=(0, 2))).mean() for s in slices]
+    above = [here[:, s] - here[:, s].min(axis=1, keepdims=True) for s in slices]
+    height = np.array([np.linalg.norm(a, axis=1).mean() for a in above])
+    rank = {
+        name: values.argsort().argsort() / (len(values) - 1)
+        for name, values in (
+            ("intensity", height),
+            ("relevance", maps["relevance"].mean("pattern").values),
+            ("sensitivity", np.array(change) / np.maximum(height, 1e-9)),
+        )
+    }
+    strong = np.flatnonzero(rank["intensity"] >= 0.75)
+    weak = np.flatnonzero((rank["intensity"] > 0.1) & (rank["intensity"] <= 0.5))
+    found = {
+        "strong but irrelevant": strong[excess[strong].argmin()],
+        "weak but relevant": weak[excess[weak].argmax()],
+    }
+    return {
+        name: Window(
+            start=float(bounds[i, 0]),
+            stop=float(bounds[i, 1]),
+            excess=float(excess[i]),
+            intensity=float(rank["intensity"][i]),
+            relevance=float(rank["relevance"][i]),
+            sensitivity=float(rank["sensitivity"][i]),
+        )
+        for name, i in found.items()
+    }
 
 
 def _distance(patterns: Any, truth: Any) -> float:

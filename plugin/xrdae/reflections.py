@@ -22,6 +22,7 @@ StrPath: TypeAlias = str | PathLike[str]
 ENERGY_WAVELENGTH = 12398.42  # eV angstrom
 # SmFe11Ti is about (8.56, 4.79). Ti widens a and leaves c nearly alone, Zr shrinks both; the
 # slopes are plausible and illustrative, not refined values.
+IRON_A = 2.8665  # angstrom
 LATTICE_A = {"at_ti_1": 8.56, "per_ti": 0.050, "per_zr": -0.060}  # angstrom
 LATTICE_C = {"at_ti_1": 4.79, "per_ti": -0.010, "per_zr": -0.060}  # angstrom
 
@@ -101,6 +102,22 @@ def profile(
         total += (eta * 2 / np.pi * height) @ (1 / (1 + x2))
         total += ((1 - eta) * 2 * np.sqrt(np.log(2) / np.pi) * height) @ np.exp(-np.log(2) * x2)
     return total
+
+
+def iron_structure() -> SmallStructure:
+    """Alpha-iron, I m -3 m, a = 2.8665 angstrom."""
+    gemmi = _gemmi()
+    structure: SmallStructure = gemmi.SmallStructure()
+    structure.cell.set(IRON_A, IRON_A, IRON_A, 90, 90, 90)
+    structure.spacegroup = gemmi.SpaceGroup("I m -3 m")
+    site = gemmi.SmallStructure.Site()
+    site.label = site.type_symbol = "Fe"
+    site.element = gemmi.Element("Fe")
+    site.occ = 1.0
+    structure.add_site(site)
+    structure.setup_cell_images()
+    structure.change_occupancies_to_crystallographic()
+    return structure
 
 
 def alloy_structure(ti: float, *, zr: float) -> SmallStructure:

@@ -21,6 +21,7 @@ from xrdae.reflections import (
     Reflections,
     StrPath,
     alloy_structure,
+    iron_structure,
     profile,
     read_structure,
     reflections,
@@ -90,6 +91,7 @@ def alloy_series(
     ti: npt.ArrayLike | None = None,
     *,
     zr: npt.ArrayLike | None = None,
+    iron: float = 0.0,
     crossed: bool = True,
     two_theta: npt.ArrayLike | None = None,
     wavelength: float = 1.5406,
@@ -107,6 +109,8 @@ def alloy_series(
     ----------
     ti : (ti,) x, Ti per formula unit, 0 to 4; default 15 values from 0 to 2.
     zr : (zr,) y, Zr fraction on 2a, 0 to 1; default 10 values from 0 to 0.5.
+    iron : weight fraction of alpha-iron in every sample, 0 to below 1: a usual impurity, whose
+        peaks say nothing about the composition.
     crossed : True: every ti with every zr (zr varies fastest). False: ti and zr are of equal
         length and give one pattern each.
     two_theta : (two_theta,) [degree], increasing, within 0 .. 180; default 2000 from 20 to 80.
@@ -123,8 +127,8 @@ def alloy_series(
     -------
     Dataset
         `intensity`, `intensity_errors` (pattern, two_theta) [counts], coordinates `ti`, `zr`
-        (pattern) and `wavelength`; the truth: `reflection_position` [degree] (zero shift
-        included) and `reflection_intensity` [counts*degree] on (pattern, reflection), NaN
+        (pattern) and `wavelength`, with iron also `phase` (reflection; 1 is iron); the truth:
+        `reflection_position` [degree] (zero shift included) and `reflection_intensity` [counts*degree] on (pattern, reflection), NaN
         where a reflection is off the grid, with coordinates `h`, `k`, `l`; `lattice_a`,
         `lattice_c` [angstrom], `texture` and `zero_shift` [degree] on (pattern).
 
@@ -147,12 +151,15 @@ def alloy_series(
         np.linspace(0, 0.5, 10) if zr is None else zr,
         crossed=crossed,
     )
+    if not 0 <= iron < 1:
+        raise ValueError(f"iron is {iron}; give a weight fraction from 0 to below 1")
     structures = [alloy_structure(t, zr=z) for t, z in zip(x, y, strict=True)]
+    n = len(structures)
     dataset = _measure(
-        structures,
-        [{i: 1.0} for i in range(len(structures))],
-        # one family: reflections of all members share their columns
-        phase=np.zeros(len(structures), dtype=int),
+        [*structures, iron_structure()],
+        [{i: 1.0 - iron, n: iron} if iron else {i: 1.0} for i in range(n)],
+        # one family: reflections of all members share their columns; phase 1 is iron
+        phase=np.repeat([0, 1], [n, 1]),
         two_theta=two_theta, wavelength=wavelength, instrument=instrument, counts=counts,
         b_iso=b_iso, texture=texture, zero_shift=zero_shift, noise=noise, seed=seed,
     )  # fmt: skip
@@ -165,7 +172,7 @@ def alloy_series(
         )
         for e in "ac"
     }
-    return dataset.drop_vars("phase").assign(lattice).assign_coords(
+    return (dataset if iron else dataset.drop_vars("phase")).assign(lattice).assign_coords(
         ti=("pattern", x, _named("Ti per formula unit", "1")),
         zr=("pattern", y, _named("Zr fraction on 2a", "1")),
     ).assign_attrs(
