@@ -128,7 +128,8 @@ def alloy_series(
     Dataset
         `intensity`, `intensity_errors` (pattern, two_theta) [counts], coordinates `ti`, `zr`
         (pattern) and `wavelength`, with iron also `phase` (reflection; 1 is iron); the truth:
-        `reflection_position` [degree] (zero shift included) and `reflection_intensity` [counts*degree] on (pattern, reflection), NaN
+        `reflection_position` [degree] (zero shift included) and `reflection_intensity`
+        [counts*degree] on (pattern, reflection), NaN
         where a reflection is off the grid, with coordinates `h`, `k`, `l`; `lattice_a`,
         `lattice_c` [angstrom], `texture` and `zero_shift` [degree] on (pattern).
 

@@ -1,11 +1,11 @@
 """Is what relevance calls relevant what the latents depend on? Masking, best first or last.
 
-Run `python tests/benchmarks/faithfulness.py`. Windows of one degree of the simulated alloy are masked
-one after the other, in the order of a score: the most relevant first (deletion) or last (insertion,
-seen from its end). How far the latent point has moved, over how far it moves when all are masked, is
-the curve. A faithful score has a large area below the first and a small one below the second; their
-difference is the symmetric relevance gain (SRG), and the area in random order is the reference that
-tells how far the masking itself leaves the data (R-OMS: the lower the better), both after Bluecher,
+Run `python tests/benchmarks/faithfulness.py`. Windows of one degree of the simulated alloy are
+masked one after the other, in the order of a score: the most relevant first (deletion) or last
+(insertion, seen from its end). How far the latent point has moved, over how far it moves when all
+are masked, is the curve. A faithful score has a large area below the first and a small one below
+the second; their difference is the symmetric relevance gain (SRG), and the area in random order is
+the reference that tells how far the masking itself leaves the data (R-OMS), both after Bluecher,
 Vielhaben and Strodthoff, arXiv 2401.06654. Scores: xrdae's relevance and relevance_excess, the
 windows' energy, captum's integrated gradients (of the squared distance from the mean latent) and
 chance.
