@@ -81,7 +81,10 @@ class XrdaeAccessor:
             dataset=dataset, model=model, regions=regions, fill=fill
         )
         if label is not None:
-            result = result.merge(model.label_shift(dataset, result["latent_shift"], label))
+            shift = model.label_shift(
+                latent_shift=result["latent_shift"], label=label, **self._input(model)
+            )
+            result = result.merge(shift)
         return self._attach(result)
 
     def synthesize(

@@ -49,9 +49,12 @@ def displacement(reference: Float, patterns: Float, width: float) -> Float:
 
 
 def peak_width(patterns: Float) -> float:
-    """Return the median full width at half maximum [channels] of peaks of `(pattern, channel)`."""
+    """Return the median full width at half maximum [channels] of peaks of `(pattern, channel)`.
+
+    Of many patterns, about twenty evenly chosen ones tell.
+    """
     widths = []
-    for pattern in patterns:
+    for pattern in patterns[:: max(1, len(patterns) // 20)]:
         tops, _ = scipy.signal.find_peaks(pattern, prominence=0.1 * np.ptp(pattern))
         widths.append(scipy.signal.peak_widths(pattern, tops)[0])
     found = np.concatenate(widths) if widths else np.empty(0)

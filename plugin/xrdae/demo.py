@@ -99,18 +99,16 @@ def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A window of the axis: its ends [degree], relevance excess, and three ranks, 0 to 1.
+    """A window of the axis: its ends [degree], relevance excess, and two ranks, 0 to 1.
 
-    The ranks, among all windows, are those of its intensity above its lowest point, of its
-    relevance, and of how much the noise-free pattern changes there with composition for its
-    intensity.
+    The ranks, among all windows, are those of its intensity above its lowest point, and of how
+    much the noise-free pattern changes there with composition for its intensity.
     """
 
     start: float
     stop: float
     excess: float
     intensity: float
-    relevance: float
     sensitivity: float
 
     def text(self) -> str:
@@ -151,7 +149,6 @@ def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
         name: values.argsort().argsort() / (len(values) - 1)
         for name, values in (
             ("intensity", height),
-            ("relevance", maps["relevance"].mean("pattern").values),
             ("sensitivity", np.array(change) / np.maximum(height, 1e-9)),
         )
     }
@@ -167,7 +164,6 @@ def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
             stop=float(bounds[i, 1]),
             excess=float(excess[i]),
             intensity=float(rank["intensity"][i]),
-            relevance=float(rank["relevance"][i]),
             sensitivity=float(rank["sensitivity"][i]),
         )
         for name, i in found.items()

@@ -75,7 +75,7 @@ def _copies(
 ) -> npt.NDArray[np.float32]:
     """Return coefficients `(copy, pattern, component)` of the patterns and of changed ones."""
     patterns = preparation.scaled(inputs)
-    width = peak_width(patterns[:: max(1, len(patterns) // 20)])
+    width = peak_width(patterns)
     rng = np.random.default_rng(config.seed)
     copies = [basis.project(inputs)]
     for _ in range(COPIES):

@@ -262,18 +262,22 @@ class Model:
         )
 
     def label_shift(
-        self, dataset: xr.Dataset, latent_shift: xr.DataArray, label: str
+        self,
+        dataset: xr.Dataset,
+        latent_shift: xr.DataArray,
+        label: str,
+        *,
+        inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
         """Return `<label>_shift (..., region)`: a label's estimate when masked less the estimate.
 
         `latent_shift (..., region, latent_axis)` is that of `relevance` for the same dataset,
-        `label` a numeric label of the training data.
+        `label` a numeric label of the training data, `inputs` the model input where it is known.
         """
         latents, labels = self._training_labels([label])
-        latent = self.encode(dataset)["latent"]
-        moved = shift_of_label(
-            latent, latent_shift, label, latents, labels[:, 0], seed=self.config.seed
-        )
+        latent = self.encode(dataset, inputs=inputs)["latent"]
+        seed = self.config.seed
+        moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
         return xr.Dataset({f"{label}_shift": moved})
 
     @functools.cached_property

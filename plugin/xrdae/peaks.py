@@ -73,6 +73,16 @@ def channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
     return np.stack([start, stop], axis=1)
 
 
+def noise_level(patterns: Float) -> float:
+    """Return the standard deviation of the noise of `(..., channel)`, 0 below three channels.
+
+    The robust spread of second differences: noise, not peaks (white noise would give sqrt(6)).
+    """
+    if patterns.shape[-1] < 3:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(np.diff(patterns, 2, axis=-1))) / np.sqrt(6))
+
+
 def _sliding(axis: Axis, width: float) -> Float:
     low, high = axis.values[[0, -1]]
     if not 0 < width <= high - low:
@@ -93,8 +103,7 @@ def peak_bounds(mean: Float, positions: Float) -> Float:
     its neighbour. Where peaks move from pattern to pattern, the mean's broad ones span that.
     """
     smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
-    # Robust spread of second differences: noise, not peaks (white noise would give sqrt(6)).
-    noise = 1.4826 * np.median(np.abs(np.diff(mean, 2))) / np.sqrt(6) if mean.size > 2 else 0.0
+    noise = noise_level(mean)
     above = scipy.ndimage.white_tophat(smooth, size=max(3, mean.size // 8))
     tops, properties = scipy.signal.find_peaks(above, prominence=0)
     if not tops.size:

@@ -14,7 +14,7 @@ from xrdae.errors import DataError
 from xrdae.labelled import apply, blocks, named
 from xrdae.network import Ensemble
 from xrdae.patterns import Patterns
-from xrdae.peaks import Regions, channels, find_regions
+from xrdae.peaks import Regions, channels, find_regions, noise_level
 from xrdae.support import Support
 
 Float = npt.NDArray[Any]
@@ -233,8 +233,7 @@ def _noise_in(autoencoder: Autoencoder, support: Support, regions: npt.NDArray[n
     """
     basis, preparation = autoencoder.basis, autoencoder.preparation
     some = np.arange(len(support.latents))[:: max(1, len(support.latents) // 20)]
-    rough = np.abs(np.diff(support.patterns(autoencoder, some), 2, axis=1))
-    followed = 1.4826 * float(np.median(rough)) / np.sqrt(6) / preparation.gain
+    followed = noise_level(support.patterns(autoencoder, some)) / preparation.gain
     sigma = np.sqrt(basis.noise + followed**2)
     draws = np.random.default_rng(0).normal(0, sigma, (NOISE_DRAWS, basis.components.shape[1]))
     blurs = [draws[:, a:b] @ basis.components[:, a:b].T for a, b in regions]

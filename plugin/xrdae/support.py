@@ -127,7 +127,7 @@ def find_support(
     """
     n = len(latents)
     some = np.unique(np.linspace(0, n - 1, min(CROSS_FITTED, n)).astype(int))
-    width = peak_width(autoencoder.preparation.scaled(inputs[some[:: max(1, len(some) // 20)]]))
+    width = peak_width(autoencoder.preparation.scaled(inputs[some]))
     residual = _smooth(_cross_fitted(inputs[some], rank), width)
     residual_scale = np.sqrt(np.square(residual).mean(axis=0))
     residual_scale = np.maximum(residual_scale, 0.3 * np.median(residual_scale) + 1e-9)
