@@ -96,9 +96,9 @@ class Config:
     rank: int = 64
     n_latent: int = 2
     members: int = 8
-    hidden: tuple[int, ...] = (64, 64)
-    steps: int = 600
-    learning_rate: float = 9e-3
+    hidden: tuple[int, ...] = (32, 32)
+    steps: int = 800
+    learning_rate: float = 2e-2
     input_noise: float = 0.3
     latent_noise: float = 0.05
     zero_shift: float = 0.0

@@ -95,7 +95,7 @@ def train(
     seen = _split(n, config, generator)
     shown = target[None] if copies is None else torch.as_tensor(copies)
     parameters = [p.requires_grad_(True) for p in ensemble.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=config.learning_rate,
