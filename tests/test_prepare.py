@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 
 from xrdae import DataError
 from xrdae.axes import Axis
-from xrdae.prepare import check_coverage, find_preparation, regridder, scale_patterns
+from xrdae.prepare import (
+    check_coverage,
+    find_preparation,
+    regridder,
+    scale_patterns,
+    without_background,
+)
 
 POSITIONS = np.linspace(20, 80, 50)
 
@@ -16,17 +22,17 @@ def intensity():
 
 
 def test_patterns_are_divided_by_their_maximum_or_mean(intensity):
-    scaled, size = scale_patterns(intensity, "max", POSITIONS)
+    scaled, size = scale_patterns(intensity, "max")
     np.testing.assert_allclose(scaled.max(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(size, intensity.max(axis=1))
-    scaled, size = scale_patterns(intensity, "area", POSITIONS)
+    scaled, size = scale_patterns(intensity, "area")
     np.testing.assert_allclose(scaled.mean(axis=1), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_channels_that_are_not_finite_take_no_part(intensity, value):
     intensity[2, 7] = value
-    scaled, size = scale_patterns(intensity, "area", POSITIONS)
+    scaled, size = scale_patterns(intensity, "area")
     assert np.isnan(scaled[2, 7])
     assert np.isfinite(np.delete(scaled.ravel(), 2 * 50 + 7)).all()
     assert size[2] == pytest.approx(np.delete(intensity[2], 7).mean())
@@ -46,7 +52,8 @@ def test_a_smooth_background_is_subtracted(intensity):
     background = 5 + 0.05 * (80 - POSITIONS)
     peak = np.exp(-(((POSITIONS - 50) / 2) ** 2))
     options = {"max_half_window": 8}
-    scaled, size = scale_patterns((background + peak)[None], "max", POSITIONS, "snip", options)
+    bare = without_background((background + peak)[None], POSITIONS, "snip", options)
+    scaled, size = scale_patterns(bare, "max")
     assert size[0] == pytest.approx(1, rel=0.1)
     np.testing.assert_allclose(scaled[0], peak, atol=0.1)
 
@@ -55,14 +62,15 @@ def test_a_background_survives_gaps():
     pattern = np.linspace(10, 5, 50)
     pattern[20] += 10
     pattern[30] = np.nan
-    scaled, _ = scale_patterns(pattern[None], "max", POSITIONS, "snip", {"max_half_window": 5})
+    bare = without_background(pattern[None], POSITIONS, "snip", {"max_half_window": 5})
+    scaled, _ = scale_patterns(bare, "max")
     assert np.isnan(scaled[0, 30])
     assert np.nanargmax(scaled[0]) == 20
 
 
 def test_an_unknown_background_method_is_named(intensity):
     with pytest.raises(DataError, match="'magic' is no method of pybaselines"):
-        scale_patterns(intensity, "max", POSITIONS, "magic")
+        without_background(intensity, POSITIONS, "magic", {})
 
 
 @settings(deadline=None, max_examples=30)

@@ -61,7 +61,7 @@ def test_ctrl_c_keeps_the_best_state_so_far_and_says_so(series, monkeypatch):
         return loss(*args)
 
     monkeypatch.setattr(training, "_loss", interrupted)
-    with pytest.warns(UserWarning, match=r"interrupted at step 50 of 600.*best state so far"):
+    with pytest.warns(UserWarning, match=r"interrupted at step 50 of 800.*best state so far"):
         model = series.xrdae.fit()
     assert model.history.attrs["stopped"] == "interrupted"
     assert int(model.history["step"].max()) == 50

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xrdae.plugins import manager, to_dataset
+from xrdae.plugins import manager, model_input, to_dataset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -122,8 +122,7 @@ class XrdaeAccessor:
 
     def _input(self, model: Model) -> dict[str, Any]:
         dataset = to_dataset(self._obj)
-        inputs = manager().hook.xrdae_model_input(dataset=dataset, model=model)
-        return {"dataset": dataset, "inputs": inputs}
+        return {"dataset": dataset, "inputs": model_input(dataset, model)}
 
     def _attach(self, result: xr.Dataset) -> xr.Dataset:
         attached: xr.Dataset = manager().hook.xrdae_attach(obj=self._obj, result=result)

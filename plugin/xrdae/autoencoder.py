@@ -10,31 +10,10 @@ import numpy.typing as npt
 import torch
 
 from xrdae.basis import Basis
-from xrdae.network import Ensemble
+from xrdae.network import Ensemble, as_tensor
 from xrdae.prepare import Preparation
 
 Float = npt.NDArray[Any]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Encoded:
-    """What encoding gives.
-
-    Attributes
-    ----------
-    latents, std
-        `(pattern, latent_axis)`: mean over the members, standard deviation between them.
-    error
-        `(pattern,)`, reconstruction error: the norm of the residual over the norm of the scaled
-        pattern.
-    residual
-        `(pattern, channel)`, what the basis leaves over of the model input.
-    """
-
-    latents: Float
-    std: Float
-    error: Float
-    residual: Float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,28 +30,19 @@ class Autoencoder:
     basis: Basis
     ensemble: Ensemble
 
+    @torch.no_grad()
     def latents(self, coefficients: Float) -> Float:
         """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
-        return encode_with(self.ensemble, coefficients)
+        return np.asarray(self.ensemble.encode(as_tensor(coefficients)).numpy())
 
     @torch.no_grad()
     def decoded(self, latents: Float) -> Float:
         """Return coefficients `(member, pattern, component)` of `(pattern, latent_axis)`."""
-        return np.asarray(self.ensemble.decode(_tensor(latents)).numpy())
+        return np.asarray(self.ensemble.decode(as_tensor(latents)).numpy())
 
     def decode(self, latents: Float) -> Float:
         """Return scaled intensity `(member, pattern, channel)`, negative values included."""
         return self.preparation.scaled(self.basis.expand(self.decoded(latents)))
-
-    def encode(self, inputs: Float) -> Encoded:
-        """Encode model input `(pattern, channel)`, NaN where not measured."""
-        filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
-        coefficients = self.basis.project(filled)
-        members = self.latents(coefficients)
-        mean = members.mean(axis=0)
-        error = self.error(filled, coefficients, self.decoded(mean).mean(axis=0))
-        residual = filled - self.basis.expand(coefficients)
-        return Encoded(mean, members.std(axis=0), error, residual)
 
     def error(self, inputs: Float, coefficients: Float, decoded: Float) -> Float:
         """Return the relative reconstruction error `(pattern,)` of complete model input.
@@ -84,22 +54,13 @@ class Autoencoder:
         gain = self.preparation.gain
         return np.asarray(gain * np.sqrt(np.maximum(left, 0) / np.maximum(whole, 1e-30)))
 
+    @torch.no_grad()
     def reconstruct(self, inputs: Float) -> Float:
         """Return the reconstruction in scaled intensity `(pattern, channel)`, not negative."""
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
         latents = self.latents(self.basis.project(filled)).mean(axis=0)
         decoded = self.decoded(latents).mean(axis=0)
         return np.maximum(self.preparation.scaled(self.basis.expand(decoded)), 0)
-
-
-@torch.no_grad()
-def encode_with(ensemble: Ensemble, coefficients: Float) -> Float:
-    """Return latents `(member, pattern, latent_axis)` of arrays `(pattern, component)`."""
-    return np.asarray(ensemble.encode(_tensor(coefficients)).numpy())
-
-
-def _tensor(array: Float) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
 def _power(array: Float) -> Float:

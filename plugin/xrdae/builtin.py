@@ -46,13 +46,13 @@ def xrdae_fit(dataset: xr.Dataset, config: Config, progress: bool | None) -> Mod
 @hookimpl(trylast=True)
 def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset:
     """Encode with the ensemble."""
-    return model.encode(dataset, inputs=_inputs(dataset, model))
+    return model.encode(dataset, inputs=plugins.model_input(dataset, model))
 
 
 @hookimpl(trylast=True)
 def xrdae_relevance(dataset: xr.Dataset, model: Model, regions: Regions, fill: str) -> xr.Dataset:
     """Mask every region by the fast exact path."""
-    inputs = _inputs(dataset, model)
+    inputs = plugins.model_input(dataset, model)
     return model.relevance(dataset, regions=regions, fill=fill, inputs=inputs)
 
 
@@ -60,7 +60,7 @@ def xrdae_relevance(dataset: xr.Dataset, model: Model, regions: Regions, fill: s
 def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.Dataset:
     """Mix blending, decoding and alignment."""
     options = {name: getattr(request, name) for name in request.__dataclass_fields__}
-    return model.synthesize(dataset, inputs=_inputs(dataset, model), **options)
+    return model.synthesize(dataset, inputs=plugins.model_input(dataset, model), **options)
 
 
 @hookimpl(trylast=True)
@@ -75,17 +75,14 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     anew = {"region", "synthetic"} & set(result.dims)
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
         anew |= {"latent_axis"} & set(result.dims)
-    stale = [name for name, variable in dataset.variables.items() if anew & set(variable.dims)]
+    stale = [n for n, v in dataset.variables.items() if not anew.isdisjoint(v.dims)] if anew else []
     dataset = dataset.drop_vars(stale)
+    if not all(result.indexes[d].equals(dataset.indexes[d]) for d in result.indexes
+               if d in dataset.indexes):  # fmt: skip
+        result = result.reindex_like(dataset)
     # The host's own coordinates stay its own: only what is new comes from the result.
-    shared = [n for n in result.coords if n in dataset.coords and n not in result.dims]
-    result = result.drop_vars(shared)
-    new = {n: coord for n, coord in result.coords.items() if n not in dataset.coords}
+    new = [name for name in result.coords if name not in dataset.coords]
+    attached = dataset.assign({n: result.variables[n] for n in (*result.data_vars, *new)})
     attrs = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
-    return dataset.assign(result.data_vars).assign_coords(new).assign_attrs(attrs)
-
-
-def _inputs(dataset: xr.Dataset, model: Model) -> xr.DataArray:
-    """Ask every plugin for the model input, so that replacing that one step is enough."""
-    inputs: xr.DataArray = plugins.manager().hook.xrdae_model_input(dataset=dataset, model=model)
-    return inputs
+    attached.attrs = {**dataset.attrs, **attrs}
+    return attached.set_coords(new)

@@ -68,8 +68,8 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(k): v for k, v in attrs.items() if isinstance(v, str | int | float)}
 
 
-def warn_of_empty(scale: xr.DataArray, patterns: Patterns) -> None:
-    """Warn of patterns that got no scale, unless they are masked or still to be computed."""
+def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
+    """Warn of patterns whose scale (or result) is NaN, unless masked or still to be computed."""
     if scale.chunks:
         return
     empty = np.isnan(scale.values)

@@ -84,6 +84,9 @@ class Config:
         Steps without a better held-out error after which training stops.
     seed
         Seed of everything random.
+    device
+        Where to compute: "auto" (the first CUDA device if there is one, else the processor),
+        "cpu", "cuda", "cuda:1".
     """
 
     variable: str | None = None
@@ -108,6 +111,7 @@ class Config:
     held_out: float = 0.125
     patience: int = 200
     seed: int = 0
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, list | tuple) or not self.hidden:

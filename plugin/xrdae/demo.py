@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae.model import Model
+from xrdae.sampling import evenly
 from xrdae.simulate import alloy_series
 
 IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition
@@ -84,7 +85,7 @@ def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
     distance = np.linalg.norm(size[:, None] - size[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     pairs = sorted({tuple(sorted((i, int(j)))) for i, j in enumerate(distance.argmin(axis=1))})
-    some = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, PAIRS).astype(int))]
+    some = [pairs[i] for i in evenly(len(pairs), PAIRS)]
     middle = [[np.mean(label[list(pair)]) for pair in some] for label in (ti, zr)]
     truth = alloy_series(middle[0], zr=middle[1], iron=IRON, crossed=False, noise=False)
     expected = truth["intensity"].values

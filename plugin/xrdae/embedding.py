@@ -11,6 +11,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import cdist
 
+from xrdae.sampling import evenly
+
 Float = npt.NDArray[Any]
 
 LANDMARKS = 1000
@@ -26,7 +28,7 @@ def geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
     evenly chosen landmarks are embedded and the others placed between their nearest ones.
     """
     x = np.asarray(coefficients, dtype=np.float64)
-    rows = np.unique(np.linspace(0, len(x) - 1, min(LANDMARKS, len(x))).astype(int))
+    rows = evenly(len(x), LANDMARKS)
     distances = cdist(x[rows], x[rows])
     paths = shortest_path(_neighbour_graph(distances), directed=False)
     n = len(rows)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.errors import DataError
-from xrdae.labelled import apply
+from xrdae.labelled import apply, labelled
 
 Float = npt.NDArray[Any]
 
@@ -145,10 +145,9 @@ def shift_of_label(
     def kernel(step: Float, start: Float) -> Float:
         return np.asarray((predict(start + step) - predict(start))[..., 0])
 
-    (out,) = apply(
-        kernel, shift, latent, dim="latent_axis", outputs=[()], sizes={}, dtypes=[np.float64]
-    )
-    return out.assign_attrs(long_name=f"estimate of {label} when masked less estimate")
+    (out,) = apply(kernel, shift, latent, outputs=[()], sizes={}, dtypes=[np.float64])
+    out.attrs["long_name"] = f"estimate of {label} when masked less estimate"
+    return labelled(shift, {"shift": out}, {})["shift"]
 
 
 def _quiet_bounds() -> Any:
@@ -175,7 +174,6 @@ def estimate_label(
     (out,) = apply(
         estimator.predict,
         latent,
-        dim="latent_axis",
         outputs=[("part",)],
         sizes={"part": 2},
         dtypes=[np.float64],
@@ -183,12 +181,10 @@ def estimate_label(
     units = {"units": attrs["units"]} if "units" in attrs else {}
     name = attrs.get("long_name", label)
     parts = {"estimate": "estimate", "std": "standard deviation of the estimate"}
-    result = xr.Dataset(
-        {
-            f"{label}_{part}": out.isel(part=i).assign_attrs(units, long_name=f"{name} ({what})")
-            for i, (part, what) in enumerate(parts.items())
-        }
-    )
+    variables = {f"{label}_{part}": out.isel(part=i) for i, part in enumerate(parts)}
+    for variable, what in zip(variables.values(), parts.values(), strict=True):
+        variable.attrs = {**units, "long_name": f"{name} ({what})"}
+    result = labelled(latent, variables, {})
     result[f"{label}_estimate"].attrs.update(
         {f"cross_validation_{name}": value for name, value in estimator.figures.items()},
         cross_validation=f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds",

@@ -80,7 +80,7 @@ def _copies(
     copies = [basis.project(inputs)]
     for _ in range(COPIES):
         some = changed(patterns, preparation.axis, config, width=width, rng=rng)
-        copies.append(basis.project(preparation.rescaled(some)))
+        copies.append(basis.project(preparation.inputs(some)[0]))
     return np.stack(copies)
 
 

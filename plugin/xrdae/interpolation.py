@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from xrdae.alignment import aligned_mean, displacement, resample
 from xrdae.autoencoder import Autoencoder
+from xrdae.sampling import evenly
 from xrdae.support import Support
 
 Float = npt.NDArray[Any]
@@ -239,7 +240,7 @@ def _triplets(latents: Float) -> tuple[Index, Index, Float]:
     """
     n = len(latents)
     found: list[tuple[int, int, int, float]] = []
-    for i in np.unique(np.linspace(0, n - 1, min(n, TRIPLETS)).astype(int)):
+    for i in evenly(n, TRIPLETS):
         distance = np.linalg.norm(latents - latents[i], axis=1)
         distance[i] = np.inf
         near = np.argsort(distance, kind="stable")[: min(12, n - 1)]

@@ -20,15 +20,14 @@ from xrdae.errors import DataError
 from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
-from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, apply, blocks, like, named
-from xrdae.network import Ensemble
+from xrdae.kernels import Kernels
+from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, apply, flattened, labelled, like, named
 from xrdae.patterns import Patterns, find_patterns
 from xrdae.peaks import Regions
 from xrdae.prepare import check_coverage, regridder
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
-from xrdae.training import untrained
 
 Float = npt.NDArray[Any]
 
@@ -100,24 +99,16 @@ class Model:
         is masked or the data are lazy).
         """
         patterns = self._patterns(dataset)
-        regrid = regridder(patterns.axis, self.autoencoder.preparation.axis)
-        prepare = self.autoencoder.preparation.apply
-
-        def kernel(intensity: Float) -> tuple[Float, Float]:
-            shape = intensity.shape[:-1]
-            inputs, scale = prepare(regrid(intensity.reshape(-1, intensity.shape[-1])))
-            return inputs.reshape(*shape, -1), scale.reshape(shape)
-
+        array = patterns.intensity
         inputs, scale = apply(
-            kernel,
-            patterns.intensity,
-            dim=patterns.dim,
+            functools.partial(flattened, self._kernels.source(patterns, None)),
+            array,
             outputs=[("channel",), ()],
             sizes={"channel": self.autoencoder.preparation.mean.size},
             dtypes=[np.float32, np.float64],
         )
         warn_of_empty(scale, patterns)
-        return inputs.assign_coords(scale=scale.drop_vars(list(scale.coords)))
+        return labelled(array, {"inputs": inputs}, {"scale": scale})["inputs"]
 
     def encode(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Encode patterns.
@@ -137,34 +128,26 @@ class Model:
             norm of the pattern; `novelty (...)`, above 1 for one in twenty patterns of the
             training data's kind, and for those with a place or a phase that training never saw.
         """
-        inputs = self._inputs(dataset, inputs)
-
-        def kernel(block: Float) -> tuple[Float, ...]:
-            parts = []
-            for rows in blocks(block):
-                e = self.autoencoder.encode(rows)
-                novelty = self.support.novelty(e.latents, e.error, e.residual)
-                parts.append((e.latents, e.std, e.error, novelty))
-            whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
-            return tuple(np.reshape(w, (*block.shape[:-1], *w.shape[1:])) for w in whole)
-
+        patterns = self._patterns(dataset)
+        array = patterns.intensity if inputs is None else inputs
         latent, std, error, novelty = apply(
-            kernel,
-            inputs,
-            dim="channel",
+            self._kernels.encoder(patterns, inputs),
+            array,
             outputs=[("latent_axis",), ("latent_axis",), (), ()],
             sizes={"latent_axis": self.n_latent},
-            dtypes=[np.float32, np.float32, np.float64, np.float64],
+            dtypes=[np.float32] * 4,
         )
-        return self._result(
-            xr.Dataset(
-                {
-                    "latent": named(latent, LATENT_NAME),
-                    "latent_std": named(std, "standard deviation of the latents between members"),
-                    "reconstruction_error": named(error, "relative reconstruction error"),
-                    "novelty": named(novelty, NOVELTY_NAME),
-                }
-            )
+        warn_of_empty(latent.isel(latent_axis=0), patterns)
+        return labelled(
+            array,
+            {
+                "latent": named(latent, LATENT_NAME),
+                "latent_std": named(std, "standard deviation of the latents between members"),
+                "reconstruction_error": named(error, "relative reconstruction error"),
+                "novelty": named(novelty, NOVELTY_NAME),
+            },
+            {"latent_axis": np.arange(self.n_latent)},
+            {"xrdae_config": self.config.to_json()},
         )
 
     def reconstruct(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
@@ -173,27 +156,33 @@ class Model:
         A background that the model subtracts is not added again; NaN outside the model's axis.
         """
         patterns = self._patterns(dataset)
-        inputs = self._inputs(dataset, inputs)
+        source = self._kernels.source(patterns, inputs)
         back = regridder(self.autoencoder.preparation.axis, patterns.axis)
+        reconstruct = self.autoencoder.reconstruct
 
-        def kernel(block: Float, scale: Float) -> Float:
-            parts = [back(self.autoencoder.reconstruct(rows)) for rows in blocks(block)]
-            shape = (*block.shape[:-1], -1)
-            return np.asarray(np.concatenate(parts).reshape(shape) * scale[..., None], np.float32)
+        def kernel(rows: Float) -> tuple[Float, ...]:
+            values, scale = source(rows)
+            intensity = back(reconstruct(values)) * scale[:, None]
+            return np.asarray(intensity, np.float32), scale
 
-        scale = inputs.coords.get("scale", xr.ones_like(inputs.isel(channel=0, drop=True)))
-        (out,) = apply(
-            kernel,
-            inputs,
-            scale,
-            dim="channel",
-            outputs=[(patterns.dim,)],
+        array = patterns.intensity if inputs is None else inputs
+        out, scale = apply(
+            functools.partial(flattened, kernel),
+            array,
+            outputs=[(patterns.dim,), ()],
             sizes={patterns.dim: patterns.axis.values.size},
-            dtypes=[np.float32],
+            dtypes=[np.float32, np.float64],
         )
-        out = out.assign_coords({patterns.dim: patterns.intensity[patterns.dim]})
+        warn_of_empty(scale, patterns)
+        if inputs is not None and "scale" in inputs.coords:
+            out = out * inputs["scale"].variable
         reconstruction = like(out, patterns, "reconstructed intensity")
-        return self._result(xr.Dataset({"reconstruction": reconstruction}))
+        return labelled(
+            array,
+            {"reconstruction": reconstruction},
+            {patterns.dim: patterns.intensity[patterns.dim].variable},
+            {"xrdae_config": self.config.to_json()},
+        )
 
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
@@ -243,23 +232,17 @@ class Model:
 
         A strong region moves an untrained network's latents far too: raw relevance follows the
         energy that a mask removes. The excess is a region's share of a pattern's whole relevance,
-        over its mean share in 16 untrained networks of the same shape, less one: 0 is what the
-        energy explains. Its significance is the difference of these shares in standard
-        deviations, between untrained networks and of noise. Compare it between regions of one
+        over its share for an untrained network, less one: 0 is what the energy explains. An
+        untrained network is taken as a random map of the coefficients (untrained networks of the
+        same shape gave the same order); the significance is the difference of the shares in
+        standard deviations, between such maps and of noise. Compare it between regions of one
         width, narrower than what peaks move.
         """
         patterns = self._patterns(dataset)
-        return self._result(
-            relevance_maps(
-                self.autoencoder,
-                self.support,
-                self.untrained,
-                patterns,
-                self._inputs(dataset, inputs),
-                regions=regions,
-                fill=fill,
-            )
-        )
+        masking = self._kernels.masking(patterns, inputs, regions, fill)
+        result = relevance_maps(masking, patterns, inputs)
+        warn_of_empty(result["relevance"].variable.isel(region=0), patterns)
+        return result.assign_attrs(xrdae_config=self.config.to_json())
 
     def label_shift(
         self,
@@ -279,16 +262,6 @@ class Model:
         seed = self.config.seed
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
         return xr.Dataset({f"{label}_shift": moved})
-
-    @functools.cached_property
-    def untrained(self) -> Ensemble:
-        """Random networks of the same shape, to compare relevance with."""
-        return untrained(
-            self.autoencoder.ensemble,
-            self.support.coefficients,
-            hidden=self.config.hidden,
-            seed=self.config.seed,
-        )
 
     def synthesize(
         self,
@@ -338,21 +311,28 @@ class Model:
             `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights.
         """
         request = Request(between=between, n=n, endpoints=endpoints, at=at, latent=latent)
-        inputs = self._inputs(dataset, inputs)
         known = None
         if request.at is not None:
             known = self._labelled(dataset, list(request.at), inputs=inputs)
-        return self._result(
-            synthesize(
-                self.autoencoder,
-                self.support,
-                self.mixture,
-                self._patterns(dataset),
-                inputs,
-                request=request,
-                known=known,
+
+        def input_of(position: Mapping[str, int]) -> xr.DataArray:
+            given = (
+                self.model_input(dataset.isel(position))
+                if inputs is None
+                else inputs.isel(position)
             )
+            return given.compute()
+
+        result = synthesize(
+            self.autoencoder,
+            self.support,
+            self.mixture,
+            self._patterns(dataset),
+            input_of,
+            request=request,
+            known=known,
         )
+        return result.assign_attrs(xrdae_config=self.config.to_json())
 
     @functools.cached_property
     def mixture(self) -> Mixture:
@@ -402,9 +382,10 @@ class Model:
             latents, labels = self._labelled(reference, [label], fall_back=False)
             attrs = self._patterns(reference).labels()[label].attrs
         latent = self.encode(dataset, inputs=inputs)["latent"]
-        return self._result(
-            estimate_label(latent, label, latents, labels[:, 0], attrs=attrs, seed=self.config.seed)
+        result = estimate_label(
+            latent, label, latents, labels[:, 0], attrs=attrs, seed=self.config.seed
         )
+        return result.assign_attrs(xrdae_config=self.config.to_json())
 
     def _labelled(
         self,
@@ -464,8 +445,12 @@ class Model:
     def _label_names(self) -> list[str]:
         return sorted(set(map(str, self.labels.data_vars)) - {"latent"})
 
-    def _inputs(self, dataset: xr.Dataset, inputs: xr.DataArray | None) -> xr.DataArray:
-        return self.model_input(dataset) if inputs is None else inputs
+    @functools.cached_property
+    def _kernels(self) -> Kernels:
+        return Kernels(self.autoencoder, self.support, self.config.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     def _patterns(self, dataset: xr.Dataset) -> Patterns:
         variable, dim = self.config.variable, self.config.dim
@@ -476,15 +461,6 @@ class Model:
         )
         check_coverage(patterns.axis, self.autoencoder.preparation.axis)
         return patterns
-
-    def _result(self, result: xr.Dataset) -> xr.Dataset:
-        """Add what every result carries; the scale of the patterns is the input's, not its."""
-        out = result.drop_vars("scale", errors="ignore").assign_attrs(
-            result.attrs, xrdae_config=self.config.to_json()
-        )
-        if "latent_axis" in out.dims:
-            out = out.assign_coords(latent_axis=np.arange(self.n_latent))
-        return out
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:

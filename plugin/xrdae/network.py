@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import silu
@@ -105,9 +108,68 @@ def new_ensemble(
     )
 
 
+class Stacked:
+    """A trained ensemble laid out for speed: the members' weights side by side.
+
+    Where all members read the same patterns, or only their mean is wanted, one large product
+    takes the place of many small ones.
+    """
+
+    def __init__(self, ensemble: Ensemble, device: torch.device) -> None:
+        with torch.no_grad():
+            moved = ensemble.with_parameters([p.to(device) for p in ensemble.parameters()])
+            self.members = moved.members
+            self._encoder, self._decoder = moved.encoder[1:], moved.decoder[1:-1]
+            self._first = _side_by_side(moved.encoder[0], moved.input_scale)
+            self._latent = _side_by_side(moved.decoder[0], 1.0)
+            weight, bias = moved.decoder[-1]
+            self._last = weight.flatten(0, 1) / self.members, bias.mean(0)
+
+    def encode(self, coefficients: Tensor) -> Tensor:
+        """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
+        return _forward(self._encoder, _activated(self._shared(self._first, coefficients)))
+
+    def encode_mean(self, coefficients: Tensor) -> Tensor:
+        """Return the members' mean latents `(pattern, latent_axis)`."""
+        h = _activated(self._shared(self._first, coefficients))
+        for weight, bias in self._encoder[:-1]:
+            h = _activated(torch.baddbmm(bias, h, weight))
+        weight, bias = self._encoder[-1]
+        return torch.addbmm(bias.mean(0), h, weight, alpha=1 / self.members)
+
+    def decode_mean(self, latent: Tensor) -> Tensor:
+        """Return the members' mean `(pattern, component)` of latents `(pattern, latent_axis)`."""
+        h = _activated(self._shared(self._latent, latent))
+        for weight, bias in self._decoder:
+            h = _activated(torch.baddbmm(bias, h, weight))
+        weight, bias = self._last
+        return torch.addmm(bias, h.transpose(0, 1).reshape(len(latent), -1), weight)
+
+    def _shared(self, layer: Layer, x: Tensor) -> Tensor:
+        """Return `(member, pattern, out)` of one input `(pattern, in)`."""
+        weight, bias = layer
+        return torch.addmm(bias, x, weight).view(len(x), self.members, -1).transpose(0, 1)
+
+
+def _activated(h: Tensor) -> Tensor:
+    return silu(h, inplace=not h.requires_grad)
+
+
+def _side_by_side(layer: Layer, scale: float) -> Layer:
+    """Return weight `(in, member * out)` and bias `(member * out,)` of a layer."""
+    weight, bias = layer
+    return (weight * scale).transpose(0, 1).flatten(1), bias.flatten()
+
+
 def _forward(layers: tuple[Layer, ...], x: Tensor) -> Tensor:
     h = x.expand(layers[0][0].shape[0], *x.shape[-2:])  # (member, pattern, in)
     for weight, bias in layers[:-1]:
         h = silu(torch.baddbmm(bias, h, weight))  # (member, pattern, hidden)
     weight, bias = layers[-1]
     return torch.baddbmm(bias, h, weight)  # (member, pattern, out)
+
+
+def as_tensor(array: npt.NDArray[Any]) -> Tensor:
+    """Return a float32 tensor; it shares memory with the array where it can."""
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -57,3 +57,14 @@ def to_dataset(obj: Any) -> Any:
             f"plugins: {', '.join(known)}"
         )
     return dataset
+
+
+def model_input(dataset: Any, model: Any) -> Any:
+    """Return model input by a plugin's own `xrdae_model_input`; None where none takes part.
+
+    The built-in step is left out: encoding folds it into its products, so nothing as large as the
+    data need be made.
+    """
+    built_in = manager().get_plugin("builtin")
+    hook = manager().subset_hook_caller("xrdae_model_input", [built_in])
+    return hook(dataset=dataset, model=model)

@@ -56,65 +56,71 @@ class Preparation:
 
         A pattern without a positive finite intensity has the scale NaN and is all NaN.
         """
-        scaled, scale = scale_patterns(
-            intensity, self.scale, self.axis.values, self.background, self.background_options
-        )
+        return self.inputs(self.without_background(intensity))
+
+    def without_background(self, intensity: Float) -> Float:
+        """Return intensities `(pattern, channel)` less their background."""
+        options = (self.background, self.background_options)
+        return without_background(intensity, self.axis.values, *options)
+
+    def inputs(self, patterns: Float) -> tuple[Float32, Float]:
+        """Return model input and scales of patterns `(pattern, channel)` without background."""
+        scaled, scale = scale_patterns(patterns, self.scale)
         scaled -= self.mean
         scaled /= np.float32(self.gain)
         return scaled, scale
-
-    def rescaled(self, patterns: Float) -> Float32:
-        """Return model input `(pattern, channel)` of patterns whose background is gone."""
-        scaled, _ = scale_patterns(patterns, self.scale, self.axis.values)
-        return (scaled - self.mean) / np.float32(self.gain)
 
     def scaled(self, inputs: Float) -> Float:
         """Return scaled intensity `(..., channel)` of model input."""
         return np.asarray(inputs * np.float32(self.gain) + self.mean)
 
 
-def scale_patterns(
-    intensity: Float,
-    scale: str,
-    positions: Float,
-    background: str = "none",
-    background_options: Mapping[str, Any] | None = None,
-) -> tuple[Float32, Float]:
-    """Subtract the background and divide each pattern by its maximum or its mean.
+def scale_patterns(patterns: Float, scale: str) -> tuple[Float32, Float]:
+    """Divide each pattern by its maximum or its mean.
+
+    Parameters
+    ----------
+    patterns
+        `(pattern, channel)` without background, NaN where not measured.
+    scale
+        "max" or "area".
+
+    Returns
+    -------
+    tuple
+        Scaled patterns `(pattern, channel)` and scales `(pattern,)`; a scale that is not positive
+        and finite is NaN.
+    """
+    x = np.asarray(patterns)
+    measured = np.isfinite(x)
+    if scale == "max":
+        size = np.where(measured, x, -np.inf).max(axis=1).astype(np.float64)
+    else:
+        total = np.where(measured, x, 0).sum(axis=1, dtype=np.float64)
+        size = total / np.maximum(measured.sum(axis=1), 1)
+    size = np.where((size > 0) & np.isfinite(size), size, np.nan)
+    scaled = np.asarray(x / size[:, None].astype(x.dtype if x.dtype.kind == "f" else float))
+    scaled = scaled.astype(np.float32)
+    scaled[~measured] = np.nan
+    return scaled, size
+
+
+def without_background(
+    intensity: Float, positions: Float, method: str, options: Mapping[str, Any]
+) -> Float:
+    """Return intensities `(pattern, channel)` less their background.
 
     Parameters
     ----------
     intensity
         `(pattern, channel)`, NaN where not measured.
-    scale
-        "max" or "area".
     positions
         `(channel,)`, the axis.
-    background, background_options
+    method, options
         Name of a `pybaselines.Baseline` method and its keyword arguments, or "none".
-
-    Returns
-    -------
-    tuple
-        Scaled patterns `(pattern, channel)` and scales `(pattern,)`.
     """
-    x = np.array(intensity, dtype=np.float64)
-    x[~np.isfinite(x)] = np.nan
-    if background != "none":
-        x -= estimate_background(x, positions, background, background_options or {})
-    measured = ~np.isnan(x)
-    if scale == "max":
-        size = np.where(measured, x, -np.inf).max(axis=1)
-    else:
-        size = np.where(measured, x, 0).sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
-    size = np.where((size > 0) & np.isfinite(size), size, np.nan)
-    return (x / size[:, None]).astype(np.float32), size
-
-
-def estimate_background(
-    intensity: Float, positions: Float, method: str, options: Mapping[str, Any]
-) -> Float:
-    """Return the background `(pattern, channel)` by a method of `pybaselines.Baseline`."""
+    if method == "none":
+        return intensity
     try:
         from pybaselines import Baseline
     except ImportError as error:
@@ -126,13 +132,35 @@ def estimate_background(
         raise DataError(
             f"background={method!r} is no method of pybaselines.Baseline; try 'snip' or 'arpls'"
         )
-    out = np.zeros_like(intensity)
-    for i, pattern in enumerate(intensity):
+    out = np.array(intensity, dtype=np.float64)
+    for pattern in out:
         measured = np.isfinite(pattern)
         if measured.any():
             whole = np.interp(positions, positions[measured], pattern[measured])
-            out[i] = fitter(whole, **options)[0]
+            pattern -= fitter(whole, **options)[0]
     return out
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """What turns patterns as they come into model input.
+
+    Attributes
+    ----------
+    preparation
+        Of the model.
+    regrid
+        Brings `(pattern, point)` to the model's axis; None: the patterns are model input.
+    """
+
+    preparation: Preparation
+    regrid: Callable[[Float], Float] | None
+
+    def __call__(self, rows: Float) -> tuple[Float32, Float]:
+        """Return model input `(pattern, channel)`, NaN where not measured, and scales."""
+        if self.regrid is None:
+            return np.asarray(rows, np.float32), np.ones(len(rows))
+        return self.preparation.apply(self.regrid(rows))
 
 
 def find_preparation(
@@ -152,7 +180,8 @@ def find_preparation(
         scales `(pattern,)`.
     """
     options = dict(background_options or {})
-    scaled, size = scale_patterns(intensity, scale, axis.values, background, options)
+    bare = without_background(intensity, axis.values, background, options)
+    scaled, size = scale_patterns(bare, scale)
     measured = np.isfinite(scaled)
     total = np.where(measured, scaled, 0).sum(axis=0, dtype=np.float64)
     mean = (total / np.maximum(measured.sum(axis=0), 1)).astype(np.float32)
@@ -160,7 +189,8 @@ def find_preparation(
     gain = float(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).mean()))
     # Patterns that are all equal leave nothing but rounding; do not blow that up.
     gain = gain if gain > 1e-6 * float(np.linalg.norm(mean)) else float(np.linalg.norm(mean))
-    prepared = Preparation(axis, scale, background, options, mean, gain, float(np.nanmedian(size)))
+    typical = float(np.nanmedian(size))
+    prepared = Preparation(axis, scale, background, options, mean, gain, typical)
     return prepared, ((scaled - mean) / np.float32(gain)).astype(np.float32), size
 
 

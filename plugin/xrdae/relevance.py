@@ -2,133 +2,264 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import functools
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import xarray as xr
+from torch import Tensor
 
-from xrdae.autoencoder import Autoencoder, encode_with
+from xrdae.autoencoder import Autoencoder
+from xrdae.devices import find_device
 from xrdae.errors import DataError
-from xrdae.labelled import apply, blocks, named
-from xrdae.network import Ensemble
+from xrdae.labelled import apply, flattened, labelled, named
+from xrdae.network import Stacked, as_tensor
 from xrdae.patterns import Patterns
 from xrdae.peaks import Regions, channels, find_regions, noise_level
+from xrdae.prepare import Source
+from xrdae.sampling import evenly
 from xrdae.support import Support
+from xrdae.threads import by_blocks
 
 Float = npt.NDArray[Any]
 
 FILLS = ("background", "zero", "mean")
-NOISE_DRAWS = 4
-ROWS = 32768  # masked patterns that are encoded at a time
+BLOCK = 8192  # masked patterns at a time
+MASKED = 2048  # of which so many are encoded at a time: they fit a core's cache
 
 
-def mask_change(scaled: Float, mean: Float, region: tuple[int, int], fill: str) -> Float:
-    """Return `(pattern, channel of the region)`: what masking adds to the scaled intensity.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group:
+    """Regions of about the same width, and what masking them adds to the coefficients.
 
-    Parameters
+    Attributes
     ----------
-    scaled
-        `(pattern, channel)`, scaled intensity; its scale stays when a region is masked.
-    mean
-        `(channel,)`, the training mean of it.
-    region
-        First channel and the one after the last.
-    fill
-        "background": the straight line between the region's end channels; "zero"; "mean".
+    regions
+        `(region,)`, positions among all regions.
+    columns
+        `(region, width)`, their channels; short ones end with channels that count for nothing.
+    ends
+        `(2, region)`, first and last channel.
+    components
+        `(region, width, component)`, the basis there, zero where channels do not count.
+    ramps
+        `(2, region, width, component)`, the basis times a line that falls from 1 to 0, and
+        times one that rises.
     """
-    start, stop = region
-    inside = scaled[:, start:stop]
-    if fill == "zero":
-        return -inside
-    if fill == "mean":
-        return np.asarray(mean[start:stop] - inside)
-    along = np.linspace(0, 1, stop - start, dtype=inside.dtype)
-    ends = inside[:, :1], inside[:, -1:]
-    return np.asarray(ends[0] + (ends[1] - ends[0]) * along - inside)
+
+    regions: Tensor
+    columns: Tensor
+    ends: Tensor
+    components: Tensor
+    ramps: Tensor
 
 
-def masked_coefficients(
-    autoencoder: Autoencoder, inputs: Float, regions: npt.NDArray[np.intp], fill: str
-) -> tuple[Float, Float]:
-    """Return basis coefficients before `(pattern, component)` and after masking.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Masking:
+    """Masks every region of patterns, and encodes them.
 
-    The latter are `(pattern, region, component)`. Masking changes them by the region's few
-    channels alone, so this costs about one encoding of all patterns, not one a region; it is exact.
-
-    Parameters
+    Attributes
     ----------
     autoencoder
-        The autoencoder.
-    inputs
-        `(pattern, channel)`, model input, NaN where not measured.
+        The fitted one.
+    source
+        Of the patterns.
     regions
         `(region, 2)`, first channel and the one after the last.
+    bounds
+        `(region, 2)`, start and stop in units of the data's axis.
+    cover
+        `(region, point)`, weights that spread relevance over the data's axis.
     fill
-        See `mask_change`.
+        What masked regions are filled with.
+    noise
+        Standard deviation of the noise at a channel of model input.
+    device
+        See `Config.device`.
     """
-    basis, preparation = autoencoder.basis, autoencoder.preparation
-    measured = np.isfinite(inputs)
-    filled = basis.fill(np.asarray(inputs, dtype=np.float32))
-    coefficients = basis.project(filled)
-    scaled = preparation.scaled(filled)
-    masked = np.empty((len(filled), len(regions), coefficients.shape[1]), dtype=np.float32)
-    for i, (start, stop) in enumerate(regions):
-        change = mask_change(scaled, preparation.mean, (start, stop), fill)
-        change = change * measured[:, start:stop]  # what is not measured cannot be masked
-        step = change @ basis.components[:, start:stop].T
-        masked[:, i] = coefficients + step / np.float32(preparation.gain)
-    return coefficients, masked
+
+    autoencoder: Autoencoder
+    source: Source
+    regions: npt.NDArray[np.intp]
+    bounds: Float
+    cover: Float
+    fill: str
+    noise: float
+    device: str
+
+    def __call__(self, intensity: Float) -> tuple[Float, ...]:
+        """Mask and encode patterns `(..., point)`.
+
+        Returns
+        -------
+        tuple
+            Latent shifts `(..., region, latent_axis)`; relevance, its excess and its
+            significance, each `(..., region)`; the profile `(..., point)`.
+        """
+        size = max(1, BLOCK // len(self.regions))
+        return flattened(lambda rows: by_blocks(self._rows, rows, size), intensity)
+
+    @torch.no_grad()
+    def _rows(self, rows: Float) -> tuple[Float, ...]:
+        inputs, _ = self.source(rows)
+        coefficients, steps = self.steps(inputs)
+        masked = coefficients[:, None] + steps  # (pattern, region, component)
+        encode = self._ensemble.encode_mean
+        after = torch.cat([encode(some) for some in torch.split(masked.flatten(0, 1), MASKED)])
+        shift = after.view(*steps.shape[:2], -1) - encode(coefficients)[:, None]
+        measured = torch.from_numpy(np.isfinite(inputs)).to(coefficients.device)
+        noise = self.noise * self._sensitivity(coefficients, measured)
+        relevance, removed = (torch.linalg.vector_norm(a, dim=2) for a in (shift, steps))
+        excess, significance = compared(relevance, removed, noise, shift.shape[2])
+        profile = relevance @ self._cover
+        found = (shift, relevance, excess, significance, profile)
+        return tuple(part.cpu().numpy() for part in found)
+
+    @torch.no_grad()
+    def steps(self, inputs: Float) -> tuple[Tensor, Tensor]:
+        """Return coefficients `(pattern, component)` and what masking each region adds to them.
+
+        The latter is `(pattern, region, component)`. Masking changes the coefficients by the
+        region's few channels alone, so this costs about one encoding of all patterns, not one a
+        region; it is exact. What is not measured cannot be masked.
+
+        Parameters
+        ----------
+        inputs
+            `(pattern, channel)`, model input, NaN where not measured.
+        """
+        mean, groups, components = self._arrays
+        filled = as_tensor(self.autoencoder.basis.fill(inputs)).to(mean.device)
+        coefficients = filled @ components
+        measured = torch.from_numpy(np.isfinite(inputs)).to(mean.device).float()
+        whole = bool((measured == 1).all())
+        level = filled if self.fill == "mean" else filled + mean
+        lost = level if whole else level * measured
+        steps = filled.new_empty(len(filled), len(self.regions), components.shape[1])
+        for group in groups:
+            change = -torch.bmm(_windows(lost, group), group.components)
+            if self.fill == "background":
+                for end, ramp in zip(group.ends, group.ramps, strict=True):
+                    if whole:
+                        height = ramp.sum(1)[:, None]  # (region, 1, component)
+                    else:
+                        height = torch.bmm(_windows(measured, group), ramp)
+                    change += level[:, end].T[:, :, None] * height
+            steps[:, group.regions] = change.transpose(0, 1)
+        return coefficients, steps
+
+    def _sensitivity(self, coefficients: Tensor, measured: Tensor) -> Tensor:
+        """Return by how much `(pattern, region)` unit white noise in a region moves the latents.
+
+        The root mean square, to first order: the norm of the encoder's derivative by the region's
+        channels.
+        """
+        with torch.enable_grad():
+            c = coefficients.clone().requires_grad_()
+            latent = self._ensemble.encode_mean(c)
+            slopes = [torch.autograd.grad(axis.sum(), c, retain_graph=True)[0] for axis in latent.T]
+        _, _, components = self._arrays
+        power = sum((slope @ components.T).square() for slope in slopes)
+        return torch.as_tensor((power * measured) @ self._inside).sqrt()
+
+    @functools.cached_property
+    def _ensemble(self) -> Stacked:
+        return Stacked(self.autoencoder.ensemble, find_device(self.device))
+
+    @functools.cached_property
+    def _arrays(self) -> tuple[Tensor, list[Group], Tensor]:
+        """Return mean over gain `(channel,)`, groups, and the basis `(channel, component)`."""
+        device = find_device(self.device)
+        preparation = self.autoencoder.preparation
+        mean = torch.from_numpy(preparation.mean / np.float32(preparation.gain)).to(device)
+        components = torch.from_numpy(self.autoencoder.basis.components.T.copy()).to(device)
+        width = np.diff(self.regions, axis=1).ravel()
+        size = np.ceil(np.log2(width))
+        return (
+            mean,
+            [self._group(np.flatnonzero(size == k), components) for k in set(size)],
+            components,
+        )
+
+    def _group(self, which: npt.NDArray[np.intp], components: Tensor) -> Group:
+        start, stop = self.regions[which].T
+        along = np.arange((stop - start).max())
+        columns = start[:, None] + along
+        counts = columns < stop[:, None]  # (region, width)
+        rising = along / np.maximum(stop - start - 1, 1)[:, None]
+        lines = np.stack([1 - rising, rising]) * counts  # (2, region, width)
+        last = np.minimum(columns, stop[:, None] - 1)
+
+        def tensor(array: Float) -> Tensor:
+            return torch.from_numpy(array).to(components.device)
+
+        basis = components[tensor(last)] * tensor(counts[:, :, None])
+        ramps = basis * tensor(lines[:, :, :, None].astype(np.float32))
+        ends = tensor(np.stack([start, stop - 1]))
+        return Group(tensor(which), tensor(last), ends, basis, ramps)
+
+    @functools.cached_property
+    def _inside(self) -> Tensor:
+        """Return `(channel, region)`, one where the channel is in the region."""
+        channel = np.arange(self.autoencoder.preparation.mean.size)[:, None]
+        inside = (channel >= self.regions[:, 0]) & (channel < self.regions[:, 1])
+        return torch.from_numpy(inside.astype(np.float32)).to(find_device(self.device))
+
+    @functools.cached_property
+    def _cover(self) -> Tensor:
+        return as_tensor(self.cover).to(find_device(self.device))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The tensors are made anew where they are needed, on a device that is there.
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
-def shifts(
-    encode: Callable[[Float], Float], coefficients: Float, moved: Float
-) -> npt.NDArray[np.float32]:
-    """Return how far the latents move, `(member, pattern, region, latent_axis)`.
-
-    `encode` takes coefficients `(pattern, component)` to `(member, pattern, latent_axis)`.
-    """
-    before = encode(coefficients)
-    after = encode(moved.reshape(-1, moved.shape[2]))
-    return np.asarray(after.reshape(len(after), *moved.shape[:2], -1) - before[:, :, None])
+def _windows(rows: Tensor, group: Group) -> Tensor:
+    """Return `(region, pattern, width)` of `(pattern, channel)`."""
+    columns = group.columns
+    return rows[:, columns.flatten()].view(len(rows), *columns.shape).transpose(0, 1)
 
 
-def compared(relevance: Float, null: Float, noise: Float) -> tuple[Float, ...]:
-    """Return the excess of relevance over that of untrained networks, and its significance.
+def compared(
+    relevance: Tensor, removed: Tensor, noise: Tensor, n_latent: int
+) -> tuple[Tensor, Tensor]:
+    """Return the excess of relevance over that of an untrained network, and its significance.
 
-    Both compare shares: the part that a region has of a pattern's whole relevance.
+    Both compare shares: the part that a region has of a pattern's whole relevance. An untrained
+    network is a random map: on average it moves the latent point in proportion to how far the
+    mask moved the coefficients. How much one such map differs from another is the spread of the
+    norm of a random vector with as many entries as there are latent axes.
 
     Parameters
     ----------
     relevance
-        `(pattern, region)`.
-    null
-        `(network, pattern, region)`, shifts by the same masks, thus by the same removed
-        energy, in untrained networks of the same shape.
+        `(pattern, region)`, how far the latent point moves.
+    removed
+        `(pattern, region)`, how far the coefficients move.
     noise
-        `(pattern, region)`, shifts by noise in the region.
+        `(pattern, region)`, how far noise in the region moves the latent point.
+    n_latent
+        Number of latent axes.
 
     Returns
     -------
     tuple
-        Both `(pattern, region)`: the share over the untrained networks' mean share, less one; and
-        the difference of the shares in standard deviations (between untrained networks, and of
-        noise).
+        Both `(pattern, region)`: the share over the share of what is removed, less one; and the
+        difference of the two shares in standard deviations, between random maps and of noise.
+        Zero where nothing is removed.
     """
-    whole = relevance.sum(axis=1, keepdims=True)
-    all_null = null.sum(axis=2, keepdims=True)
-    empty = (whole == 0) | (all_null == 0).any(axis=0)  # nothing to mask in any region
-    share = relevance / np.where(empty, 1, whole)
-    expected = null / np.where(all_null == 0, 1, all_null)
-    mean = expected.mean(axis=0)
-    spread = np.sqrt(expected.var(axis=0) + np.square(noise / np.where(empty, 1, whole)))
-    comparable = ~empty & (mean > 0)
-    excess = np.where(comparable, share / np.where(mean > 0, mean, 1) - 1, 0.0)
-    known = comparable & (spread > 0)
-    significance = np.where(known, (share - mean) / np.where(spread > 0, spread, 1), 0.0)
-    unmeasured = np.isnan(relevance)
-    return tuple(np.where(unmeasured, np.nan, values) for values in (excess, significance))
+    whole, all_removed = (a.sum(1, keepdim=True).clamp(min=1e-30) for a in (relevance, removed))
+    share, expected = relevance / whole, removed / all_removed
+    mean = math.sqrt(2) * math.exp(math.lgamma((n_latent + 1) / 2) - math.lgamma(n_latent / 2))
+    spread = torch.hypot(expected * math.sqrt(n_latent / mean**2 - 1), noise / whole)
+    nothing = removed == 0
+    excess = torch.where(nothing, 0, share / expected - 1)
+    significance = torch.where(nothing, 0, (share - expected) / spread)
+    return excess, significance
 
 
 def cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
@@ -142,99 +273,81 @@ def cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
     return np.asarray(inside / np.maximum(inside.sum(axis=0), 1))
 
 
-def relevance_maps(
+def find_masking(
     autoencoder: Autoencoder,
     support: Support,
-    untrained: Ensemble,
+    source: Source,
     patterns: Patterns,
-    inputs: xr.DataArray,
     *,
     regions: Regions,
     fill: str,
-) -> xr.Dataset:
-    """Return the relevance maps of labelled model input; see `Model.relevance`."""
+    device: str,
+) -> Masking:
+    """Return what masks the regions; see `Model.relevance`."""
     if fill not in FILLS:
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
-    axis, data_axis = autoencoder.preparation.axis, patterns.axis
+    preparation, basis = autoencoder.preparation, autoencoder.basis
     given = regions if isinstance(regions, str) else np.asarray(regions) * patterns.factor
-    bounds = find_regions(autoencoder.preparation.mean, axis, data_axis, given)
-    slices = channels(axis, bounds)
-    blurs = _noise_in(autoencoder, support, slices)
-    rows_at_once = max(1, ROWS // len(bounds))
-
-    def mean_latents(coefficients: Float) -> Float:
-        return np.asarray(autoencoder.latents(coefficients).mean(axis=0, keepdims=True))
-
-    def random_latents(coefficients: Float) -> Float:
-        return encode_with(untrained, coefficients)
-
-    def rows_kernel(rows: Float) -> tuple[Float, ...]:
-        before, masked = masked_coefficients(autoencoder, rows, slices, fill)
-        (shift,) = shifts(mean_latents, before, masked)
-        relevance = np.linalg.norm(shift, axis=-1)
-        null = np.linalg.norm(shifts(random_latents, before, masked), axis=-1)
-        noise = [
-            np.linalg.norm(shifts(mean_latents, before, before[:, None] + blur)[0], axis=-1)
-            for blur in blurs
-        ]
-        excess, significance = compared(relevance, null, np.sqrt(np.square(noise).mean(axis=0)))
-        return shift, excess.astype(np.float32), significance.astype(np.float32)
-
-    def kernel(block: Float) -> tuple[Float, ...]:
-        parts = [rows_kernel(rows) for rows in blocks(block, rows_at_once)]
-        whole = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return tuple(np.reshape(w, (*block.shape[:-1], *w.shape[1:])) for w in whole)
-
-    shift, excess, significance = apply(
-        kernel,
-        inputs,
-        dim="channel",
-        outputs=[("region", "latent_axis"), ("region",), ("region",)],
-        sizes={"region": len(bounds), "latent_axis": autoencoder.ensemble.n_latent},
-        dtypes=[np.float32] * 3,
+    bounds = find_regions(preparation.mean, preparation.axis, patterns.axis, given)
+    # White noise: what the basis leaves over, and, from second differences, what it follows.
+    some = evenly(len(support.latents), 20)
+    followed = noise_level(support.patterns(autoencoder, some)) / preparation.gain
+    noise = float(np.sqrt(basis.noise + followed**2))
+    axis = preparation.axis
+    in_data = np.sort(axis.convert(bounds, patterns.axis.kind, patterns.axis.wavelength), axis=1)
+    return Masking(
+        autoencoder,
+        source,
+        channels(axis, bounds),
+        in_data,
+        cover(channels(patterns.axis, in_data), patterns.axis.values.size),
+        fill,
+        noise,
+        device,
     )
-    in_data = np.sort(axis.convert(bounds, data_axis.kind, data_axis.wavelength), axis=1)
-    weights = xr.DataArray(
-        cover(channels(data_axis, in_data), data_axis.values.size),
-        dims=("region", patterns.dim),
-        coords={patterns.dim: patterns.intensity[patterns.dim]},
+
+
+def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
+    """Return the relevance maps of patterns, or of their model input; see `Model.relevance`."""
+    array = patterns.intensity if inputs is None else inputs
+    shift, relevance, excess, significance, profile = apply(
+        masking,
+        array,
+        outputs=[("region", "latent_axis"), *[("region",)] * 3, (patterns.dim,)],
+        sizes={
+            "region": len(masking.regions),
+            "latent_axis": masking.autoencoder.ensemble.n_latent,
+            patterns.dim: patterns.axis.values.size,
+        },
+        dtypes=[np.float32] * 5,
     )
-    relevance = (shift**2).sum("latent_axis", skipna=False) ** 0.5
-    profile = xr.dot(relevance, weights, dim="region")
-    edges = {"start": in_data[:, 0], "stop": in_data[:, 1], "center": in_data.mean(axis=1)}
-    return xr.Dataset(
+    start, stop = masking.bounds.T / patterns.factor
+    edges = {"start": start, "stop": stop, "center": (start + stop) / 2}
+    n_latent = masking.autoencoder.ensemble.n_latent
+    return labelled(
+        array,
         {
             "relevance": named(relevance, "shift of the latent point when masked"),
-            "relevance_excess": named(excess, "relevance over that in untrained networks, less 1"),
+            "relevance_excess": named(
+                excess, "relevance over that in an untrained network, less 1"
+            ),
             "relevance_significance": named(
-                significance, "standard deviations of relevance above that in untrained networks"
+                significance, "standard deviations of relevance above that in an untrained network"
             ),
             "latent_shift": named(shift, "latents when masked less latents"),
             "relevance_profile": named(profile, "relevance along the axis"),
         },
-        attrs={"xrdae_fill": fill},
-    ).assign_coords(
         {
-            f"region_{name}": (
-                "region",
-                values / patterns.factor,
-                {"units": patterns.units, "long_name": f"{name} of the region"},
-            )
-            for name, values in edges.items()
-        }
+            patterns.dim: patterns.intensity[patterns.dim].variable,
+            "latent_axis": np.arange(n_latent),
+            **{
+                f"region_{name}": (
+                    "region",
+                    values,
+                    {"units": patterns.units, "long_name": f"{name} of the region"},
+                )
+                for name, values in edges.items()
+            },
+        },
+        {"xrdae_fill": masking.fill},
     )
-
-
-def _noise_in(autoencoder: Autoencoder, support: Support, regions: npt.NDArray[np.intp]) -> Float:
-    """Return coefficients `(draw, region, component)` of noise in each region.
-
-    White noise: what the basis leaves over, and, from the scatter of second differences, what it
-    follows.
-    """
-    basis, preparation = autoencoder.basis, autoencoder.preparation
-    some = np.arange(len(support.latents))[:: max(1, len(support.latents) // 20)]
-    followed = noise_level(support.patterns(autoencoder, some)) / preparation.gain
-    sigma = np.sqrt(basis.noise + followed**2)
-    draws = np.random.default_rng(0).normal(0, sigma, (NOISE_DRAWS, basis.components.shape[1]))
-    blurs = [draws[:, a:b] @ basis.components[:, a:b].T for a, b in regions]
-    return np.stack(blurs, axis=1).astype(np.float32)

@@ -19,10 +19,10 @@ from xrdae.errors import FormatError
 from xrdae.files import replacing
 from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation
-from xrdae.support import Support
+from xrdae.support import Novelty, Support
 
 FORMAT = "xrdae-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def write(
@@ -41,7 +41,7 @@ def write(
         autoencoder.basis,
         autoencoder.ensemble,
     )
-    axis = preparation.axis
+    axis, novelty = preparation.axis, support.novelty
     layers = {
         f"{side}_{i}_{part}": (
             (f"member_{side}_{i}_{part}", f"in_{side}_{i}_{part}", f"out_{side}_{i}_{part}"),
@@ -74,14 +74,14 @@ def write(
         "/ensemble": xr.Dataset(layers, attrs={"input_scale": ensemble.input_scale}),
         "/support": xr.Dataset(
             {
-                "latents": (("reference", "latent_axis"), support.latents),
+                "latents": (("reference", "latent_axis"), novelty.latents),
                 "coefficients": (("reference", "component"), support.coefficients),
                 "scale": ("reference", support.scale),
                 "unseen": (("reference", "member"), support.unseen.astype(np.int8)),
-                "residual_scale": ("channel", support.residual_scale),
-                "limits": ("limit", support.limits),
+                "residual_scale": ("bin", novelty.residual_scale),
+                "limits": ("limit", novelty.limits),
             },
-            attrs={"width": support.width},
+            attrs={"width": support.width, "halvings": novelty.halvings},
         ),
         "/labels": _numbered(labels),
         "/history": history,
@@ -141,10 +141,10 @@ def _check_format(path: str | os.PathLike[str], attrs: dict[str, Any]) -> None:
             f"{attrs.get('format')!r}, not {FORMAT!r}); give a file that model.save() wrote"
         )
     version = attrs.get("format_version")
-    if not isinstance(version, int | np.integer) or not 1 <= version <= FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         raise FormatError(
-            f"{os.fspath(path)!r} has model format {version}; this xrdae reads up to "
-            f"{FORMAT_VERSION}: update xrdae"
+            f"{os.fspath(path)!r} has model format {version}; this xrdae reads {FORMAT_VERSION}: "
+            "update xrdae, or fit the model again if the file is older than it"
         )
 
 
@@ -172,7 +172,7 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
         _ensemble(tree["ensemble"].to_dataset()),
     )
     n_channel, n_component = axis.values.size, basis.sizes["component"]
-    ensemble = autoencoder.ensemble
+    ensemble, halvings = autoencoder.ensemble, int(support.attrs["halvings"])
     expected = {
         "mean": (preparation["mean"].shape, (n_channel,)),
         "components": (basis["components"].shape, (n_component, n_channel)),
@@ -181,7 +181,7 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
         "latents": (support["latents"].shape[1], ensemble.n_latent),
         "coefficients": (support["coefficients"].shape[1], n_component),
         "unseen": (support["unseen"].shape[1], ensemble.members),
-        "residual_scale": (support["residual_scale"].shape, (n_channel,)),
+        "residual_scale": (support["residual_scale"].shape, (n_channel >> halvings,)),
     }
     for name, (shape, wanted) in expected.items():
         if shape != wanted:
@@ -190,13 +190,16 @@ def _parts(tree: xr.DataTree) -> dict[str, Any]:
         "config": config,
         "autoencoder": autoencoder,
         "support": Support(
-            support["latents"].values,
+            Novelty(
+                support["latents"].values,
+                support["residual_scale"].values,
+                halvings,
+                support["limits"].values,
+            ),
             support["coefficients"].values,
             support["scale"].values,
             support["unseen"].values.astype(bool),
-            support["residual_scale"].values,
             float(support.attrs["width"]),
-            support["limits"].values,
         ),
         "labels": _named(tree["labels"].to_dataset()),
         "history": tree["history"].to_dataset(),

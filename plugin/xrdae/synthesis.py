@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,17 +125,18 @@ def synthesize(
     support: Support,
     mixture: Mixture,
     patterns: Patterns,
-    inputs: xr.DataArray,
+    input_of: Callable[[Mapping[str, int]], xr.DataArray],
     *,
     request: Request,
     known: tuple[Float, Float] | None,
 ) -> xr.Dataset:
     """Return synthesized patterns with labels; see `Model.synthesize`.
 
-    `known` are latents `(pattern, latent_axis)` and labels `(pattern, label)` for `request.at`.
+    `input_of` returns the model input of one pattern, given its position; `known` are latents
+    `(pattern, latent_axis)` and labels `(pattern, label)` for `request.at`.
     """
     if request.between is not None:
-        path, sudden = _between(autoencoder, support, mixture, patterns, inputs, request)
+        path, sudden = _between(autoencoder, support, mixture, patterns, input_of, request)
         mixture = mixture.only_blended() if sudden else mixture
     elif request.at is not None and known is not None:
         path = _at(autoencoder, support, request.at, *known)
@@ -213,7 +214,7 @@ def _between(
     support: Support,
     mixture: Mixture,
     patterns: Patterns,
-    inputs: xr.DataArray,
+    input_of: Callable[[Mapping[str, int]], xr.DataArray],
     request: Request,
 ) -> tuple[_Path, bool]:
     """Return the path from one pattern to another, and whether it crosses a sudden change.
@@ -224,7 +225,7 @@ def _between(
     """
     assert request.between is not None
     indexers = [_indexers(p, patterns) for p in request.between]
-    ends = [inputs.isel(indexer).compute() for indexer in indexers]
+    ends = [input_of(indexer) for indexer in indexers]
     values = np.stack([end.values for end in ends])
     for end, position in zip(values, request.between, strict=True):
         if not np.isfinite(end).any():

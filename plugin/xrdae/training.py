@@ -23,7 +23,6 @@ Float = npt.NDArray[Any]
 
 BATCH = 4096
 EVALUATE_EVERY = 10
-UNTRAINED = 16  # random networks to compare with
 ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
 
 
@@ -157,26 +156,6 @@ def train(
         framed = _in_one_frame(best.ensemble(), target)
         held_out = _held_out_reconstruction(framed, target, seen)
     return Trained(framed, held_out, seen.numpy().T == 0, best.history(), stopped)
-
-
-@torch.no_grad()
-def untrained(
-    ensemble: Ensemble, coefficients: Float, *, hidden: tuple[int, ...], seed: int
-) -> Ensemble:
-    """Return random networks of an ensemble's shape, their latents in the same kind of frame.
-
-    `coefficients` `(pattern, component)` are those of the training patterns.
-    """
-    target = torch.as_tensor(np.asarray(coefficients, dtype=np.float32))
-    random = new_ensemble(
-        target.shape[1],
-        n_latent=ensemble.n_latent,
-        members=UNTRAINED,
-        hidden=hidden,
-        input_scale=ensemble.input_scale,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    return _in_one_frame(random, target)
 
 
 class _Best:

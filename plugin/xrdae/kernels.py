@@ -1,0 +1,93 @@
+"""The kernels of a model for one kind of data, made once and remembered for a while."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from xrdae.autoencoder import Autoencoder
+from xrdae.encoder import Encoder
+from xrdae.patterns import Patterns
+from xrdae.peaks import Regions
+from xrdae.prepare import Source, regridder
+from xrdae.relevance import Masking, find_masking
+from xrdae.support import Support
+
+REMEMBERED = 8  # for the last few axes and sets of regions
+
+Kernel = TypeVar("Kernel")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Kernels:
+    """What turns arrays of patterns into results.
+
+    The methods take patterns and their model input, None where they are to be prepared.
+
+    Attributes
+    ----------
+    autoencoder, support
+        Of the model.
+    device
+        See `Config.device`.
+    """
+
+    autoencoder: Autoencoder
+    support: Support
+    device: str
+    _made: dict[tuple[Any, ...], Any] = dataclasses.field(default_factory=dict)
+
+    def source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
+        """Return what turns the patterns into model input."""
+        preparation = self.autoencoder.preparation
+        if inputs is not None:
+            return Source(preparation, None)
+        return Source(preparation, regridder(patterns.axis, preparation.axis))
+
+    def encoder(self, patterns: Patterns, inputs: xr.DataArray | None) -> Encoder:
+        """Return what encodes the patterns."""
+
+        def make() -> Encoder:
+            source = self.source(patterns, inputs)
+            return Encoder(self.autoencoder, self.support.novelty, source, self.device)
+
+        return self._once(_key(patterns, inputs), make)
+
+    def masking(
+        self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str
+    ) -> Masking:
+        """Return what masks regions of the patterns and encodes them."""
+
+        def make() -> Masking:
+            source = self.source(patterns, inputs)
+            return find_masking(
+                self.autoencoder,
+                self.support,
+                source,
+                patterns,
+                regions=regions,
+                fill=fill,
+                device=self.device,
+            )
+
+        listed = regions if isinstance(regions, str) else np.asarray(regions, float).tobytes()
+        return self._once((*_key(patterns, inputs), listed, fill), make)
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Kernel]) -> Kernel:
+        """Return what `make` returned for the key before, if that was not long ago."""
+        if key not in self._made:
+            while len(self._made) >= REMEMBERED:
+                del self._made[next(iter(self._made))]
+            self._made[key] = make()
+        kernel: Kernel = self._made[key]
+        return kernel
+
+
+def _key(patterns: Patterns, inputs: xr.DataArray | None) -> tuple[Any, ...]:
+    """Return what kernels for these patterns depend on."""
+    axis = patterns.axis
+    return axis.kind, axis.wavelength, axis.values.tobytes(), patterns.factor, inputs is None

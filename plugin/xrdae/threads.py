@@ -1,0 +1,50 @@
+"""Threads: blocks of patterns side by side in memory; one thread a task under dask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Float = npt.NDArray[Any]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread in here, in this thread; then as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def by_blocks(
+    kernel: Callable[[Float], tuple[Float, ...]], rows: Float, size: int
+) -> tuple[Float, ...]:
+    """Apply a kernel to `size` rows `(pattern, point)` at a time and join what it returns.
+
+    As many blocks side by side as torch may use threads, each with one: the intermediate results
+    of a block stay in a core's cache, and no thread waits for others after every operation.
+    """
+    blocks = [rows[start : start + size] for start in range(0, max(len(rows), 1), size)]
+
+    def in_one_thread(block: Float) -> tuple[Float, ...]:
+        with one_thread():
+            return kernel(block)
+
+    threads = min(torch.get_num_threads(), len(blocks))
+    if threads == 1:
+        parts = [in_one_thread(block) for block in blocks]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(in_one_thread, blocks))
+        # What a thread sets is the default of threads to come: as it was.
+        torch.set_num_threads(torch.get_num_threads())
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
