@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
@@ -11,15 +12,20 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.errors import DataError
+from xrdae.lazy import load_patterns
 from xrdae.patterns import Patterns
+from xrdae.sampling import one_of_each
 
 Float = npt.NDArray[Any]
 
 
-def training_patterns(patterns: Patterns) -> tuple[Float, dict[str, xr.DataArray]]:
+def training_patterns(
+    patterns: Patterns, *, most: int, seed: int, progress: bool | None
+) -> tuple[Float, dict[str, xr.DataArray]]:
     """Return what to train on: intensities `(pattern, point)` and the labels along `pattern`.
 
-    Patterns that the mask hides whole are left out.
+    Of more than `most` patterns, so many spread over all of them. Patterns that the mask hides
+    whole are left out.
 
     Raises
     ------
@@ -28,15 +34,16 @@ def training_patterns(patterns: Patterns) -> tuple[Float, dict[str, xr.DataArray
     """
     array = patterns.intensity
     shape = tuple(array.sizes[d] for d in patterns.sample_dims)
-    intensity = np.asarray(array.values, dtype=np.float64).reshape(-1, array.sizes[patterns.dim])
-    keep = np.ones(len(intensity), dtype=bool)
+    usable = np.arange(math.prod(shape))
     if patterns.left_out is not None:
-        keep = ~patterns.left_out.transpose(*patterns.sample_dims).values.reshape(-1)
-    if keep.sum() < 3:
+        usable = np.flatnonzero(~patterns.left_out.transpose(*patterns.sample_dims).values)
+    if len(usable) < 3:
         raise DataError(
-            f"{keep.sum()} patterns of {array.name!r} (sample dimensions "
+            f"{len(usable)} patterns of {array.name!r} (sample dimensions "
             f"{list(patterns.sample_dims)} of sizes {list(shape)}); a fit needs at least 3"
         )
+    which = usable[one_of_each(len(usable), most, seed=seed)]
+    intensity = load_patterns(array, np.unravel_index(which, shape), progress=progress)
     finite = np.isfinite(intensity)
     largest = np.where(finite, intensity, -np.inf).max(axis=1)
     smallest = np.where(finite, intensity, np.inf).min(axis=1)
@@ -46,9 +53,9 @@ def training_patterns(patterns: Patterns) -> tuple[Float, dict[str, xr.DataArray
         (largest <= 0, "has no positive intensity (its largest is {value:g})"),
     )
     for wrong, what in problems:
-        found = np.flatnonzero(wrong & keep)
+        found = np.flatnonzero(wrong)
         if found.size:
-            at = _position(patterns.sample_dims, np.unravel_index(found[0], shape))
+            at = _position(patterns.sample_dims, np.unravel_index(which[found[0]], shape))
             more = f" (and {found.size - 1} more)" if found.size > 1 else ""
             raise DataError(
                 f"pattern {at}{more} {what.format(value=largest[found[0]])}; leave it out "
@@ -56,12 +63,12 @@ def training_patterns(patterns: Patterns) -> tuple[Float, dict[str, xr.DataArray
             )
     labels = {
         name: xr.DataArray(
-            label.values.reshape(-1)[keep], dims="pattern", attrs=_plain(label.attrs)
+            label.values.reshape(-1)[which], dims="pattern", attrs=_plain(label.attrs)
         )
         for name, label in patterns.labels().items()
         if name != "latent"
     }
-    return intensity[keep], labels
+    return intensity, labels
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ GRIDS = ("data", "two_theta", "q", "d", "log_q")
 SCALES = ("max", "area")
 # Smallest and largest values.
 WHOLE = {
+    "most_patterns": (3, 2**31),
     "rank": (1, 2**31),
     "n_latent": (1, 2**31),
     "members": (1, 2**31),
@@ -54,6 +55,8 @@ class Config:
         Keyword arguments of that method.
     scale
         What each pattern is divided by: its "max" or its "area" (mean intensity).
+    most_patterns
+        Largest number of patterns to train on; of more, so many are chosen, spread over all.
     rank
         Largest number of basis components r.
     n_latent
@@ -96,6 +99,7 @@ class Config:
     background: str = "none"
     background_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     scale: str = "max"
+    most_patterns: int = 10_000
     rank: int = 64
     n_latent: int = 2
     members: int = 8

@@ -26,7 +26,9 @@ from xrdae.training import train
 def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) -> dict[str, Any]:
     """Return a model's parts, by the names of its attributes; see `Model.fit`."""
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
-    intensity, labels = training_patterns(patterns)
+    intensity, labels = training_patterns(
+        patterns, most=config.most_patterns, seed=config.seed, progress=progress
+    )
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
         regridder(patterns.axis, axis)(intensity),

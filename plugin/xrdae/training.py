@@ -21,7 +21,7 @@ from xrdae.network import Ensemble, new_ensemble
 
 Float = npt.NDArray[Any]
 
-BATCH = 4096
+BATCH = 1024
 EVALUATE_EVERY = 10
 ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
 

@@ -1,0 +1,64 @@
+"""Patterns from memory, or through dask, with its progress shown."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+Float = npt.NDArray[Any]
+
+
+def load_patterns(
+    array: xr.DataArray, at: tuple[npt.NDArray[np.intp], ...], *, progress: bool | None
+) -> Float:
+    """Return the patterns at some positions, float `(pattern, point)`.
+
+    Parameters
+    ----------
+    array
+        `(sample dims ..., point)`. Chunks are read once, a few at a time.
+    at
+        Positions `(pattern,)` along each sample dimension.
+    progress
+        Show how far reading is; None: on a terminal only.
+    """
+    lazy = array.chunks is not None
+    if not at:  # one pattern, no sample dimension
+        chosen = array.data[None]
+    elif lazy and len(at) > 1:
+        chosen = array.data.vindex[at]
+    else:
+        chosen = array.data[at]
+    if lazy:
+        shown = sys.stderr.isatty() if progress is None else progress
+        chosen = _computed_visibly(chosen) if shown else chosen.compute()
+    kept = chosen.dtype if chosen.dtype.kind == "f" else np.float64
+    return np.asarray(chosen, dtype=kept)
+
+
+def _computed_visibly(array: Any) -> Any:
+    if _has_client():
+        import distributed
+
+        array = array.persist()
+        distributed.progress(array, notebook=False)  # type: ignore[no-untyped-call]
+        return array.compute()
+    from tqdm.dask import TqdmCallback
+
+    with TqdmCallback(desc="read", unit="task"):
+        return array.compute()
+
+
+def _has_client() -> bool:
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_client()
+    except ValueError:
+        return False
+    return True
