@@ -17,11 +17,11 @@ from xrdae.labelled import flattened
 from xrdae.network import Stacked, as_tensor
 from xrdae.prepare import Source
 from xrdae.support import Novelty, binned
-from xrdae.threads import by_blocks
+from xrdae.threads import Scratch, by_blocks
 
 Float = npt.NDArray[Any]
 
-BLOCK = 512  # patterns at a time: with their intermediate results they fit a core's cache
+BLOCK = 1024  # patterns at a time: with their intermediate results they fit the cache
 BLOCK_ON_DEVICE = 16384
 ROWS = 8  # products work on so many at once
 SMALLEST = 1e-12  # scale whose squares float32 holds well
@@ -35,8 +35,8 @@ class Folded:
     ----------
     ensemble
         The autoencoders.
-    mean
-        `(channel,)`, subtracted from scaled intensity.
+    minus_mean
+        `(channel,)`, added to scaled intensity.
     components
         `(channel, component)`, over the gain.
     bin_scale
@@ -46,7 +46,7 @@ class Folded:
     """
 
     ensemble: Stacked
-    mean: Tensor
+    minus_mean: Tensor
     components: Tensor
     bin_scale: Tensor
     bin_components: Tensor
@@ -90,20 +90,27 @@ class Encoder:
         if n % ROWS:  # else rounding would depend on how many patterns come together
             rows = np.concatenate([rows, np.repeat(rows[-1:], -n % ROWS, axis=0)])
         x, scale, norm = self._complete(rows)
-        f, gain = self._folded, self.autoencoder.preparation.gain
+        f, gain, scratch = self._folded, self.autoencoder.preparation.gain, self._scratch
         inverse = 1 / scale
-        y = torch.addcmul(-f.mean, x, inverse[:, None])  # centred, not yet over the gain
-        coefficients = y @ f.components
-        members = f.ensemble.encode(coefficients)
+        y = scratch("centred", *x.shape, like=x)  # not yet over the gain
+        torch.addcmul(f.minus_mean, x, inverse[:, None], out=y)
+        coefficients = scratch("coefficients", len(x), f.components.shape[1], like=x)
+        torch.mm(y, f.components, out=coefficients)
+        members = f.ensemble.encode(coefficients, scratch)
         mean = members.mean(0)
         std = (members - mean).square_().mean(0).sqrt_()
         # The basis is orthonormal: what it leaves over and what the network does add up.
         left = (
             torch.linalg.vector_norm(y, dim=1).square() / gain**2 - coefficients.square().sum(1)
         ).clamp(min=0)
-        lost = (coefficients - f.ensemble.decode_mean(mean)).square().sum(1)
+        lost = (coefficients - f.ensemble.decode_mean(mean, scratch)).square().sum(1)
         error = gain * (left + lost).sqrt() / (norm * inverse)
-        bins = binned(y, self.novelty.halvings).mul_(f.bin_scale)
+        bins = y
+        for i in range(self.novelty.halvings):  # `binned`, without new memory
+            half = scratch(f"bins {i}", len(x), bins.shape[1] // 2, like=x)
+            even = 2 * half.shape[1]
+            bins = torch.add(bins[:, 0:even:2], bins[:, 1:even:2], out=half)
+        bins *= f.bin_scale
         bins.addmm_(coefficients, f.bin_components, alpha=-1)
         size = bins.square_().square_().mean(1).pow_(0.25)
         latent, spread, relative, residual = (
@@ -148,13 +155,17 @@ class Encoder:
         device = find_device(self.device)
         usual, gain = self.novelty.residual_scale, preparation.gain
         arrays = (
-            preparation.mean,
+            -preparation.mean,
             basis.components.T / gain,
             1 / (gain * usual),
             binned(basis.components, self.novelty.halvings) / usual,
         )
         tensors = (torch.tensor(np.ascontiguousarray(a, np.float32)) for a in arrays)
         return Folded(Stacked(self.autoencoder.ensemble, device), *(t.to(device) for t in tensors))
+
+    @functools.cached_property
+    def _scratch(self) -> Scratch:
+        return Scratch()
 
     def __getstate__(self) -> dict[str, Any]:
         # What is folded is made anew where it is needed, on a device that is there.

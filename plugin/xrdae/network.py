@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from xrdae.threads import Scratch
+
 Layer = tuple[Tensor, Tensor]  # weight (member, in, out), bias (member, 1, out)
 
 
@@ -125,34 +127,48 @@ class Stacked:
             weight, bias = moved.decoder[-1]
             self._last = weight.flatten(0, 1) / self.members, bias.mean(0)
 
-    def encode(self, coefficients: Tensor) -> Tensor:
+    def encode(self, coefficients: Tensor, scratch: Scratch) -> Tensor:
         """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
-        return _forward(self._encoder, _activated(self._shared(self._first, coefficients)))
+        h = self._hidden(self._first, self._encoder[:-1], coefficients, scratch)
+        weight, bias = self._encoder[-1]
+        return torch.baddbmm(bias, h, weight)
 
-    def encode_mean(self, coefficients: Tensor) -> Tensor:
-        """Return the members' mean latents `(pattern, latent_axis)`."""
-        h = _activated(self._shared(self._first, coefficients))
-        for weight, bias in self._encoder[:-1]:
-            h = _activated(torch.baddbmm(bias, h, weight))
+    def encode_mean(self, coefficients: Tensor, scratch: Scratch | None = None) -> Tensor:
+        """Return the members' mean latents `(pattern, latent_axis)`.
+
+        Without scratch memory the result can be differentiated.
+        """
+        h = self._hidden(self._first, self._encoder[:-1], coefficients, scratch)
         weight, bias = self._encoder[-1]
         return torch.addbmm(bias.mean(0), h, weight, alpha=1 / self.members)
 
-    def decode_mean(self, latent: Tensor) -> Tensor:
+    def decode_mean(self, latent: Tensor, scratch: Scratch) -> Tensor:
         """Return the members' mean `(pattern, component)` of latents `(pattern, latent_axis)`."""
-        h = _activated(self._shared(self._latent, latent))
-        for weight, bias in self._decoder:
-            h = _activated(torch.baddbmm(bias, h, weight))
+        h = self._hidden(self._latent, self._decoder, latent, scratch)
+        n, width = len(latent), h.shape[2]
+        together = scratch("together", n, self.members, width, like=h)
+        together.copy_(h.transpose(0, 1))
         weight, bias = self._last
-        return torch.addmm(bias, h.transpose(0, 1).reshape(len(latent), -1), weight)
+        return torch.addmm(bias, together.view(n, -1), weight)
 
-    def _shared(self, layer: Layer, x: Tensor) -> Tensor:
-        """Return `(member, pattern, out)` of one input `(pattern, in)`."""
-        weight, bias = layer
-        return torch.addmm(bias, x, weight).view(len(x), self.members, -1).transpose(0, 1)
+    def _hidden(
+        self, first: Layer, layers: tuple[Layer, ...], x: Tensor, scratch: Scratch | None
+    ) -> Tensor:
+        """Return `(member, pattern, hidden)` after a shared first layer and further ones."""
 
+        def out(name: str, *shape: int) -> Tensor | None:
+            return scratch(name, *shape, like=x) if scratch else None
 
-def _activated(h: Tensor) -> Tensor:
-    return silu(h, inplace=not h.requires_grad)
+        weight, bias = first
+        n = len(x)
+        h = torch.addmm(bias, x, weight, out=out("first", n, weight.shape[1]))
+        h = silu(h, inplace=scratch is not None)
+        h = h.view(n, self.members, -1).transpose(0, 1)
+        for i, (weight, bias) in enumerate(layers):
+            shape = (self.members, n, weight.shape[2])
+            h = torch.baddbmm(bias, h, weight, out=out(f"hidden {i}", *shape))
+            h = silu(h, inplace=scratch is not None)
+        return h
 
 
 def _side_by_side(layer: Layer, scale: float) -> Layer:

@@ -23,7 +23,7 @@ from xrdae.peaks import Regions, channels, find_regions, noise_level
 from xrdae.prepare import Source
 from xrdae.sampling import evenly
 from xrdae.support import Support
-from xrdae.threads import by_blocks
+from xrdae.threads import Scratch, by_blocks
 
 Float = npt.NDArray[Any]
 
@@ -108,9 +108,11 @@ class Masking:
         inputs, _ = self.source(rows)
         coefficients, steps = self.steps(inputs)
         masked = coefficients[:, None] + steps  # (pattern, region, component)
-        encode = self._ensemble.encode_mean
-        after = torch.cat([encode(some) for some in torch.split(masked.flatten(0, 1), MASKED)])
-        shift = after.view(*steps.shape[:2], -1) - encode(coefficients)[:, None]
+        encode, scratch = self._ensemble.encode_mean, self._scratch
+        after = torch.cat(
+            [encode(some, scratch) for some in torch.split(masked.flatten(0, 1), MASKED)]
+        )
+        shift = after.view(*steps.shape[:2], -1) - encode(coefficients, scratch)[:, None]
         measured = torch.from_numpy(np.isfinite(inputs)).to(coefficients.device)
         noise = self.noise * self._sensitivity(coefficients, measured)
         relevance, removed = (torch.linalg.vector_norm(a, dim=2) for a in (shift, steps))
@@ -212,6 +214,10 @@ class Masking:
     @functools.cached_property
     def _cover(self) -> Tensor:
         return as_tensor(self.cover).to(find_device(self.device))
+
+    @functools.cached_property
+    def _scratch(self) -> Scratch:
+        return Scratch()
 
     def __getstate__(self) -> dict[str, Any]:
         # The tensors are made anew where they are needed, on a device that is there.

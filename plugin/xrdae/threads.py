@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,8 +11,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 Float = npt.NDArray[Any]
+
+
+class Scratch(threading.local):
+    """Memory for intermediate results, used again for block after block, a set for each thread.
+
+    Fresh memory has to be mapped by the system, which takes as long as the arithmetic where the
+    allocator hands all of it back at once, as in dask's workers.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int, like: Tensor) -> Tensor:
+        """Return a tensor without content, of the type and on the device of `like`."""
+        held = self._held.get(name)
+        if held is None or held.shape != shape:
+            held = self._held[name] = like.new_empty(shape)
+        return held
 
 
 @contextmanager
