@@ -22,6 +22,7 @@ def find_device(name: str) -> torch.device:
         there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         raise ValueError(
             f"device={name!r} cannot be used here ({str(error).splitlines()[0]}); there are "
-            f"{', '.join(['cpu', *there])}, and 'auto' takes the best of them"
+            f"{', '.join(['cpu', *there])}: choose one, or 'auto', in fit(device=...) or "
+            "load_model(path, device=...)"
         ) from error
     return device

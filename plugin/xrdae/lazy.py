@@ -54,8 +54,12 @@ def _computed_visibly(array: Any) -> Any:
 
 
 def _has_client() -> bool:
+    """Tell whether a cluster would compute; dask's own callbacks would then stay silent."""
+    import dask
+
     distributed = sys.modules.get("distributed")
-    if distributed is None:
+    chosen = dask.config.get("scheduler", None)
+    if distributed is None or chosen not in (None, "distributed", "dask.distributed"):
         return False
     try:
         distributed.get_client()

@@ -463,8 +463,15 @@ class Model:
         return patterns
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Model:
     """Read a model that `Model.save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    device
+        Where it shall compute, see `Config.device`; None: as it was fitted.
 
     Raises
     ------
@@ -473,4 +480,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     FileNotFoundError
         If there is no such file.
     """
-    return Model(**store.read(path))
+    model = Model(**store.read(path))
+    if device is None:
+        return model
+    config = dataclasses.replace(model.config, device=device)
+    return dataclasses.replace(model, config=config)

@@ -54,6 +54,10 @@ class Ensemble:
         """
         return _forward(self.decoder, latent)
 
+    def to(self, device: torch.device) -> Ensemble:
+        """Return the ensemble with every weight on one device."""
+        return self.with_parameters([p.to(device) for p in self.parameters()])
+
     def parameters(self) -> list[Tensor]:
         """Return every weight and bias."""
         return [tensor for layer in (*self.encoder, *self.decoder) for tensor in layer]
@@ -119,7 +123,7 @@ class Stacked:
 
     def __init__(self, ensemble: Ensemble, device: torch.device) -> None:
         with torch.no_grad():
-            moved = ensemble.with_parameters([p.to(device) for p in ensemble.parameters()])
+            moved = ensemble.to(device)
             self.members = moved.members
             self._encoder, self._decoder = moved.encoder[1:], moved.decoder[1:-1]
             self._first = _side_by_side(moved.encoder[0], moved.input_scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -141,28 +141,6 @@ def without_background(
     return out
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Source:
-    """What turns patterns as they come into model input.
-
-    Attributes
-    ----------
-    preparation
-        Of the model.
-    regrid
-        Brings `(pattern, point)` to the model's axis; None: the patterns are model input.
-    """
-
-    preparation: Preparation
-    regrid: Callable[[Float], Float] | None
-
-    def __call__(self, rows: Float) -> tuple[Float32, Float]:
-        """Return model input `(pattern, channel)`, NaN where not measured, and scales."""
-        if self.regrid is None:
-            return np.asarray(rows, np.float32), np.ones(len(rows))
-        return self.preparation.apply(self.regrid(rows))
-
-
 def find_preparation(
     intensity: Float,
     axis: Axis,
@@ -194,31 +172,68 @@ def find_preparation(
     return prepared, ((scaled - mean) / np.float32(gain)).astype(np.float32), size
 
 
-def regridder(source: Axis, target: Axis) -> Callable[[Float], Float]:
-    """Return a function that brings `(..., source channel)` to `(..., target channel)`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Regrid:
+    """Brings patterns `(..., source channel)` to `(..., target channel)`.
+
+    Attributes
+    ----------
+    weights
+        Sparse, `(source channel, target channel)`; None: the axes are the same.
+    """
+
+    weights: Any
+
+    def __call__(self, intensity: Float) -> Float:
+        """Return the patterns on the target axis, NaN where that is not known."""
+        if self.weights is None:
+            return intensity
+        n_source, n_target = self.weights.shape
+        flat = np.asarray(intensity, dtype=np.float64).reshape(-1, n_source)
+        missing = ~np.isfinite(flat)
+        out = np.asarray(np.where(missing, 0, flat) @ self.weights)
+        touched = (self.weights != 0).astype(np.float64)
+        if missing.any():
+            out[(missing.astype(np.float64) @ touched) > 0] = np.nan
+        out[:, np.asarray(touched.sum(axis=0)).ravel() == 0] = np.nan
+        return out.reshape(*np.shape(intensity)[:-1], n_target)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """What turns patterns as they come into model input.
+
+    Attributes
+    ----------
+    preparation
+        Of the model.
+    regrid
+        Brings `(pattern, point)` to the model's axis; None: the patterns are model input.
+    """
+
+    preparation: Preparation
+    regrid: Regrid | None
+
+    def __call__(self, rows: Float) -> tuple[Float32, Float]:
+        """Return model input `(pattern, channel)`, NaN where not measured, and scales."""
+        if self.regrid is None:
+            return np.asarray(rows, np.float32), np.ones(len(rows))
+        return self.preparation.apply(self.regrid(rows))
+
+
+def regridder(source: Axis, target: Axis) -> Regrid:
+    """Return what brings `(..., source channel)` to `(..., target channel)`.
 
     Where the target is coarser than the source by half or more, source channels are averaged
     over the target's bin; elsewhere it is linear interpolation. Target channels outside the
     source, or that touch a source channel that is NaN, become NaN.
     """
     if source.same_as(target):
-        return lambda intensity: intensity
+        return Regrid(None)
     at = target.convert(target.values, source.kind, source.wavelength)
     order = np.argsort(at)
-    weights = scipy.sparse.csr_array(_weights(source.values, at[order])[np.argsort(order)].T)
-    touched = scipy.sparse.csr_array((weights != 0).astype(np.float64))
-    outside = ~np.asarray(touched.sum(axis=0) > 0).ravel()
-
-    def regrid(intensity: Float) -> Float:
-        flat = np.asarray(intensity, dtype=np.float64).reshape(-1, source.values.size)
-        missing = ~np.isfinite(flat)
-        out = np.asarray(np.where(missing, 0, flat) @ weights)
-        if missing.any():
-            out[(missing.astype(np.float64) @ touched) > 0] = np.nan
-        out[:, outside] = np.nan
-        return out.reshape(*np.shape(intensity)[:-1], -1)
-
-    return regrid
+    weights = _weights(source.values, at[order])[np.argsort(order)].T
+    return Regrid(scipy.sparse.csr_array(weights))
 
 
 def _weights(source: Float, target: Float) -> Any:

@@ -15,9 +15,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xrdae.config import Config
+from xrdae.devices import find_device
 from xrdae.embedding import geodesic_embedding
 from xrdae.errors import TrainingError
-from xrdae.network import Ensemble, new_ensemble
+from xrdae.network import Ensemble, as_tensor, new_ensemble
 
 Float = npt.NDArray[Any]
 
@@ -79,7 +80,8 @@ def train(
         If the loss is not finite.
     """
     generator = torch.Generator().manual_seed(config.seed)
-    target = torch.as_tensor(np.asarray(coefficients, dtype=np.float32))
+    device = find_device(config.device)
+    target = as_tensor(coefficients).to(device)
     n, rank = target.shape
     power = float(target.square().sum(1).mean()) or 1.0
     ensemble = new_ensemble(
@@ -89,10 +91,10 @@ def train(
         hidden=config.hidden,
         input_scale=0.5 * math.sqrt(rank / power),
         generator=generator,
-    )
-    anchor = torch.as_tensor(geodesic_embedding(coefficients, config.n_latent)).float()
-    seen = _split(n, config, generator)
-    shown = target[None] if copies is None else torch.as_tensor(copies)
+    ).to(device)
+    anchor = as_tensor(geodesic_embedding(coefficients, config.n_latent)).to(device)
+    seen = _split(n, config, generator).to(device)
+    shown = target[None] if copies is None else as_tensor(copies).to(device)
     parameters = [p.requires_grad_(True) for p in ensemble.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -153,7 +155,8 @@ def train(
     finally:
         bar.close()
     with torch.no_grad():
-        framed = _in_one_frame(best.ensemble(), target)
+        target, seen = target.cpu(), seen.cpu()
+        framed = _in_one_frame(best.ensemble().to(torch.device("cpu")), target)
         held_out = _held_out_reconstruction(framed, target, seen)
     return Trained(framed, held_out, seen.numpy().T == 0, best.history(), stopped)
 
@@ -207,10 +210,13 @@ def _loss(
     generator: torch.Generator,
 ) -> Tensor:
     spread = config.input_noise * math.sqrt(power / target.shape[1])
-    shape = (ensemble.members, *target.shape)
-    blurred = shown + spread * torch.randn(shape, generator=generator, dtype=target.dtype)
+
+    def white_noise(*shape: int) -> Tensor:  # the same on every device
+        return torch.randn(shape, generator=generator).to(target.device)
+
+    blurred = shown + spread * white_noise(ensemble.members, *target.shape)
     latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)
-    noise = torch.randn(latent.shape, generator=generator, dtype=latent.dtype)
+    noise = white_noise(*latent.shape)
     decoded = ensemble.decode(latent + config.latent_noise * noise)
     error = (decoded - target).square().sum(-1) * seen  # (member, pattern)
     reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / power
