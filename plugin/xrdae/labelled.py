@@ -61,7 +61,7 @@ def labelled(
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Return variables with the coordinates that `like` has along all but its last dimension."""
-    kept = {n: c.variable for n, c in like.coords.items() if like.dims[-1] not in c.dims}
+    kept = {n: c for n, c in like.coords.variables.items() if like.dims[-1] not in c.dims}
     return xr.Dataset(variables, coords={**kept, **coords}, attrs=attrs)
 
 

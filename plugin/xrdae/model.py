@@ -241,8 +241,9 @@ class Model:
         patterns = self._patterns(dataset)
         masking = self._kernels.masking(patterns, inputs, regions, fill)
         result = relevance_maps(masking, patterns, inputs)
-        warn_of_empty(result["relevance"].variable.isel(region=0), patterns)
-        return result.assign_attrs(xrdae_config=self.config.to_json())
+        warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
+        result.attrs["xrdae_config"] = self.config.to_json()
+        return result
 
     def label_shift(
         self,

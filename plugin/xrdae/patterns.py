@@ -94,7 +94,7 @@ def find_patterns(
     kind, factor = kind_of_units(units) or ("", 1.0)
     if str(found).lower() == "k" and kind == "q" and not units.startswith("k_"):
         factor *= 2 * np.pi  # electron diffraction: k = 1/d
-    values = np.asarray(array[found].values, dtype=np.float64) * factor
+    values = np.asarray(array.coords.variables[found].values, dtype=np.float64) * factor
     descending = bool(values.size > 1 and values[0] > values[-1])
     if descending:
         array, values = array.isel({found: slice(None, None, -1)}), values[::-1]
@@ -105,7 +105,9 @@ def find_patterns(
         array = array.where(~mask.astype(bool))
         left_out = mask.astype(bool).broadcast_like(array).all([found])
     axis = Axis(kind, values, _find_wavelength(dataset, array, found))
-    return Patterns(array.transpose(..., found), found, axis, units, factor, left_out)
+    if array.dims[-1] != found:
+        array = array.transpose(..., found)
+    return Patterns(array, found, axis, units, factor, left_out)
 
 
 def _find_variable(dataset: xr.Dataset, variable: str | None) -> Hashable:
@@ -135,7 +137,7 @@ def _find_variable(dataset: xr.Dataset, variable: str | None) -> Hashable:
 
 def _axis_kind(array: xr.DataArray, dim: Hashable) -> str | None:
     """Return the kind of axis that the units of a dimension's coordinate say."""
-    if dim not in array.coords or array[dim].dtype.kind not in "iuf":
+    if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
         return None
     found = kind_of_units(_units_of(array, dim))
     return found[0] if found else None
@@ -143,7 +145,8 @@ def _axis_kind(array: xr.DataArray, dim: Hashable) -> str | None:
 
 def _units_of(array: xr.DataArray, dim: Hashable) -> str:
     """Return the units of an axis; easyXRD keeps them on the data as `radial_unit`."""
-    return str(array[dim].attrs.get("units", array.attrs.get("radial_unit", ""))).strip()
+    attrs = array.coords.variables[dim].attrs
+    return str(attrs.get("units", array.attrs.get("radial_unit", ""))).strip()
 
 
 def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
@@ -154,11 +157,10 @@ def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
                 f"{list(array.dims)}"
             )
         return _with_units(array, dim)
-    kinds = {d: _axis_kind(array, d) for d in array.dims}
     named = [d for d in array.dims if kind_of_name(d) and d in array.coords]
     if len(named) == 1:
         return _with_units(array, named[0])
-    candidates = named or [d for d, kind in kinds.items() if kind]
+    candidates = named or [d for d in array.dims if _axis_kind(array, d)]
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
@@ -220,7 +222,7 @@ def _find_mask(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray | None:
 def _find_wavelength(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) -> float | None:
     """Return the wavelength [angstrom] that the dataset states, None where it states none."""
     if "wavelength" in dataset.variables and "wavelength" not in dataset.dims:
-        coord = dataset["wavelength"]
+        coord = dataset.variables["wavelength"]
         values = np.unique(np.asarray(coord.values, dtype=np.float64))
         if values.size > 1:
             raise DataError(
@@ -234,7 +236,7 @@ def _find_wavelength(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) ->
                 "ds.wavelength.attrs['units'] = 'angstrom'"
             )
         return _positive_wavelength(value)
-    for attrs in (dataset.attrs, array.attrs, array[dim].attrs):
+    for attrs in (dataset.attrs, array.attrs, array.coords.variables[dim].attrs):
         for name in ("wavelength", "wavelength_angstrom"):
             if name in attrs:
                 try:

@@ -107,12 +107,7 @@ class Masking:
     def _rows(self, rows: Float) -> tuple[Float, ...]:
         inputs, _ = self.source(rows)
         coefficients, steps = self.steps(inputs)
-        masked = coefficients[:, None] + steps  # (pattern, region, component)
-        encode, scratch = self._ensemble.encode_mean, self._scratch
-        after = torch.cat(
-            [encode(some, scratch) for some in torch.split(masked.flatten(0, 1), MASKED)]
-        )
-        shift = after.view(*steps.shape[:2], -1) - encode(coefficients, scratch)[:, None]
+        shift = self.shifts(coefficients, steps)
         measured = torch.from_numpy(np.isfinite(inputs)).to(coefficients.device)
         noise = self.noise * self._sensitivity(coefficients, measured)
         relevance, removed = (torch.linalg.vector_norm(a, dim=2) for a in (shift, steps))
@@ -153,6 +148,15 @@ class Masking:
                     change += level[:, end].T[:, :, None] * height
             steps[:, group.regions] = change.transpose(0, 1)
         return coefficients, steps
+
+    @torch.no_grad()
+    def shifts(self, coefficients: Tensor, steps: Tensor) -> Tensor:
+        """Return how far the latents move, `(pattern, region, latent_axis)`; see `steps`."""
+        encode, scratch = self._ensemble.encode_mean, self._scratch
+        masked = (coefficients[:, None] + steps).flatten(0, 1)
+        after = torch.cat([encode(some, scratch) for some in torch.split(masked, MASKED)])
+        before = encode(coefficients, scratch)
+        return after.view(*steps.shape[:2], -1) - before[:, None]
 
     def _sensitivity(self, coefficients: Tensor, measured: Tensor) -> Tensor:
         """Return by how much `(pattern, region)` unit white noise in a region moves the latents.
