@@ -19,6 +19,7 @@ it for the peers of `fit`. Needs the extra `bench`.
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 import platform
 import resource
@@ -34,7 +35,7 @@ import peers
 import torch
 import xarray as xr
 
-import xrdae  # noqa: F401  (registers ds.xrdae)
+import xrdae
 from xrdae.simulate import alloy_series
 from xrdae.threads import by_blocks
 
@@ -250,7 +251,8 @@ def main() -> None:
     for row in rows:
         print("| " + " | ".join(row) + " |")
     print(f"\npython {platform.python_version()}, torch {torch.__version__} on "
-          f"{torch.get_num_threads()} threads, numpy {np.__version__}, xarray {xr.__version__}.")  # fmt: skip
+          f"{torch.get_num_threads()} threads, numpy {np.__version__}, xarray {xr.__version__}, "
+          f"dask {importlib.metadata.version('dask')}.")  # fmt: skip
 
 
 if __name__ == "__main__":
