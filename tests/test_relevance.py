@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.relevance import cover
+from xrdae.relevance import compared, cover
 
 FILLS = st.sampled_from(["background", "zero", "mean"])
 few = settings(max_examples=25, deadline=None)
@@ -101,6 +102,61 @@ def test_what_is_not_measured_cannot_be_masked(series, model):
     out = model.relevance(gap.assign_coords(series.coords), regions=[[30.5, 36.5], [40, 50]])
     assert float(np.abs(out["latent_shift"].isel(region=0)).max()) == 0
     assert float(out["relevance"].isel(region=1).mean()) > 0
+
+
+@few
+@given(start=st.floats(24, 60), fill=FILLS)
+def test_with_a_gap_in_a_region_only_what_is_measured_is_masked(series, model, start, fill):
+    stop, gap = start + 8, (start + 2, start + 4)
+    axis = series["two_theta"]
+    data = series.where((axis < gap[0]) | (axis > gap[1])).assign_coords(series.coords)
+    filled = model.model_input(data)
+    missing = np.isnan(filled.values)
+    filled = filled.copy(data=model.autoencoder.basis.fill(filled.values))
+    preparation = model.autoencoder.preparation
+    scaled = filled.values * preparation.gain + preparation.mean
+    inside = np.flatnonzero((axis.values >= start) & (axis.values <= stop))
+    ends = scaled[:, inside[:1]], scaled[:, inside[-1:]]
+    along = np.arange(inside.size) / (inside.size - 1)
+    line = ends[0] + (ends[1] - ends[0]) * along
+    new = {"zero": 0.0, "mean": preparation.mean[inside], "background": line}[fill]
+    scaled[:, inside] = np.where(missing[:, inside], scaled[:, inside], new)
+    masked = ((scaled - preparation.mean) / preparation.gain).astype("float32")
+    expected = model.encode(data, inputs=filled.copy(data=masked))["latent"]
+    expected = expected - model.encode(data)["latent"]
+    fast = model.relevance(data, regions=[[start, stop]], fill=fill)["latent_shift"]
+    np.testing.assert_allclose(fast.isel(region=0), expected, atol=2e-5)
+
+
+def test_noise_in_a_region_moves_the_latents_as_far_as_many_draws_of_it(series, model):
+    masking = model._kernels.masking(model._patterns(series), None, [[30, 37], [49, 55]], "zero")
+    inputs = model.model_input(series).values
+    auto = model.autoencoder
+    coefficients = auto.basis.project(inputs)
+    found = masking._sensitivity(torch.from_numpy(coefficients), torch.ones(inputs.shape)).numpy()
+    rng = np.random.default_rng(0)
+    before = auto.latents(coefficients).mean(axis=0)
+    for i, (start, stop) in enumerate(masking.regions):
+        squares = 0.0
+        for _ in range(400):
+            noise = 1e-3 * rng.normal(size=(len(inputs), stop - start))
+            moved = coefficients + noise @ auto.basis.components[:, start:stop].T
+            squares += np.square(auto.latents(moved).mean(axis=0) - before).sum(axis=1) / 400
+        np.testing.assert_allclose(found[:, i], np.sqrt(squares) / 1e-3, rtol=0.2)
+
+
+def test_a_random_map_has_no_excess_on_average():
+    rng = np.random.default_rng(0)
+    steps = rng.normal(size=(1, 30, 12)) * rng.uniform(0.1, 3, (1, 30, 1))
+    excess, significance = [], []
+    for _ in range(500):
+        shift = torch.from_numpy(steps @ rng.normal(size=(12, 2)))
+        sizes = (torch.linalg.vector_norm(a, dim=2) for a in (shift, torch.from_numpy(steps)))
+        one, other = compared(*sizes, torch.zeros(1, 30), 2)
+        excess.append(one.numpy())
+        significance.append(other.numpy())
+    np.testing.assert_allclose(np.mean(excess, axis=0), 0, atol=0.1)
+    assert 0.8 < np.std(significance) < 1.2
 
 
 @pytest.mark.parametrize("method", ["numpy", "dask"])

@@ -142,12 +142,17 @@ def shift_of_label(
     """Return how far the estimate of a label moves with the latents; see `Model.label_shift`."""
     predict = find_estimator(latents, labels, name=label, seed=seed).predict
 
-    def kernel(step: Float, start: Float) -> Float:
-        return np.asarray((predict(start + step) - predict(start))[..., 0])
+    def estimates(points: xr.DataArray) -> xr.DataArray:
+        (out,) = apply(
+            lambda query: predict(query)[..., 0], points, outputs=[()], sizes={}, dtypes=[float]
+        )
+        return labelled(points, {"estimate": out}, {})["estimate"]
 
-    (out,) = apply(kernel, shift, latent, outputs=[()], sizes={}, dtypes=[np.float64])
-    out.attrs["long_name"] = f"estimate of {label} when masked less estimate"
-    return labelled(shift, {"shift": out}, {})["shift"]
+    moved = (latent + shift).transpose(*shift.dims)
+    out = estimates(moved) - estimates(latent)
+    return out.transpose(*shift.dims[:-1]).assign_attrs(
+        long_name=f"estimate of {label} when masked less estimate"
+    )
 
 
 def _quiet_bounds() -> Any:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
@@ -19,39 +20,94 @@ NOVELTY_NAME = "distance from the training data; above 1: novel"
 
 
 def apply(
-    kernel: Callable[..., Any],
-    *arrays: xr.DataArray,
+    kernel: Callable[[Float], Any],
+    array: xr.DataArray,
+    *,
     outputs: list[tuple[Hashable, ...]],
     sizes: Mapping[Hashable, int],
     dtypes: list[Any],
 ) -> tuple[xr.Variable, ...]:
-    """Apply a kernel along the last dimension of arrays, lazily where they are lazy.
+    """Apply a kernel along the last dimension of an array, lazily where it is lazy.
 
-    Chunks of the results are those of the arrays along the other dimensions. The kernel, a model
-    in it, is one key of a dask graph: it goes to each worker once, not with every task. Within a
-    task torch uses one thread: how many tasks run side by side is the scheduler's to say.
+    Parameters
+    ----------
+    kernel
+        From `(..., point)` to a tuple of arrays, or one, with the same leading dimensions.
+    array
+        `(..., point)`. Chunks of the results are its chunks along the leading dimensions.
+    outputs, sizes, dtypes
+        The further dimensions of each result, their sizes, and its type.
     """
-    dim = arrays[0].dims[-1]
-    function: Callable[..., Any] = kernel
-    options: dict[str, Any] = {"output_sizes": dict(sizes)}
-    if any(array.chunks for array in arrays):
-        from dask.delayed import delayed
-
-        function = _in_task
-        options["kernel"] = delayed(kernel, traverse=False)
-    # Of variables, not of arrays: labels are put on once, at the end.
-    out = xr.apply_ufunc(
-        function,
-        *(_whole(array, dim) if dim in array.dims else array.variable for array in arrays),
-        input_core_dims=[[dim] if dim in a.dims else [] for a in arrays],
-        output_core_dims=[list(dims) for dims in outputs],
-        exclude_dims={dim},
-        dask="parallelized",
-        output_dtypes=dtypes,
-        dask_gufunc_kwargs=options,
-        keep_attrs=False,
+    leading = array.dims[:-1]
+    if array.chunks:
+        results = _lazily(kernel, _whole(array).data, outputs, sizes, dtypes)
+    else:
+        found = kernel(array.values)
+        results = list(found) if isinstance(found, tuple) else [found]
+    return tuple(
+        xr.Variable((*leading, *dims), result)
+        for dims, result in zip(outputs, results, strict=True)
     )
-    return out if isinstance(out, tuple) else (out,)
+
+
+def _lazily(
+    kernel: Callable[[Float], Any],
+    x: Any,
+    outputs: list[tuple[Hashable, ...]],
+    sizes: Mapping[Hashable, int],
+    dtypes: list[Any],
+) -> list[Any]:
+    """Return the kernel's results on a dask array, in one chunk along its last axis.
+
+    The kernel, a model in it, is one key of the graph: it goes to each worker once, not with every
+    task. A task returns all results of a chunk side by side; `xr.apply_ufunc` would copy
+    every chunk to join what is one piece already.
+    """
+    from dask.delayed import delayed
+
+    leading = x.chunks[:-1]
+    shapes = [tuple(sizes[d] for d in dims) for dims in outputs]
+    stops = np.cumsum([math.prod(shape) for shape in shapes])
+    dtype = np.result_type(*dtypes)
+    packed = x.map_blocks(
+        _packed,
+        kernel=delayed(kernel, traverse=False),
+        dtype=dtype,
+        chunks=(*leading, (int(stops[-1]),)),
+        meta=np.empty((0,) * x.ndim, dtype),
+    )
+    last = x.ndim - 1
+    return [
+        packed.map_blocks(
+            _unpacked,
+            stop=int(stop),
+            shape=shape,
+            kept=dtype,
+            dtype=dtype,
+            drop_axis=last if not shape else None,
+            new_axis=list(range(last + 1, last + len(shape))) or None,
+            chunks=(*leading, *((n,) for n in shape)),
+            meta=np.empty((0,) * (last + len(shape)), dtype),
+        )
+        for stop, shape, dtype in zip(stops, shapes, dtypes, strict=True)
+    ]
+
+
+def _packed(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
+    """Return all results side by side; how many tasks run at a time is the scheduler's to say."""
+    from xrdae.threads import one_thread
+
+    with one_thread():
+        found = kernel(block)
+    results = found if isinstance(found, tuple) else (found,)
+    leading = block.shape[:-1]
+    flat = [result.reshape(*leading, math.prod(result.shape[len(leading) :])) for result in results]
+    return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
+
+
+def _unpacked(block: Float, *, stop: int, shape: tuple[int, ...], kept: Any) -> Float:
+    part = block[..., stop - math.prod(shape) : stop]
+    return part.reshape((*block.shape[:-1], *shape)).astype(kept, copy=False)
 
 
 def labelled(
@@ -71,17 +127,13 @@ def flattened(kernel: Callable[[Float], tuple[Float, ...]], array: Float) -> tup
     return tuple(part.reshape((*array.shape[:-1], *part.shape[1:])) for part in found)
 
 
-def _in_task(*blocks: Float, kernel: Callable[..., Any]) -> Any:
-    from xrdae.threads import one_thread
+def _whole(array: xr.DataArray) -> xr.Variable:
+    """Return the array in one chunk along its last dimension.
 
-    with one_thread():
-        return kernel(*blocks)
-
-
-def _whole(array: xr.DataArray, dim: Hashable) -> xr.Variable:
-    """Return the array in one chunk along `dim`; other chunks are cut only where it gets large."""
-    variable = array.variable
-    if not variable.chunks or len(variable.chunksizes[dim]) == 1:
+    Other chunks are cut only where this one gets large.
+    """
+    variable, dim = array.variable, array.dims[-1]
+    if len(variable.chunksizes[dim]) == 1:
         return variable
     import dask
     from dask.utils import parse_bytes

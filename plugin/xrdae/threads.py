@@ -15,6 +15,8 @@ from torch import Tensor
 
 Float = npt.NDArray[Any]
 
+MOST_THREADS = 8  # beyond, reading the data takes longer than computing, and scratch adds up
+
 
 class Scratch(threading.local):
     """Memory for intermediate results, used again for block after block, a set for each thread.
@@ -59,7 +61,7 @@ def by_blocks(
         with one_thread():
             return kernel(block)
 
-    threads = min(torch.get_num_threads(), len(blocks))
+    threads = min(torch.get_num_threads(), MOST_THREADS, len(blocks))
     if threads == 1:
         parts = [in_one_thread(block) for block in blocks]
     else:

@@ -212,7 +212,7 @@ def _loss(
     spread = config.input_noise * math.sqrt(power / target.shape[1])
 
     def white_noise(*shape: int) -> Tensor:  # the same on every device
-        return torch.randn(shape, generator=generator).to(target.device)
+        return torch.randn(shape, generator=generator, dtype=target.dtype).to(target.device)
 
     blurred = shown + spread * white_noise(ensemble.members, *target.shape)
     latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)

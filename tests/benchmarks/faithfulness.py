@@ -19,11 +19,23 @@ from captum.attr import IntegratedGradients
 
 import xrdae
 from xrdae.peaks import channels
-from xrdae.relevance import FILLS, mask_change
+from xrdae.relevance import FILLS
 from xrdae.simulate import alloy_series
 
 PATTERNS = slice(None, None, 5)
 WIDTH = 1.0  # degree
+
+
+def mask_change(scaled: np.ndarray, mean: np.ndarray, region, fill: str) -> np.ndarray:
+    """Return `(pattern, channel of the region)`: what masking adds to the scaled intensity."""
+    start, stop = region
+    inside = scaled[:, start:stop]
+    if fill == "zero":
+        return -inside
+    if fill == "mean":
+        return mean[start:stop] - inside
+    along = np.linspace(0, 1, stop - start, dtype=inside.dtype)
+    return inside[:, :1] + (inside[:, -1:] - inside[:, :1]) * along - inside
 
 
 def curve(model: xrdae.Model, inputs: np.ndarray, slices, order: np.ndarray, fill: str):
