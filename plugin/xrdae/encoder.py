@@ -100,10 +100,9 @@ class Encoder:
         mean = members.mean(0)
         std = (members - mean).square_().mean(0).sqrt_()
         # The basis is orthonormal: what it leaves over and what the network does add up.
-        left = (
-            torch.linalg.vector_norm(y, dim=1).square() / gain**2 - coefficients.square().sum(1)
-        ).clamp(min=0)
-        lost = (coefficients - f.ensemble.decode_mean(mean, scratch)).square().sum(1)
+        whole, followed = (_power(a) for a in (y, coefficients))
+        left = (whole / gain**2 - followed).clamp(min=0)
+        lost = _power(coefficients - f.ensemble.decode_mean(mean, scratch))
         error = gain * (left + lost).sqrt() / (norm * inverse)
         bins = y
         for i in range(self.novelty.halvings):  # `binned`, without new memory
@@ -170,3 +169,7 @@ class Encoder:
     def __getstate__(self) -> dict[str, Any]:
         # What is folded is made anew where it is needed, on a device that is there.
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def _power(rows: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows, dim=1).square()
