@@ -172,4 +172,5 @@ class Encoder:
 
 
 def _power(rows: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(rows, dim=1).square()
+    power: Tensor = torch.linalg.vector_norm(rows, dim=1).square()
+    return power
