@@ -89,3 +89,14 @@ print(grown / some["intensity"].nbytes)
         env=os.environ | {"OMP_NUM_THREADS": "2"},  # each thread has its own scratch memory
     )
     assert float(done.stdout) < 0.2
+
+
+@pytest.mark.parametrize("method", ["encode", "relevance", "reconstruct"])
+def test_the_dimensions_of_model_input_may_come_in_any_order(series, model, method):
+    inputs = model.model_input(series)
+    one, other = (
+        getattr(model, method)(series, inputs=i)
+        for i in (inputs, inputs.transpose("channel", "pattern"))
+    )
+    for name in one.data_vars:
+        np.testing.assert_array_equal(one[name], other[name])

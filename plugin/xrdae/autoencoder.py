@@ -54,7 +54,6 @@ class Autoencoder:
         gain = self.preparation.gain
         return np.asarray(gain * np.sqrt(np.maximum(left, 0) / np.maximum(whole, 1e-30)))
 
-    @torch.no_grad()
     def reconstruct(self, inputs: Float) -> Float:
         """Return the reconstruction in scaled intensity `(pattern, channel)`, not negative."""
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))

@@ -16,7 +16,7 @@ from xrdae.devices import find_device
 from xrdae.labelled import flattened
 from xrdae.network import Stacked, as_tensor
 from xrdae.prepare import Source
-from xrdae.support import Novelty, binned
+from xrdae.support import Novelty, binned, neighbours
 from xrdae.threads import Scratch, by_blocks
 
 Float = npt.NDArray[Any]
@@ -107,8 +107,7 @@ class Encoder:
         bins = y
         for i in range(self.novelty.halvings):  # `binned`, without new memory
             half = scratch(f"bins {i}", len(x), bins.shape[1] // 2, like=x)
-            even = 2 * half.shape[1]
-            bins = torch.add(bins[:, 0:even:2], bins[:, 1:even:2], out=half)
+            bins = torch.add(*neighbours(bins), out=half)
         bins *= f.bin_scale
         bins.addmm_(coefficients, f.bin_components, alpha=-1)
         size = bins.square_().square_().mean(1).pow_(0.25)

@@ -16,6 +16,7 @@ from xrdae import store
 from xrdae.autoencoder import Autoencoder
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
+from xrdae.encoder import BLOCK
 from xrdae.errors import DataError
 from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fitting import find_parts
@@ -28,6 +29,7 @@ from xrdae.prepare import check_coverage, regridder
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
+from xrdae.threads import by_blocks
 
 Float = npt.NDArray[Any]
 
@@ -129,7 +131,7 @@ class Model:
             training data's kind, and for those with a place or a phase that training never saw.
         """
         patterns = self._patterns(dataset)
-        array = patterns.intensity if inputs is None else inputs
+        array = patterns.or_inputs(inputs)
         latent, std, error, novelty = apply(
             self._kernels.encoder(patterns, inputs),
             array,
@@ -163,15 +165,15 @@ class Model:
         def kernel(rows: Float) -> tuple[Float, ...]:
             values, scale = source(rows)
             intensity = back(reconstruct(values)) * scale[:, None]
-            return np.asarray(intensity, np.float32), scale
+            return intensity.astype(np.float32), scale.astype(np.float32)
 
-        array = patterns.intensity if inputs is None else inputs
+        array = patterns.or_inputs(inputs)
         out, scale = apply(
-            functools.partial(flattened, kernel),
+            functools.partial(flattened, lambda rows: by_blocks(kernel, rows, BLOCK)),
             array,
             outputs=[(patterns.dim,), ()],
             sizes={patterns.dim: patterns.axis.values.size},
-            dtypes=[np.float32, np.float64],
+            dtypes=[np.float32] * 2,
         )
         warn_of_empty(scale, patterns)
         if inputs is not None and "scale" in inputs.coords:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -192,11 +193,18 @@ class Regrid:
         flat = np.asarray(intensity, dtype=np.float64).reshape(-1, n_source)
         missing = ~np.isfinite(flat)
         out = np.asarray(np.where(missing, 0, flat) @ self.weights)
-        touched = (self.weights != 0).astype(np.float64)
         if missing.any():
-            out[(missing.astype(np.float64) @ touched) > 0] = np.nan
-        out[:, np.asarray(touched.sum(axis=0)).ravel() == 0] = np.nan
+            out[(missing.astype(np.float64) @ self._touched) > 0] = np.nan
+        out[:, self._outside] = np.nan
         return out.reshape(*np.shape(intensity)[:-1], n_target)
+
+    @functools.cached_property
+    def _touched(self) -> Any:
+        return (self.weights != 0).astype(np.float64)
+
+    @functools.cached_property
+    def _outside(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.asarray(self._touched.sum(axis=0)).ravel() == 0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

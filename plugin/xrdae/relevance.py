@@ -319,7 +319,7 @@ def find_masking(
 
 def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
     """Return the relevance maps of patterns, or of their model input; see `Model.relevance`."""
-    array = patterns.intensity if inputs is None else inputs
+    array = patterns.or_inputs(inputs)
     shift, relevance, excess, significance, profile = apply(
         masking,
         array,

@@ -173,9 +173,15 @@ def binned(patterns: Array, halvings: int) -> Array:
     A last bin that is not full is left out.
     """
     for _ in range(halvings):
-        even = patterns.shape[-1] // 2 * 2
-        patterns = patterns[..., 0:even:2] + patterns[..., 1:even:2]
+        first, second = neighbours(patterns)
+        patterns = first + second
     return patterns
+
+
+def neighbours(patterns: Array) -> tuple[Array, Array]:
+    """Return every other channel, and its neighbour; a last one that has none is left out."""
+    even = patterns.shape[-1] // 2 * 2
+    return patterns[..., 0:even:2], patterns[..., 1:even:2]
 
 
 def _cross_fitted(inputs: Float, rank: int) -> Float:
