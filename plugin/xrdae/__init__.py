@@ -14,6 +14,7 @@ from xrdae.hookspecs import hookimpl
 if TYPE_CHECKING:
     from xrdae.config import Config
     from xrdae.model import Model, load_model
+    from xrdae.opening import open_patterns
 
 __all__ = [
     "Config",
@@ -24,9 +25,15 @@ __all__ = [
     "analyze",
     "hookimpl",
     "load_model",
+    "open_patterns",
 ]
 
-_LAZY = {"Config": "config", "Model": "model", "load_model": "model"}
+_LAZY = {
+    "Config": "config",
+    "Model": "model",
+    "load_model": "model",
+    "open_patterns": "opening",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ class DataError(XrdaeError, ValueError):
 
 
 class FormatError(XrdaeError, ValueError):
-    """A file is not an xrdae model, or a damaged or newer one."""
+    """A file cannot be read: of no known format, damaged, or a newer model."""
 
 
 class TrainingError(XrdaeError, RuntimeError):

@@ -229,6 +229,9 @@ def _find_wavelength(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) ->
         coord = dataset.variables["wavelength"]
         values = np.unique(np.asarray(coord.values, dtype=np.float64))
         if values.size > 1:
+            kind = kind_of_units(_units_of(array, dim))
+            if (kind and kind[0] != "two_theta") or np.isnan(values).any():
+                return None  # of q and d it says only how they were measured
             raise DataError(
                 f"wavelength varies between patterns ({values[0]} to {values[-1]}); bring the "
                 "patterns to q before they are put into one dataset"

@@ -198,6 +198,12 @@ class Regrid:
         out[:, self._outside] = np.nan
         return out.reshape(*np.shape(intensity)[:-1], n_target)
 
+    def errors(self, errors: Float) -> Float:
+        """Return standard deviations on the target axis, of independent ones on the source's."""
+        if self.weights is None:
+            return errors
+        return np.sqrt(Regrid(self.weights**2)(np.square(errors)))
+
     @functools.cached_property
     def _touched(self) -> Any:
         return (self.weights != 0).astype(np.float64)

@@ -1,0 +1,100 @@
+"""Many files as one lazy Dataset: a file is read when its patterns are asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError, FormatError
+from xrdae.gather import Grid, Gridder, axis_coordinate, find_grid, read_scans
+from xrdae.scan import METADATA_UNITS, Scan
+
+Float = npt.NDArray[Any]
+
+TRIED = 100  # files, of which the first that can be read says what the others are like
+
+
+def defer(
+    files: Sequence[Path], *, grid: npt.ArrayLike | None, errors: str, chunks: int
+) -> xr.Dataset:
+    """Return a lazy Dataset of files that are like the first; see `open_patterns`."""
+    import dask.array as da
+
+    first, name = _first(files, errors)
+    chosen = find_grid(first, grid)
+    n_point = chosen.axis.values.size
+    numbers = [n for n in METADATA_UNITS if any(n in scan.metadata for scan in first)]
+    if chosen.axis.wavelength is not None:
+        numbers.remove("wavelength")
+    paths = da.from_array(np.array([str(path) for path in files]), chunks=chunks)  # type: ignore[no-untyped-call]
+    packed = da.map_blocks(  # type: ignore[no-untyped-call]
+        _read_block,
+        paths,
+        grid=chosen,
+        n_scan=len(first),
+        numbers=numbers,
+        errors=errors,
+        new_axis=[1, 2],
+        chunks=(paths.chunks[0], (len(first),), (2 * n_point + len(numbers),)),
+        meta=np.empty((0, 0, 0)),
+    )
+    dims: tuple[str, ...] = ("pattern", "scan")
+    if len(first) == 1:
+        packed, dims = packed[:, 0], ("pattern",)
+    attrs = {"units": first[0].units}
+    variables = {"intensity": ((*dims, chosen.axis.kind), packed[..., :n_point], attrs)}
+    if any(scan.errors is not None for scan in first):
+        spread = packed[..., n_point : 2 * n_point]
+        variables["intensity_errors"] = ((*dims, chosen.axis.kind), spread, attrs)
+    coords: dict[str, Any] = axis_coordinate(chosen)
+    for i, number in enumerate(numbers):
+        stated = packed[..., 2 * n_point + i]
+        coords[number] = (dims, stated, {"units": METADATA_UNITS[number]})
+    if chosen.axis.wavelength is not None:
+        coords["wavelength"] = ((), chosen.axis.wavelength, {"units": "angstrom"})
+    return xr.Dataset(variables, coords, {"xrdae_grid": f"{chosen.choice}, of {name}"})
+
+
+def _first(files: Sequence[Path], errors: str) -> tuple[list[Scan], str]:
+    """Return the scans of the first file that can be read, and its name."""
+    reason: Exception | None = None
+    for path in files[:TRIED]:
+        try:
+            return read_scans(path), path.name
+        except (FormatError, OSError) as error:
+            if errors == "raise":
+                raise
+            reason = reason or error
+    n = min(TRIED, len(files))
+    raise FormatError(f"none of the first {n} files can be read: {reason}") from reason
+
+
+def _read_block(
+    paths: npt.NDArray[np.str_], grid: Grid, n_scan: int, numbers: Sequence[str], errors: str
+) -> Float:
+    """Return `(file, scan, [intensity, errors, numbers of the header])`, NaN where not readable."""
+    gridder = Gridder(grid)
+    n_point = grid.axis.values.size
+    packed = np.full((len(paths), n_scan, 2 * n_point + len(numbers)), np.nan)
+    for row, path in zip(packed, paths, strict=True):
+        try:
+            scans = read_scans(Path(path))
+            if len(scans) != n_scan:
+                raise FormatError(f"{path}: it holds {len(scans)} scans, the first file {n_scan}")
+            on_grid = [gridder(scan) for scan in scans]
+        except (FormatError, DataError, OSError) as error:
+            if errors == "raise":
+                raise
+            warnings.warn(f"{error}; its patterns are NaN", stacklevel=2)
+            continue
+        for out, scan, (intensity, spread) in zip(row, scans, on_grid, strict=True):
+            out[:n_point] = intensity
+            out[n_point : 2 * n_point] = np.nan if spread is None else spread
+            out[2 * n_point :] = [float(scan.metadata.get(name, np.nan)) for name in numbers]
+    return packed

@@ -1,0 +1,287 @@
+"""Scans of one or many files on one grid, as one Dataset by the convention."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae import readers
+from xrdae.axes import LONG_NAMES, UNITS, Axis
+from xrdae.errors import DataError
+from xrdae.patterns import find_patterns
+from xrdae.prepare import Regrid, regridder
+from xrdae.scan import METADATA_UNITS, Scan
+
+Float = npt.NDArray[Any]
+
+SAME_WAVELENGTH = 5e-5  # relative; tables of K-alpha lines differ by less
+MOST_POINTS = 10_000_000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Grid:
+    """The positions that all patterns are brought to.
+
+    Attributes
+    ----------
+    axis
+        Positions, their kind, and the wavelength that all files share, if they do.
+    choice
+        How it was chosen, in words.
+    """
+
+    axis: Axis
+    choice: str
+
+
+def ordered(scan: Scan) -> Scan:
+    """Return a scan with increasing positions; points measured at the same one are averaged."""
+    steps = np.diff(scan.positions)
+    if (steps > 0).all():
+        return scan
+    if (steps < 0).all():
+        order = np.arange(len(steps), -1, -1)
+        return _replaced(scan, scan.positions[order], lambda values, _: values[order])
+    positions, which = np.unique(scan.positions, return_inverse=True)
+    many = np.bincount(which)
+
+    def mean(values: Float, power: int) -> Float:
+        total = np.bincount(which, weights=values**power)
+        return (total ** (1 / power)) / many
+
+    return _replaced(scan, positions, mean)
+
+
+def _replaced(scan: Scan, positions: Float, taken: Any) -> Scan:
+    errors = None if scan.errors is None else taken(scan.errors, 2)
+    intensity = taken(scan.intensity, 1)
+    return dataclasses.replace(scan, positions=positions, intensity=intensity, errors=errors)
+
+
+def find_grid(scans: Sequence[Scan], positions: npt.ArrayLike | None = None) -> Grid:
+    """Choose one grid for scans with increasing positions.
+
+    Where all agree, it is theirs. Else it is evenly spaced over all that any of them covers, with
+    the median of their steps; in q where kinds or wavelengths differ.
+
+    Parameters
+    ----------
+    scans
+        At least one.
+    positions
+        `(point,)`, the grid as somebody chose it, in the units of the scans' kind.
+
+    Raises
+    ------
+    DataError
+        If kinds or wavelengths differ and a wavelength is missing.
+    """
+    kind, wavelength = _common_kind(scans)
+    axes = _distinct([_axis(scan) for scan in scans])
+    if positions is not None:
+        chosen = Axis(kind, np.asarray(positions, dtype=np.float64), wavelength)
+        if chosen.values.ndim != 1 or chosen.values.size < 2 or (np.diff(chosen.values) <= 0).any():
+            raise DataError("grid must be increasing positions, at least 2")
+        return Grid(chosen, "as given")
+    if len(axes) == 1 and axes[0].kind == kind:
+        return Grid(Axis(kind, axes[0].values, wavelength), "as measured")
+    converted = [np.sort(axis.convert(axis.values, kind)) for axis in axes]
+    converted = [values[np.isfinite(values)] for values in converted]
+    step = float(np.median([np.median(np.diff(values)) for values in converted]))
+    low, high = min(v[0] for v in converted), max(v[-1] for v in converted)
+    n = round((high - low) / step) + 1
+    if n > MOST_POINTS:
+        raise DataError(
+            f"a grid from {low:.6g} to {high:.6g} in steps of {step:.3g} has {n} points; pass "
+            "grid=... with fewer"
+        )
+    return Grid(
+        Axis(kind, low + step * np.arange(n), wavelength),
+        f"from {low:.6g} to {high:.6g} {UNITS[kind]} in steps of {step:.6g}, the median step; "
+        "averaged where that is coarser, else interpolated linearly; NaN beyond what was measured",
+    )
+
+
+def _axis(scan: Scan) -> Axis:
+    return Axis(scan.kind, scan.positions, _wavelength(scan))
+
+
+def _wavelength(scan: Scan) -> float | None:
+    value = scan.metadata.get("wavelength")
+    return float(value) if value is not None else None
+
+
+def _common_kind(scans: Sequence[Scan]) -> tuple[str, float | None]:
+    """Return the kind of the grid, and the one wavelength of all scans, if there is one."""
+    kinds = {scan.kind for scan in scans}
+    stated = [_wavelength(scan) for scan in scans]
+    known = [value for value in stated if value is not None]
+    differ = bool(known) and max(known) > min(known) * (1 + SAME_WAVELENGTH)
+    shared = known[0] if len(known) == len(stated) and not differ else None
+    if len(kinds) == 1 and ("two_theta" not in kinds or not differ):
+        return kinds.pop(), shared
+    lacking = [s for s in scans if s.kind == "two_theta" and _wavelength(s) is None]
+    if lacking:
+        raise DataError(
+            f"{len(lacking)} of {len(scans)} scans have no wavelength, and the others are of "
+            "different wavelength or not in two_theta: without it they cannot be brought to q; "
+            "open them apart"
+        )
+    return "q", shared
+
+
+def _distinct(axes: Sequence[Axis]) -> list[Axis]:
+    found: list[Axis] = []
+    for axis in axes:
+        if not any(axis.same_as(other) and _same_wavelength(axis, other) for other in found):
+            found.append(axis)
+    return found
+
+
+def _same_wavelength(one: Axis, other: Axis) -> bool:
+    if one.kind != "two_theta" or one.wavelength is None or other.wavelength is None:
+        return True
+    return abs(one.wavelength - other.wavelength) <= SAME_WAVELENGTH * one.wavelength
+
+
+class Gridder:
+    """Brings scan after scan to a grid; remembers how for axes that it has met."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._met: list[tuple[Axis, Regrid]] = []
+
+    def __call__(self, scan: Scan) -> tuple[Float, Float | None]:
+        """Return intensity and errors `(point,)` of a scan with increasing positions."""
+        regrid = self._regrid(_axis(scan))
+        errors = None if scan.errors is None else regrid.errors(scan.errors)
+        return regrid(scan.intensity), errors
+
+    def _regrid(self, axis: Axis) -> Regrid:
+        for met, regrid in self._met:
+            if axis.same_as(met) and _same_wavelength(axis, met):
+                return regrid
+        target = self.grid.axis
+        source = axis
+        if axis.kind == target.kind == "two_theta" and not _same_wavelength(axis, target):
+            source = Axis("q", axis.convert(axis.values, "q"))
+        regrid = regridder(source, target)
+        self._met = [(axis, regrid), *self._met[:7]]
+        return regrid
+
+
+def gather(scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid) -> xr.Dataset:
+    """Return scans as one Dataset.
+
+    Parameters
+    ----------
+    scans
+        With increasing positions, in the order of the sample dimensions.
+    sizes
+        Sample dimensions and their sizes; none: one scan.
+    grid
+        What their patterns are brought to.
+    """
+    gridder = Gridder(grid)
+    parts = [gridder(scan) for scan in scans]
+    shape = (*sizes.values(), grid.axis.values.size)
+    dims = (*sizes, grid.axis.kind)
+    units = {scan.units for scan in scans}
+    attrs = {"units": units.pop() if len(units) == 1 else "1"}
+    intensity = np.stack([part[0] for part in parts]).reshape(shape)
+    variables: dict[str, Any] = {
+        "intensity": (dims, intensity, {**attrs, "long_name": "intensity"})
+    }
+    if any(part[1] is not None for part in parts):
+        unknown = np.full(shape[-1], np.nan)
+        errors = np.stack([unknown if part[1] is None else part[1] for part in parts])
+        long_name = {"long_name": "standard deviation of the intensity"}
+        variables["intensity_errors"] = (dims, errors.reshape(shape), {**attrs, **long_name})
+    coords = {**described([scan.metadata for scan in scans], sizes), **axis_coordinate(grid)}
+    return xr.Dataset(variables, coords, {"xrdae_grid": grid.choice})
+
+
+def read_scans(path: Path) -> list[Scan]:
+    """Return the scans of a file, with increasing positions."""
+    found = readers.read(path)
+    return [ordered(scan) for scan in (to_scans(found) if isinstance(found, xr.Dataset) else found)]
+
+
+def to_scans(dataset: xr.Dataset) -> list[Scan]:
+    """Return every pattern of a labelled file, read now, with its labels as metadata."""
+    patterns = find_patterns(dataset)
+    array = patterns.intensity.load()
+    rows = array.values.reshape(-1, array.shape[-1])
+    errors = dataset.get(f"{array.name}_errors")
+    spread = None
+    if errors is not None:
+        spread = errors.transpose(*array.dims).reindex_like(array).values.reshape(rows.shape)
+    samples = array.isel({patterns.dim: 0}, drop=True)
+    metadata: list[dict[str, float | str]] = [{} for _ in rows]
+    for name, coord in samples.coords.items():
+        for item, value in zip(metadata, coord.broadcast_like(samples).values.flat, strict=True):
+            item[str(name)] = value.item() if coord.dtype.kind in "biuf" else str(value)
+    if patterns.axis.wavelength is not None:
+        for item in metadata:
+            item["wavelength"] = patterns.axis.wavelength
+    units = str(array.attrs.get("units", "1"))
+    return [
+        Scan(patterns.axis.kind, patterns.axis.values, row, e, units, item)
+        for row, e, item in zip(
+            rows, [None] * len(rows) if spread is None else spread, metadata, strict=True
+        )
+    ]
+
+
+def axis_coordinate(grid: Grid) -> dict[str, Any]:
+    """Return the coordinate of the diffraction axis."""
+    kind = grid.axis.kind
+    attrs = {"units": UNITS[kind], "long_name": LONG_NAMES[kind]}
+    return {kind: (kind, grid.axis.values, attrs)}
+
+
+def described(
+    metadata: Sequence[Mapping[str, Any]], sizes: Mapping[str, int]
+) -> dict[str, tuple[Any, ...]]:
+    """Return what files say of their scans as coordinates: scalar where all say the same."""
+    names = dict.fromkeys(name for item in metadata for name in item)
+    coords: dict[str, tuple[Any, ...]] = {}
+    for name in names:
+        values = [item.get(name) for item in metadata]
+        array = _column(values)
+        attrs = {"units": METADATA_UNITS[name]} if name in METADATA_UNITS else {}
+        if None not in values and (array == array[0]).all():
+            coords[name] = ((), array[0], attrs)
+        else:
+            coords[name] = (tuple(sizes), array.reshape(tuple(sizes.values())), attrs)
+    return coords
+
+
+def _column(values: Sequence[Any]) -> npt.NDArray[Any]:
+    """Return numbers with NaN, times, or texts, where one that is missing is empty."""
+    if all(value is None or isinstance(value, int | float) for value in values):
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    times = [_time(value) for value in values]
+    if all(time is not None or value is None for time, value in zip(times, values, strict=True)):
+        return np.array([np.datetime64("NaT") if t is None else t for t in times], "datetime64[ns]")
+    return np.array(["" if value is None else str(value) for value in values])
+
+
+def _time(value: Any) -> np.datetime64 | None:
+    """Return a time with its date; in UTC where it says its zone."""
+    try:
+        time = datetime.datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    if "T" not in str(value) and " " not in str(value):
+        return None
+    if time.tzinfo is not None:
+        time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64(time)

@@ -1,0 +1,233 @@
+"""Open the files of instruments: many become one Dataset on one grid."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae import readers
+from xrdae.deferred import defer
+from xrdae.errors import FormatError
+from xrdae.gather import find_grid, gather, ordered, read_scans, to_scans
+from xrdae.labels import read_labels
+from xrdae.scan import Scan
+
+PathLike = str | os.PathLike[str]
+
+MOST_THREADS = 8
+
+
+def open_patterns(
+    paths: PathLike | Iterable[PathLike],
+    *,
+    labels: PathLike | None = None,
+    grid: npt.ArrayLike | None = None,
+    errors: Literal["warn", "raise"] = "warn",
+    chunks: int | None = None,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Open files of diffraction patterns as one Dataset.
+
+    Parameters
+    ----------
+    paths
+        One file, a folder, a pattern such as "run42/*.xrdml", or several of them. Formats are told
+        by content; see the README for which. Several files are sorted naturally (2 before 10)
+        unless they are given one by one.
+    labels
+        A CSV table with a row for each file: the column `file` (else the first) holds names, with
+        or without folder and ending; the others become coordinates, a header "T [K]" one with
+        units.
+    grid
+        `(point,)`, positions that all patterns are brought to, in the units of the axis. None: the
+        files' own where all agree; else evenly spaced over all that any of them covers, with the
+        median of their steps; in q where wavelengths or kinds differ. The attribute `xrdae_grid`
+        says which.
+    errors
+        What to do with files that cannot be read: "warn" once, naming them with the reason, also in
+        the attribute `xrdae_skipped` (JSON), and go on; or "raise" at the first.
+    chunks
+        Read lazily (dask), so many files at a time. The first file then tells the grid and how
+        many scans each has; what differs is brought to that, or NaN with a warning when it is
+        read. Numbers of the headers are lazy too; texts are not read. None: read everything now.
+    progress
+        Show a bar; None: on a terminal only.
+
+    Returns
+    -------
+    xarray.Dataset
+        `intensity`, and `intensity_errors` (one standard deviation) where files hold them:
+        `(axis,)` of one file, `(scan, axis)` of one that holds several, with a dimension `pattern`
+        before them for several files. Where these hold different numbers of scans, each is a
+        `pattern`. Coordinates: the axis (`two_theta` [degree], `q` [1/angstrom] or `d`
+        [angstrom]), `file`, and what the files say (`wavelength` [angstrom], `temperature` [K],
+        `counting_time` [s], `time` in UTC where the file has a zone, `sample` ...).
+
+    Raises
+    ------
+    FormatError
+        If a file cannot be read and `errors="raise"`, or if none can.
+    FileNotFoundError
+        If a path or pattern leads to no file.
+    DataError
+        If the files cannot share one grid, or the table of labels does not fit.
+    """
+    if errors not in ("warn", "raise"):
+        raise ValueError(f"errors={errors!r} is not known; choose 'warn' or 'raise'")
+    files, one = find_files(paths)
+    if one:
+        dataset = read_dataset(files[0], grid)
+        names = np.array(files[0].name)
+        return _labelled(dataset.assign_coords(file=names), labels, [files[0].name], ())
+    if chunks is not None:
+        dataset = defer(files, grid=grid, errors=errors, chunks=chunks)
+        names = _names(files)
+        dataset = dataset.assign_coords(file=("pattern", names))
+        return _labelled(dataset, labels, names.tolist(), ("pattern",))
+    found, reasons = _read_all(files, errors=errors, progress=progress)
+    _check_any(reasons, len(files))
+    counts = {len(scans) for scans in found.values()}
+    scans = [scan for each in found.values() for scan in each]
+    if len(counts) == 1:
+        sizes = {"pattern": len(found)} | ({"scan": n} if (n := counts.pop()) > 1 else {})
+        names = _names(list(found))
+    else:
+        sizes = {"pattern": len(scans)}
+        names = np.repeat(_names(list(found)), [len(each) for each in found.values()])
+    dataset = gather(scans, sizes, find_grid(scans, grid))
+    dataset = dataset.assign_coords(file=("pattern", names))
+    if reasons:
+        dataset.attrs["xrdae_skipped"] = json.dumps(reasons)
+    return _labelled(dataset, labels, names.tolist(), ("pattern",))
+
+
+def read_dataset(path: Path, grid: npt.ArrayLike | None = None) -> xr.Dataset:
+    """Return one file as a Dataset without a dimension for files; NeXus data stay lazy."""
+    found = readers.read(path)
+    if isinstance(found, xr.Dataset):
+        return found if grid is None else _on_grid(found, grid)
+    scans = [ordered(scan) for scan in found]
+    sizes = {"scan": len(scans)} if len(scans) > 1 else {}
+    return gather(scans, sizes, find_grid(scans, grid))
+
+
+def find_files(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], bool]:
+    """Return the files that paths, folders and patterns lead to, and whether it was one path."""
+    if isinstance(paths, str | os.PathLike):
+        path = os.path.expanduser(os.fspath(paths))
+        if os.path.isdir(path):
+            entries = [p for p in Path(path).iterdir() if p.is_file() and p.name[0] != "."]
+            return _sorted(entries, f"the folder {path!r} holds no file"), False
+        if os.path.exists(path) or not glob.has_magic(path):
+            if not os.path.exists(path):
+                raise FileNotFoundError(f"there is no file {path!r}")
+            return [Path(path)], True
+        matches = map(Path, glob.glob(path, recursive=True))
+        return _sorted([p for p in matches if p.is_file()], f"no file matches {path!r}"), False
+    files = [file for path in paths for file in find_files(path)[0]]
+    if not files:
+        raise FileNotFoundError("the list of files is empty")
+    return files, False
+
+
+def _sorted(files: list[Path], reason: str) -> list[Path]:
+    if not files:
+        raise FileNotFoundError(reason)
+    return sorted(files, key=_natural)
+
+
+def _natural(path: Path) -> tuple[Any, ...]:
+    """Return a key by which a2 comes before a10."""
+    parts = re.split(r"(\d+)", str(path).lower())
+    return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), str(path)
+
+
+def _read_all(
+    files: Sequence[Path], *, errors: str, progress: bool | None
+) -> tuple[dict[Path, list[Scan]], dict[str, str]]:
+    """Return the scans of each file that can be read, and why the others cannot."""
+    from tqdm import tqdm
+
+    def attempt(path: Path) -> list[Scan] | Exception:
+        try:
+            return read_scans(path)
+        except (FormatError, OSError) as error:
+            if errors == "raise":
+                raise
+            return error
+
+    found, reasons = {}, {}
+    hidden = not (sys.stderr.isatty() if progress is None else progress)
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        results = pool.map(attempt, files)
+        try:
+            for path, scans in tqdm(
+                zip(files, results, strict=True), "open", len(files), unit="file", disable=hidden
+            ):
+                if isinstance(scans, Exception):
+                    reasons[str(path)] = str(scans).removeprefix(f"{path}: ")
+                else:
+                    found[path] = scans
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found, reasons
+
+
+def _check_any(reasons: dict[str, str], n: int) -> None:
+    """Say once which files cannot be read; refuse to go on with none."""
+    if not reasons:
+        return
+    some = "; ".join(f"{path}: {reason}" for path, reason in list(reasons.items())[:5])
+    more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+    if len(reasons) == n:
+        raise FormatError(f"none of {n} files can be read: {some}{more}")
+    warnings.warn(
+        f"{len(reasons)} of {n} files cannot be read and are left out: {some}{more}", stacklevel=3
+    )
+
+
+def _names(files: Sequence[Path]) -> npt.NDArray[np.str_]:
+    """Return the files' names; with folders where two would be the same."""
+    names = [path.name for path in files]
+    if len(set(names)) < len(names):
+        common = os.path.commonpath([path.absolute().parent for path in files])
+        names = [os.path.relpath(path.absolute(), common) for path in files]
+    return np.array(names)
+
+
+def _labelled(
+    dataset: xr.Dataset, labels: PathLike | None, names: Sequence[str], dims: tuple[str, ...]
+) -> xr.Dataset:
+    if labels is None:
+        return dataset
+    columns = read_labels(labels, names)
+    return dataset.assign_coords(
+        {
+            name: (dims, values if dims else values[0], attrs)
+            for name, (values, attrs) in columns.items()
+        }
+    )
+
+
+def _on_grid(dataset: xr.Dataset, grid: npt.ArrayLike) -> xr.Dataset:
+    scans = to_scans(dataset)
+    dims = [d for d in dataset["intensity"].dims if d not in ("two_theta", "q", "d")]
+    sizes = {str(d): dataset.sizes[d] for d in dims}
+    new = gather([ordered(scan) for scan in scans], sizes, find_grid(scans, grid))
+    kept = {
+        n: c for n, c in dataset.coords.items() if n not in new.coords and set(c.dims) <= set(dims)
+    }
+    return new.assign_coords(kept)

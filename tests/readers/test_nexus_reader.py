@@ -1,0 +1,130 @@
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+import xrdae
+from xrdae.opening import read_dataset
+
+
+@pytest.fixture
+def write(tmp_path):
+    """From fields and attributes of an NXdata (and of its entry) to a file."""
+
+    def make(fields, attrs, entry=None, name="a.nxs"):
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            file.attrs["default"] = "entry"
+            group = file.create_group("entry")
+            group.attrs["NX_class"] = "NXentry"
+            for key, (values, units) in (entry or {}).items():
+                group[key] = values
+                group[key].attrs["units"] = units
+            data = group.create_group("data")
+            data.attrs["NX_class"] = "NXdata"
+            data.attrs.update(attrs)
+            for key, (values, units) in fields.items():
+                data[key] = values
+                if units:
+                    data[key].attrs["units"] = units
+        return path
+
+    return make
+
+
+@pytest.fixture
+def stack(series, write):
+    """The series as NXdata with errors, a label and the wavelength."""
+    fields = {
+        "counts": (series["intensity"].values, "counts"),
+        "counts_errors": (np.sqrt(series["intensity"].values), "counts"),
+        "tth": (series["two_theta"].values, "deg"),
+        "x": (series["x"].values, "1"),
+    }
+    attrs = {"signal": "counts", "axes": [".", "tth"]}
+    return write(fields, attrs, {"instrument/monochromator/wavelength": (0.15406, "nm")})
+
+
+def test_nxdata_keeps_axes_units_errors_labels_and_the_wavelength(stack, series):
+    found = xrdae.open_patterns(stack)
+    assert found["intensity"].dims == ("pattern", "two_theta")
+    np.testing.assert_array_equal(found["intensity"], series["intensity"])
+    np.testing.assert_array_equal(found["intensity_errors"], np.sqrt(series["intensity"]))
+    np.testing.assert_array_equal(found["x"], series["x"])
+    assert found["two_theta"].attrs["units"] == "deg"
+    assert float(found["wavelength"]) == pytest.approx(1.5406)
+
+
+def test_data_are_read_when_asked_for_also_by_dask_and_after_pickling(stack, series):
+    import pickle
+
+    found = xrdae.open_patterns(stack)
+    assert not found["intensity"].variable._in_memory
+    copied = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(copied["intensity"][[3, 1]], series["intensity"][[3, 1]])
+    chunked = found.chunk(pattern=5)
+    np.testing.assert_array_equal(chunked["intensity"][::-2], series["intensity"][::-2])
+
+
+def test_the_same_patterns_from_nexus_give_the_same_latents(stack, series, model):
+    expected = series.xrdae.encode(model)["latent"].values
+    found = xrdae.open_patterns(stack).xrdae.encode(model)["latent"].values
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.ptp(expected))
+
+
+def test_fields_before_2014_say_on_themselves_what_they_are(write):
+    path = write({"counts": (np.arange(5.0), "counts"), "polar_angle": (np.arange(5.0), "deg")}, {})
+    with h5py.File(path, "a") as file:
+        file["entry/data/counts"].attrs["signal"] = 1
+        file["entry/data/counts"].attrs["axes"] = "polar_angle"
+    assert xrdae.open_patterns(path)["two_theta"].values.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_edges_of_a_histogram_become_its_middles(write):
+    fields = {"I": (np.ones(4), ""), "q": (np.arange(5.0), "1/nm")}
+    found = xrdae.open_patterns(write(fields, {"signal": "I", "axes": "q"}))
+    assert found["q"].values.tolist() == [0.5, 1.5, 2.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("fields", "attrs", "reason"),
+    [
+        ({"I": (np.ones((3, 4)), "")}, {"signal": "I"}, "no NXdata has an axis"),
+        ({"I": (np.ones(4), "")}, {"signal": "I", "axes": "q"}, "which it does not hold"),
+        (
+            {"I": (np.ones(4), ""), "q": (np.ones(9), "1/nm")},
+            {"signal": "I", "axes": "q"},
+            "9 values along a dimension of 4",
+        ),
+        (
+            {"I": (np.ones((3, 4)), ""), "q": (np.ones((3, 4)), "1/nm")},
+            {"signal": "I", "axes": [".", "q"]},
+            "an axis each",
+        ),
+    ],
+)
+def test_what_breaks_the_rules_is_refused_with_the_reason(write, fields, attrs, reason):
+    path = write(fields, attrs)
+    if "no NXdata" not in reason:
+        with h5py.File(path, "a") as file:
+            file["entry"].attrs["default"] = "data"
+    with pytest.raises(xrdae.FormatError, match=reason) as raised:
+        xrdae.open_patterns(path)
+    assert str(path) in str(raised.value)
+
+
+def test_a_truncated_file_is_a_format_error(stack):
+    content = stack.read_bytes()
+    for size in (8, 100, len(content) // 2):
+        stack.write_bytes(content[:size])
+        with pytest.raises(xrdae.FormatError):
+            xrdae.open_patterns(stack)
+
+
+def test_the_file_of_an_application_definition_is_read_like_its_origin(real_data):
+    nexus = read_dataset(real_data("formats/xrdml_918-16_10_ref.nxs"))
+    origin = read_dataset(real_data("formats/nomad_XRD-918-16_10.xrdml"))
+    np.testing.assert_allclose(nexus["two_theta"], origin["two_theta"], atol=1e-9)
+    np.testing.assert_array_equal(nexus["intensity"], origin["intensity"])
+    assert float(nexus["wavelength"]) == pytest.approx(float(origin["wavelength"]), rel=1e-6)
+    xr.testing.assert_allclose(nexus["intensity"].sum(), origin["intensity"].sum())

@@ -1,0 +1,259 @@
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xrdae
+from xrdae.opening import find_files
+
+
+def write_xy(path, x, y, *, header="", sigma=None):
+    columns = [x, y] if sigma is None else [x, y, sigma]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savetxt(path, np.column_stack(columns), header=header, fmt="%.10g")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, series):
+    """The series as xy files 1 to 24, with temperature and wavelength in their headers."""
+    for i, pattern in enumerate(series["intensity"].values):
+        header = f"wavelength: 1.5406\ntemperature: {300 + i}\nsample: alloy {i}"
+        path = tmp_path / "run" / f"scan_{i + 1}.xy"
+        write_xy(path, series["two_theta"].values, pattern, header=header)
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("paths", ["{}", "{}/*.xy", ["{}/scan_?.xy", "{}/scan_??.xy"]])
+def test_a_folder_a_pattern_and_a_list_open_sorted_naturally(folder, series, paths):
+    given = [p.format(folder) for p in paths] if isinstance(paths, list) else paths.format(folder)
+    found = xrdae.open_patterns(given)
+    assert found["intensity"].dims == ("pattern", "two_theta")
+    np.testing.assert_array_equal(found["intensity"], series["intensity"])
+    assert found["file"].values.tolist() == [f"scan_{i + 1}.xy" for i in range(24)]
+    assert found.attrs["xrdae_grid"] == "as measured"
+    assert found["two_theta"].attrs["units"] == "degree"
+
+
+def test_headers_become_labels_and_what_all_share_a_scalar(folder):
+    found = xrdae.open_patterns(folder)
+    assert found["temperature"].values.tolist() == [300.0 + i for i in range(24)]
+    assert found["temperature"].attrs["units"] == "K"
+    assert found["wavelength"].dims == ()
+    assert found["sample"].values[3] == "alloy 3"
+
+
+def test_files_listed_one_by_one_stay_in_that_order(folder):
+    found = xrdae.open_patterns([folder / "scan_10.xy", folder / "scan_2.xy"])
+    assert found["file"].values.tolist() == ["scan_10.xy", "scan_2.xy"]
+
+
+def test_files_give_the_same_latents_as_the_series(folder, series, model):
+    expected = series.xrdae.encode(model)["latent"].values
+    found = xrdae.open_patterns(folder).xrdae.encode(model)["latent"].values
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.ptp(expected))
+
+
+def test_one_file_has_no_dimension_for_files(folder):
+    found = xrdae.open_patterns(folder / "scan_1.xy")
+    assert found["intensity"].dims == ("two_theta",)
+    assert str(found["file"].values) == "scan_1.xy"
+
+
+def test_xarray_guesses_the_engine_of_endings_that_mean_patterns(folder, tmp_path):
+    found = xr.open_dataset(folder / "scan_1.xy")
+    assert found["intensity"].dims == ("two_theta",)
+    dat = tmp_path / "a.dat"
+    dat.write_bytes((folder / "scan_1.xy").read_bytes())
+    with pytest.raises(ValueError, match="engine"):
+        xr.open_dataset(dat)
+    named = xr.open_dataset(dat, engine="xrdae", drop_variables="sample")
+    np.testing.assert_array_equal(named["intensity"], found["intensity"])
+    assert "sample" not in named.coords
+
+
+def test_different_grids_are_rebinned_and_it_is_said(tmp_path):
+    def peak(x):
+        return 100 * np.exp(-(((x - 30) / 2) ** 2)) + 1
+
+    for i, (low, high, step) in enumerate([(20, 40, 0.1), (22, 42, 0.1), (20, 40, 0.01)]):
+        x = np.arange(low, high + step / 2, step)
+        write_xy(tmp_path / f"{i}.xye", x, peak(x), sigma=np.sqrt(peak(x)))
+    found = xrdae.open_patterns(f"{tmp_path}/*.xye")
+    assert "steps of 0.1" in found.attrs["xrdae_grid"]
+    x = found["two_theta"].values
+    assert (x[0], x[-1]) == (20, pytest.approx(42))
+    expected = np.tile(peak(x[30:191]), (3, 1))
+    inside = found["intensity"].isel(two_theta=slice(30, 191))
+    np.testing.assert_allclose(inside, expected, rtol=0.02)
+    assert np.isnan(found["intensity"].values[0, -1])
+    assert np.isnan(found["intensity"].values[1, 0])
+    # Ten points averaged: a third of the standard deviation.
+    ratio = found["intensity_errors"][2] / found["intensity_errors"][0]
+    np.testing.assert_allclose(ratio.sel(two_theta=slice(21, 39)), 10**-0.5, rtol=0.1)
+
+
+def test_a_chosen_grid_is_used(folder):
+    grid = np.linspace(30, 50, 41)
+    for paths in (folder, folder / "scan_1.xy"):
+        found = xrdae.open_patterns(paths, grid=grid)
+        np.testing.assert_array_equal(found["two_theta"], grid)
+        assert found.attrs["xrdae_grid"] == "as given"
+    with pytest.raises(xrdae.DataError, match="increasing"):
+        xrdae.open_patterns(folder, grid=[3, 2, 1])
+
+
+def test_files_of_different_wavelength_meet_in_q(tmp_path):
+    q = 4 * np.pi * np.sin(np.radians(15)) / 1.5406
+    for name, wavelength in (("cu", 1.5406), ("mo", 0.7093)):
+        x = np.linspace(5, 60, 2000)
+        here = np.degrees(2 * np.arcsin(q * wavelength / (4 * np.pi)))
+        header = f"wavelength: {wavelength}"
+        write_xy(tmp_path / f"{name}.xy", x, np.exp(-(((x - here) / 0.2) ** 2)), header=header)
+    found = xrdae.open_patterns(tmp_path)
+    assert found["intensity"].dims == ("pattern", "q")
+    top = found["q"][found["intensity"].fillna(0).argmax("q")]
+    np.testing.assert_allclose(top, q, atol=0.01)
+    assert found["wavelength"].values.tolist() == [1.5406, 0.7093]
+    found.fillna(0).xrdae.fit(steps=10, members=2, progress=False)  # a wavelength each is no error
+
+
+def test_a_file_without_wavelength_among_different_ones_is_refused(tmp_path):
+    x = np.linspace(5, 60, 20)
+    for i, header in enumerate(["wavelength: 1.5406", "wavelength: 0.7093", "none"]):
+        write_xy(tmp_path / f"{i}.xy", x, x, header=header)
+    with pytest.raises(xrdae.DataError, match="1 of 3 scans have no wavelength"):
+        xrdae.open_patterns(tmp_path)
+
+
+def test_a_broken_file_is_named_once_and_the_rest_load(folder):
+    (folder / "scan_5.xy").write_bytes(b"")
+    (folder / "scan_7.xy").write_bytes(b"\x00\x01garbage" * 100)
+    with pytest.warns(UserWarning, match="2 of 24 files") as caught:
+        found = xrdae.open_patterns(folder)
+    assert len(caught) == 1
+    assert found.sizes["pattern"] == 22
+    skipped = json.loads(found.attrs["xrdae_skipped"])
+    assert {os.path.basename(p) for p in skipped} == {"scan_5.xy", "scan_7.xy"}
+    assert "empty" in skipped[str(folder / "scan_5.xy")]
+    with pytest.raises(xrdae.FormatError, match=r"scan_5\.xy"):
+        xrdae.open_patterns(folder, errors="raise")
+
+
+def test_nothing_readable_is_an_error(tmp_path):
+    (tmp_path / "a.xy").write_bytes(b"")
+    for paths in (tmp_path, tmp_path / "a.xy"):
+        with pytest.raises(xrdae.FormatError, match="empty"):
+            xrdae.open_patterns(paths)
+
+
+@pytest.mark.parametrize("paths", ["none.xy", "none/*.xy", []])
+def test_paths_that_lead_nowhere_are_said(tmp_path, paths):
+    with pytest.raises(FileNotFoundError):
+        xrdae.open_patterns(tmp_path / paths if paths else [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "a.xy")
+    with pytest.raises(xrdae.FormatError, match="regular"):
+        xrdae.open_patterns(tmp_path / "a.xy")
+
+
+def test_lazy_files_are_the_same_and_read_when_asked_for(folder, series, model):
+    lazy = xrdae.open_patterns(folder, chunks=5)
+    assert lazy["intensity"].chunks == ((5, 5, 5, 5, 4), (200,))
+    now = xrdae.open_patterns(folder).drop_vars("sample")
+    xr.testing.assert_equal(lazy.load(), now)
+    encoded = xrdae.open_patterns(folder, chunks=5).xrdae.encode(model)
+    assert encoded["latent"].chunks is not None
+    expected = series.xrdae.encode(model)["latent"]
+    np.testing.assert_allclose(encoded["latent"], expected, atol=1e-6 * float(np.ptp(expected)))
+
+
+def test_a_broken_file_among_lazy_ones_is_nan_and_named_when_it_is_read(folder):
+    (folder / "scan_5.xy").write_bytes(b"")
+    lazy = xrdae.open_patterns(folder, chunks=10)
+    with pytest.warns(UserWarning, match=r"scan_5\.xy: it is empty"):
+        values = lazy["intensity"].values
+    assert np.flatnonzero(np.isnan(values).all(axis=1)).tolist() == [4]
+    with pytest.raises(xrdae.FormatError, match=r"scan_5\.xy"):
+        xrdae.open_patterns(folder, chunks=10, errors="raise")["intensity"].load()
+
+
+@pytest.mark.parametrize("names", ["scan_{}.xy", "scan_{}", "elsewhere/scan_{}.raw"])
+def test_labels_from_a_table_go_with_their_files(folder, tmp_path, names):
+    rows = [f"{i / 100}; {names.format(i + 1)};{'ab'[i % 2]}" for i in range(24)][::-1]
+    table = tmp_path / "samples.csv"
+    table.write_text("Ti [at.%];file;phase\n" + "\n".join(rows))
+    for chunks in (None, 7):
+        found = xrdae.open_patterns(folder, labels=table, chunks=chunks)
+        np.testing.assert_allclose(found["Ti"], np.arange(24) / 100)
+        assert found["Ti"].attrs["units"] == "at.%"
+        assert found["phase"].values[:3].tolist() == ["a", "b", "a"]
+    one = xrdae.open_patterns(folder / "scan_3.xy", labels=table)
+    assert float(one["Ti"]) == 0.02
+
+
+def test_a_table_that_lacks_or_repeats_a_file_is_refused(folder, tmp_path):
+    table = tmp_path / "samples.csv"
+    table.write_text("file,x\nscan_1.xy,1\nscan_2.xy,2\n")
+    with pytest.raises(xrdae.DataError, match=r"no row for the file 'scan_3\.xy'"):
+        xrdae.open_patterns(folder, labels=table)
+    table.write_text("file,x\n" + "scan_1.xy,1\n" * 2)
+    with pytest.raises(xrdae.DataError, match="2 rows"):
+        xrdae.open_patterns(folder / "scan_1.xy", labels=table)
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    for name in ("a", "b"):
+        write_xy(tmp_path / name / "1.xy", np.arange(5.0), np.arange(5.0))
+    found = xrdae.open_patterns(f"{tmp_path}/*/1.xy")
+    assert found["file"].values.tolist() == [os.path.join("a", "1.xy"), os.path.join("b", "1.xy")]
+
+
+def test_descending_and_repeated_positions_are_put_in_order(tmp_path):
+    x = np.array([5.0, 4, 3, 3, 2, 1])
+    write_xy(tmp_path / "a.xy", x, np.array([50.0, 40, 20, 40, 20, 10]))
+    found = xrdae.open_patterns(tmp_path / "a.xy")
+    assert found["two_theta"].values.tolist() == [1, 2, 3, 4, 5]
+    assert found["intensity"].values.tolist() == [10, 20, 30, 40, 50]
+
+
+def test_progress_is_shown_when_asked_for(folder, capsys):
+    xrdae.open_patterns(folder, progress=True)
+    assert "24/24" in capsys.readouterr().err
+    xrdae.open_patterns(folder)
+    assert capsys.readouterr().err == ""
+
+
+def test_natural_order_puts_2_before_10(tmp_path):
+    for i in (10, 2, 1):
+        (tmp_path / f"s{i}.xy").touch()
+    assert [p.name for p in find_files(tmp_path)[0]] == ["s1.xy", "s2.xy", "s10.xy"]
+
+
+def test_scans_of_a_file_become_a_dimension(tmp_path):
+    from xrdae.gather import find_grid, gather
+    from xrdae.scan import Scan
+
+    scans = [
+        Scan("two_theta", np.arange(4.0), np.full(4, i), metadata={"omega": float(i)})
+        for i in range(6)
+    ]
+    found = gather(scans, {"pattern": 2, "scan": 3}, find_grid(scans))
+    assert found["intensity"].dims == ("pattern", "scan", "two_theta")
+    assert found["omega"].values.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_missing_number_is_nan_and_times_are_in_utc():
+    from xrdae.gather import described
+
+    metadata = [{"temperature": 300.0, "time": "2020-01-01T02:00:00+02:00"}, {}]
+    found = described(metadata, {"pattern": 2})
+    np.testing.assert_array_equal(found["temperature"][1], [300, np.nan])
+    assert found["time"][1][0] == np.datetime64("2020-01-01T00:00:00")
+    assert np.isnat(found["time"][1][1])
