@@ -100,7 +100,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=config.learning_rate,
-        total_steps=max(config.steps, 2),
+        total_steps=max(config.steps, 20),  # torch divides by the length of the ascent, less 1
         pct_start=0.1,
     )
     best = _Best(ensemble)

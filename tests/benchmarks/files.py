@@ -1,4 +1,4 @@
-"""How long a folder of text files takes to open: `python tests/benchmarks/files.py [files] [points]`.
+"""How long a folder of text files takes: `python tests/benchmarks/files.py [files] [points]`.
 
 The limit beside it is `numpy.loadtxt` on the same files in a plain loop.
 """

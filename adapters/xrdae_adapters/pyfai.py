@@ -1,0 +1,287 @@
+"""pyFAI: `Integrate1dResult`, `Integrate2dResult` (a cake) and lists of them, both ways."""
+
+from __future__ import annotations
+
+import copy
+import numbers
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.axes import LONG_NAMES
+from xrdae.errors import DataError
+from xrdae.hookspecs import hookimpl
+from xrdae.patterns import find_patterns
+
+METADATA = "xrdae"  # the key of the results in `result.metadata`, pyFAI's only free place
+
+_DIM_AND_UNITS = {
+    "2th_deg": ("two_theta", "degree"),
+    "2th_rad": ("two_theta", "radian"),
+    "q_A^-1": ("q", "1/angstrom"),
+    "q_nm^-1": ("q", "1/nm"),
+    "d_A": ("d", "angstrom"),
+    "d_nm": ("d", "nm"),
+}
+_UNIT = {"two_theta": "2th_deg", "q": "q_A^-1", "d": "d_A"}
+_AZIMUTH_UNITS = {"chi_deg": "degree", "chi_rad": "radian"}
+_TAKEN = {"pattern", "azimuth", "wavelength", "intensity", "intensity_errors", "mask"}
+
+
+@hookimpl
+def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
+    """Turn a result of pyFAI, or a list or tuple of them, into a Dataset.
+
+    Parameters
+    ----------
+    obj
+        `Integrate1dResult`, `Integrate2dResult`, or a list or tuple of either.
+
+    Returns
+    -------
+    Dataset
+        `intensity` and, where all have `sigma`, `intensity_errors` `([pattern,] [azimuth,] axis)`;
+        the axis in pyFAI's unit; `wavelength` [angstrom]; metadata that are plain numbers as
+        coordinates. Bins that no pixel fell into are NaN, where pyFAI has 0.
+
+    Raises
+    ------
+    DataError
+        If the unit is no diffraction axis, or the results are not of one kind, unit and grid.
+    """
+    results = _results(obj)
+    if results is None:
+        return None
+    _check_alike(results)
+    dim, units = _dim_and_units(results[0])
+    dims: tuple[str, ...] = (dim,)
+    coords: dict[str, Any] = {
+        dim: (dim, results[0].radial, {"units": units, "long_name": LONG_NAMES[dim]})
+    }
+    if _is_cake(results[0]):
+        dims = ("azimuth", dim)
+        azimuth = _AZIMUTH_UNITS.get(str(results[0].azimuthal_unit))
+        coords["azimuth"] = ("azimuth", results[0].azimuthal, {"units": azimuth} if azimuth else {})
+    sample: tuple[str, ...] = () if results[0] is obj else ("pattern",)
+    for name, label in _labels(results, dim).items():
+        coords[name] = (sample, label if sample else label[0])
+    coords |= _wavelength(results, sample, dim)
+    attrs = {"units": "1", "long_name": "intensity (arbitrary units)"}
+    shape = (len(results),) * len(sample) + results[0].intensity.shape
+    variables = {"intensity": np.stack([_measured(r, r.intensity) for r in results])}
+    if all(r.sigma is not None for r in results):
+        variables["intensity_errors"] = np.stack([_measured(r, r.sigma) for r in results])
+    return xr.Dataset(
+        {n: ((*sample, *dims), v.reshape(shape), attrs) for n, v in variables.items()}, coords
+    )
+
+
+@hookimpl
+def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
+    """Put results into `metadata["xrdae"]` of copies that share the arrays of pyFAI's results.
+
+    What lies along the diffraction axis is left out: pyFAI writes metadata as one line of JSON.
+    The bounds of regions are in `axis_units`.
+    """
+    results = _results(obj)
+    if results is None:
+        return None
+    if results[0] is obj:
+        return _with_metadata(obj, result)
+    attached = [
+        _with_metadata(r, result.isel(pattern=i, missing_dims="ignore"))
+        for i, r in enumerate(results)
+    ]
+    return attached if isinstance(obj, list) else tuple(attached)
+
+
+def to_results(dataset: xr.Dataset) -> list[Any]:
+    """Return the patterns of a dataset as pyFAI's results, for its writers (`save_NXazint1d`, ...).
+
+    Parameters
+    ----------
+    dataset
+        `intensity` `(sample dims ..., axis)`, by the convention; NaN is an empty bin.
+
+    Returns
+    -------
+    list of Integrate1dResult
+        One a pattern, in degree, 1/angstrom or angstrom; labels are its metadata. There is no
+        geometry in them but the wavelength.
+
+    Raises
+    ------
+    DataError
+        If the dataset has no patterns by the convention.
+    """
+    patterns = find_patterns(dataset)
+    axis, n = patterns.axis, patterns.axis.values.size
+    intensity = patterns.intensity.values.reshape(-1, n)
+    labels = {name: values.values.ravel() for name, values in patterns.labels().items()}
+    errors = None
+    if "intensity_errors" in dataset:
+        aligned = dataset["intensity_errors"].broadcast_like(patterns.intensity)
+        aligned = aligned.reindex_like(patterns.intensity).transpose(*patterns.intensity.dims)
+        errors = aligned.values.reshape(-1, n)
+    return [
+        _to_result(
+            axis.values,
+            intensity[i],
+            None if errors is None else errors[i],
+            unit=_UNIT[axis.kind],
+            wavelength=axis.wavelength,
+            metadata={name: values[i].item() for name, values in labels.items()},
+        )
+        for i in range(len(intensity))
+    ]
+
+
+def _results(obj: Any) -> list[Any] | None:
+    """Return the results an object consists of, None where it has none of pyFAI's."""
+    containers = sys.modules.get("pyFAI.containers")
+    if containers is None:
+        return None
+    kinds = (containers.Integrate1dResult, containers.Integrate2dResult)
+    if isinstance(obj, kinds):  # before lists: a result is a tuple itself
+        return [obj]
+    if isinstance(obj, list | tuple) and any(isinstance(item, kinds) for item in obj):
+        return list(obj)
+    return None
+
+
+def _is_cake(result: Any) -> bool:
+    return hasattr(result, "azimuthal")
+
+
+def _unit(result: Any) -> str:
+    return str(result.radial_unit if _is_cake(result) else result.unit)
+
+
+def _dim_and_units(result: Any) -> tuple[str, str]:
+    try:
+        return _DIM_AND_UNITS[_unit(result)]
+    except KeyError:
+        raise DataError(
+            f"pyFAI's unit {_unit(result)!r} is no diffraction axis; integrate with unit='2th_deg' "
+            f"or 'q_A^-1' (understood: {', '.join(_DIM_AND_UNITS)})"
+        ) from None
+
+
+def _check_alike(results: list[Any]) -> None:
+    """Check that all are of the first one's kind, unit and grid."""
+    first = next(r for r in results if hasattr(r, "radial"))
+    for i, other in enumerate(results):
+        if type(other) is not type(first):
+            raise DataError(
+                f"item {i} is a {type(other).__name__} among {type(first).__name__}; give results "
+                "of one kind"
+            )
+        if _unit(other) != _unit(first):
+            raise DataError(
+                f"result {i} is in {_unit(other)!r}, result 0 in {_unit(first)!r}; integrate all "
+                "with the same unit"
+            )
+        axes = ("radial", "azimuthal") if _is_cake(first) else ("radial",)
+        for name in axes:
+            here, there = getattr(other, name), getattr(first, name)
+            if not _same_grid(here, there):
+                raise DataError(
+                    f"result {i} has another {name} grid ({here.size} bins, {here[0]:g} to "
+                    f"{here[-1]:g}) than result 0 ({there.size} bins, {there[0]:g} to "
+                    f"{there[-1]:g}); integrate all with the same number of bins and range"
+                )
+
+
+def _same_grid(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    if one.shape != other.shape:
+        return False
+    step = np.abs(np.diff(other)).min(initial=np.inf)
+    return bool(np.allclose(one, other, rtol=0, atol=1e-3 * step))
+
+
+def _measured(result: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return values if result.count is None else np.where(result.count > 0, values, np.nan)
+
+
+def _labels(results: list[Any], dim: str) -> dict[str, npt.NDArray[Any]]:
+    """Return the metadata that are numbers wherever they are given; NaN where they are not."""
+    metadata = [dict(result.metadata or {}) for result in results]
+    names = dict.fromkeys(name for given in metadata for name in given)
+    return {
+        name: np.array([given.get(name, np.nan) for given in metadata])
+        for name in names
+        if name not in _TAKEN | {dim}
+        and all(_is_number(given[name]) for given in metadata if name in given)
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _wavelength(results: list[Any], sample: tuple[str, ...], dim: str) -> dict[str, Any]:
+    metres = np.array([(r.poni and r.poni.wavelength) or np.nan for r in results])
+    if np.isnan(metres).all():
+        return {}
+    attrs = {"units": "angstrom"}
+    if np.allclose(metres, metres[0], rtol=1e-9, atol=0):
+        return {"wavelength": ((), metres[0] * 1e10, attrs)}
+    # In q or d an energy scan is one set of patterns; in two_theta the core refuses it.
+    return {"wavelength": (sample, metres * 1e10, attrs)} if dim == "two_theta" else {}
+
+
+def _with_metadata(host: Any, result: xr.Dataset) -> Any:
+    """Return a copy of pyFAI's result, its metadata with the results in it."""
+    dim, units = _dim_and_units(host)
+    found = result.drop_dims(dim, errors="ignore")
+    names = [*found.data_vars, *(n for n, c in found.coords.items() if c.dims and n not in c.dims)]
+    attached = copy.copy(host)
+    attached._set_metadata(
+        {
+            **(host.metadata or {}),
+            METADATA: {"axis_units": units, **{str(n): found[n].values.tolist() for n in names}},
+        }
+    )
+    return attached
+
+
+def _to_result(
+    radial: npt.NDArray[Any],
+    intensity: npt.NDArray[Any],
+    errors: npt.NDArray[Any] | None,
+    *,
+    unit: str,
+    wavelength: float | None,
+    metadata: dict[str, float],
+) -> Any:
+    """Return one pattern as pyFAI would from an integration with one pixel a bin."""
+    from pyFAI.containers import ErrorModel, Integrate1dResult
+    from pyFAI.io.ponifile import PoniFile
+    from pyFAI.units import to_unit
+
+    result = Integrate1dResult(radial, intensity, errors)
+    pixels = np.isfinite(intensity).astype(float)
+    result._set_unit(to_unit(unit))
+    result._set_poni(PoniFile({"wavelength": None if wavelength is None else wavelength * 1e-10}))
+    result._set_sum_signal(intensity)
+    result._set_sum_normalization(pixels)
+    result._set_sum_normalization2(pixels)
+    result._set_count(pixels)
+    result._set_error_model(ErrorModel.NO if errors is None else ErrorModel.VARIANCE)
+    if errors is not None:
+        result._set_sum_variance(errors**2)
+        result._set_sem(errors)
+        result._set_std(errors)
+    result._set_has_mask_applied(False)
+    result._set_has_dark_correction(False)
+    result._set_has_flat_correction(False)
+    result._set_has_solidangle_correction(False)
+    result._set_normalization_factor(1.0)
+    result._set_weighted_average(True)
+    result._set_method_called("xrdae")
+    result._set_compute_engine("xrdae")
+    result._set_metadata(metadata)
+    return result

@@ -1,0 +1,103 @@
+"""A data file's content, read once, of a size that a pattern can have."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+from xrdae.errors import FormatError
+
+MOST_BYTES = 512 * 2**20  # a text of 10 million points
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DataFile:
+    """A file to read.
+
+    Attributes
+    ----------
+    path
+        Where it is.
+    content
+        All of it; of an HDF5 file its first bytes.
+    """
+
+    path: Path
+    content: bytes
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> DataFile:
+        """Read a file.
+
+        Raises
+        ------
+        FormatError
+            If it is empty, no regular file (a pipe would hang), or larger than 512 MB.
+        OSError
+            If it is not there or may not be read.
+        """
+        path = Path(path)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FormatError("it is no regular file")
+        if status.st_size == 0:
+            raise FormatError("it is empty")
+        with path.open("rb") as stream:
+            start = stream.read(len(HDF5))
+            if start == HDF5:
+                return cls(path, start)
+            if status.st_size > MOST_BYTES:
+                raise FormatError(
+                    f"it has {status.st_size / 2**20:.0f} MB; patterns in this format have at most "
+                    f"{MOST_BYTES / 2**20:.0f}"
+                )
+            return cls(path, start + stream.read(MOST_BYTES))
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name in lower case, with the dot."""
+        return self.path.suffix.lower()
+
+    @functools.cached_property
+    def text(self) -> str | None:
+        """Its content as text, None where it is none."""
+        content = self.content
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return content.decode("utf-16", errors="replace")
+        if b"\0" in content[:65536]:
+            return None
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return content.decode("latin-1")  # degree signs of older programs
+
+    @functools.cached_property
+    def members(self) -> dict[str, zipfile.ZipInfo]:
+        """Its members by name, where it is a zip archive."""
+        if not self.content.startswith(b"PK\x03\x04"):
+            return {}
+        try:
+            with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+                return {info.filename: info for info in archive.infolist()}
+        except zipfile.BadZipFile as error:
+            raise FormatError(f"it is a damaged zip archive: {error}") from error
+
+    def member(self, name: str) -> bytes:
+        """Unpack a member; what it claims to be in size is not believed."""
+        try:
+            with (
+                zipfile.ZipFile(io.BytesIO(self.content)) as archive,
+                archive.open(self.members[name]) as stream,
+            ):
+                unpacked = stream.read(MOST_BYTES + 1)
+        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+            raise FormatError(f"its member {name!r} cannot be unpacked: {error}") from error
+        if len(unpacked) > MOST_BYTES:
+            raise FormatError(f"its member {name!r} unpacks to more than {MOST_BYTES >> 20} MB")
+        return unpacked

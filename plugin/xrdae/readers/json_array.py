@@ -1,0 +1,46 @@
+"""xarray objects as JSON (`DataArray.to_dict()`), as pdfgetx3-based pipelines keep `.iq` data."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.scan import Scan
+
+SUFFIXES = frozenset({".iq", ".json"})
+_START = re.compile(r'\s*\{\s*"(?:dims|attrs|data|coords|name)"\s*:')
+
+# What pdfgetx3 calls its input: https://www.diffpy.org/doc/pdfgetx/ (`dataformat`).
+_DATAFORMATS = {"QA": ("q", 1.0), "Qnm": ("q", 0.1), "twotheta": ("two_theta", 1.0)}
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a file is a JSON object that begins as xarray's do."""
+    return file.text is not None and _START.match(file.text[:200]) is not None
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the one scan: `data` holds positions and intensities, one row each.
+
+    What the positions are, the `dataformat` of the processing says.
+    """
+    try:
+        content: dict[str, Any] = json.loads(file.text or "")
+        rows = np.asarray(content["data"], dtype=np.float64)
+        form = content["attrs"]["config"]["dataformat"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise FormatError(
+            f"its JSON holds no rows of positions and intensities with a dataformat: {error!r}"
+        ) from error
+    if rows.ndim != 2 or len(rows) < 2:
+        raise FormatError(f"its data have the shape {rows.shape}; (2, point) is read")
+    if form not in _DATAFORMATS:
+        raise FormatError(f"its dataformat {form!r} is none of {', '.join(_DATAFORMATS)}")
+    kind, factor = _DATAFORMATS[form]
+    metadata = {"title": str(content["attrs"].get("Description", ""))}
+    return [Scan(kind, rows[0] * factor, rows[1], metadata=metadata)]

@@ -1,0 +1,359 @@
+"""NeXus: NXdata of any application definition (NXazint1d, NXmonopd, NXxrd, NXxrd_pan ...).
+
+The rules are those of the base class NXdata,
+https://manual.nexusformat.org/classes/base_classes/NXdata.html: `@signal`, `@axes`,
+`<axis>_indices`, `<signal>_errors`, and `@default` from the root down. Data are read when they are
+asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from xrdae.axes import kind_of_name, kind_of_units, length_in_angstrom
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import HDF5, DataFile
+
+SUFFIXES = frozenset({".nxs", ".nx", ".h5", ".hdf5", ".hdf"})
+
+_HC = 12.398419843320026  # keV angstrom
+MOST_GROUPS = 10_000
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a file is HDF5."""
+    return file.content.startswith(HDF5)
+
+
+def read(file: DataFile) -> xr.Dataset:
+    """Return the default plot of a file, or its only NXdata with a diffraction axis."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise FormatError('NeXus files need h5py: pip install "xrdae[formats]"') from error
+    try:
+        with h5py.File(file.path, "r") as root:
+            return to_dataset(find_data(root), path=file.path)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"its HDF5 content cannot be read: {error}") from error
+
+
+def find_data(group: Any) -> Any:
+    """Return the NXdata (an h5py group) that a group is, or leads to.
+
+    Raises
+    ------
+    FormatError
+        If there is none with a diffraction axis, or several and none is the default.
+    """
+    at, seen = group, 0
+    while "default" in at.attrs and seen < 10:
+        following = at.get(_text(at.attrs["default"]))
+        if following is None or not hasattr(following, "attrs"):
+            break
+        at, seen = following, seen + 1
+    if _is_data(at):
+        return at
+    found = [g for g in _groups(at) if _is_data(g)]
+    diffraction = [g for g in found if _diffraction_axis(g) is not None]
+    if len(diffraction) == 1:
+        return diffraction[0]
+    if diffraction:
+        names = ", ".join(g.name for g in diffraction)
+        raise FormatError(f"it has several diffraction patterns and no default: {names}")
+    names = ", ".join(g.name for g in found) or "none"
+    raise FormatError(f"no NXdata has an axis that is two_theta, q or d; NXdata here: {names}")
+
+
+def _groups(group: Any) -> Iterator[Any]:
+    """Yield a group and those within, NXprocess results of xrdae left out."""
+    import h5py
+
+    waiting, seen = [group], 0
+    while waiting and seen < MOST_GROUPS:
+        at = waiting.pop(0)
+        seen += 1
+        yield at
+        for name in at:
+            # Other links are not followed: they may lead in a circle or nowhere.
+            if isinstance(at.get(name, getlink=True), h5py.HardLink):
+                child = at[name]
+                if isinstance(child, h5py.Group) and not _is_ours(child):
+                    waiting.append(child)
+
+
+def _is_ours(group: Any) -> bool:
+    program = group.get("program")
+    return program is not None and _text(np.asarray(program[()]).item()) == "xrdae"
+
+
+def _is_data(group: Any) -> bool:
+    return _text(group.attrs.get("NX_class", "")) == "NXdata" and _signal(group) is not None
+
+
+def _signal(group: Any) -> str | None:
+    """Return the name of the signal: `@signal`, or the field that says signal=1 (before 2014)."""
+    name = group.attrs.get("signal")
+    if name is not None:
+        return _text(name) if _text(name) in group else None
+    for name, field in group.items():
+        if str(_text(field.attrs.get("signal", ""))) == "1":
+            return str(name)
+    return None
+
+
+def _axes(group: Any) -> list[str]:
+    """Return the names of the axes, a dot where a dimension has none."""
+    signal = group[_signal(group)]
+    axes = group.attrs.get("axes", signal.attrs.get("axes"))
+    if axes is None:
+        names = []
+    elif isinstance(axes, str | bytes):
+        plain = _text(axes).strip("[] ")
+        names = [name.strip() for name in plain.replace(":", ",").split(",")]
+    else:
+        names = [_text(name) for name in np.atleast_1d(axes)]
+    return (names + ["."] * signal.ndim)[: signal.ndim]
+
+
+def _diffraction_axis(group: Any) -> str | None:
+    for name in _axes(group):
+        if name in group and kind_of_units(_units(group[name])):
+            return name
+    return None
+
+
+def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
+    """Return an NXdata group as a Dataset by the convention.
+
+    Parameters
+    ----------
+    group
+        An h5py group.
+    path
+        The file, which is then opened anew whenever data are asked for; None: they are read
+        through the group, whose file has to stay open.
+
+    Raises
+    ------
+    FormatError
+        If it breaks the rules of NXdata.
+    """
+    signal = _signal(group)
+    if signal is None:
+        raise FormatError(f"{group.name} has no signal")
+    field = group[signal]
+    if field.ndim == 0 or field.dtype.kind not in "iufb":
+        raise FormatError(f"{field.name} holds no patterns: {field.dtype} {field.shape}")
+    axes = _axes(group)
+    dims = _dims(group, axes)
+    taken: dict[str, Any] = {}
+    for name, axis in zip(dims, axes, strict=True):
+        if axis != ".":
+            taken[name] = _axis_variable(group, axis, name, field.shape[dims.index(name)])
+    errors = next((e for e in _error_names(group, signal) if e in group), None)
+    for name in group:
+        if name in (signal, errors, *axes) or not hasattr(group.get(name), "dtype"):
+            continue  # a link that leads nowhere, or a group
+        label = _label(group, name, dims, field.shape)
+        if label is not None:
+            taken.setdefault(name, label)
+    attrs = {
+        "units": _units(field) or "1",
+        "long_name": _text(field.attrs.get("long_name", signal)),
+    }
+    variables = {"intensity": (dims, _lazy(field, path), attrs)}
+    if errors is not None and group[errors].shape == field.shape:
+        variables["intensity_errors"] = (
+            dims,
+            _lazy(group[errors], path),
+            {"units": attrs["units"]},
+        )
+    empty = _empty(group, field.shape[-1])
+    if empty is not None:
+        variables["mask"] = (dims[-1], empty, {"long_name": "no pixel falls here"})
+    wavelength = _wavelength(group)
+    if wavelength is not None:
+        taken["wavelength"] = ((), wavelength, {"units": "angstrom"})
+    return xr.Dataset(variables, taken, _said(group))
+
+
+def _dims(group: Any, axes: list[str]) -> list[str]:
+    """Return names of dimensions: the kind of the diffraction axis, and the others' own."""
+    dims = []
+    for i, axis in enumerate(axes):
+        name = "pattern" if axis == "." else axis
+        if axis in group:
+            found = kind_of_units(_units(group[axis]))
+            if found and (kind_of_name(axis) or i == len(axes) - 1):
+                name = found[0]
+        dims.append(name if name not in dims else f"{name}_{i}")
+    return dims
+
+
+def _axis_variable(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...]:
+    if axis not in group:
+        raise FormatError(f"{group.name} names the axis {axis!r}, which it does not hold")
+    field = group[axis]
+    values = np.asarray(field[()])
+    if values.ndim != 1:
+        raise FormatError(
+            f"{field.name} has the shape {values.shape}: patterns with an axis each are not read"
+        )
+    if values.size == size + 1:  # edges of a histogram
+        values = (values[1:] + values[:-1]) / 2
+    if values.size != size:
+        raise FormatError(f"{field.name} has {values.size} values along a dimension of {size}")
+    if values.dtype.kind in "SO":
+        values = np.array([_text(value) for value in values])
+    attrs = {"units": _units(field)} if _units(field) else {}
+    return dim, values, attrs
+
+
+def _error_names(group: Any, signal: str) -> list[str]:
+    stated = group[signal].attrs.get("uncertainties")
+    return [*([_text(stated)] if stated is not None else []), f"{signal}_errors", "errors",
+            f"{signal}_error"]  # fmt: skip
+
+
+def _label(
+    group: Any, name: str, dims: list[str], shape: tuple[int, ...]
+) -> tuple[Any, ...] | None:
+    """Return a field along one of the dimensions, or a single value, as a coordinate."""
+    field = group[name]
+    if field.dtype.kind not in "iufSO" or field.ndim > 1:
+        return None
+    single = field.ndim == 0 or (field.size == 1 and 1 not in shape)
+    indices = group.attrs.get(f"{name}_indices")
+    if indices is not None and np.size(indices) == 1:
+        at = [int(np.asarray(indices).item())]
+    else:
+        at = [i for i, size in enumerate(shape) if size == field.size]
+    fits = len(at) == 1 and 0 <= at[0] < len(shape) and shape[at[0]] == field.size
+    if not (single or fits):
+        return None
+    values = np.asarray(field[()])
+    if values.dtype.kind in "SO":
+        values = np.array([_text(value) for value in values.flat]).reshape(values.shape)
+    attrs = {"units": _units(field)} if _units(field) else {}
+    return ((), values.reshape(()), attrs) if single else (dims[at[0]], values, attrs)
+
+
+def _empty(group: Any, size: int) -> Any:
+    """Return where no pixel fell `(point,)`, by the counts of NXazint1d and of pyFAI's NXmonopd."""
+    for at, name in ((group, "norm"), (group.parent, "normalization/pixels")):
+        pixels = at.get(name)
+        if getattr(pixels, "shape", None) == (size,) and pixels.dtype.kind in "iuf":
+            empty = np.asarray(pixels[()]) == 0
+            return empty if empty.any() else None
+    return None
+
+
+def _said(group: Any) -> dict[str, str]:
+    """Return the entry's title and the application definition."""
+    said: dict[str, str] = {}
+    at = group
+    while at.name != "/":
+        for name in ("title", "definition"):
+            field = at.get(name)
+            if field is not None and getattr(field, "shape", None) in ((), (1,)):
+                text = _text(np.asarray(field[()]).item())
+                if text:
+                    said.setdefault(name, text)
+        at = at.parent
+    return said
+
+
+def _wavelength(group: Any) -> float | None:
+    """Return the one wavelength [angstrom] that the entry states; of a tube that of K-alpha 1."""
+    entry = group
+    while entry.name != "/" and _text(entry.attrs.get("NX_class", "")) != "NXentry":
+        entry = entry.parent
+    found: dict[str, set[float]] = {"wavelength": set(), "k_alpha_one": set(), "energy": set()}
+    for at in _groups(entry):
+        for name in (
+            "wavelength",
+            "incident_wavelength",
+            "k_alpha_one",
+            "energy",
+            "incident_energy",
+        ):
+            value = _number(at, name)
+            if value is None:
+                continue
+            number, units = value
+            if "energy" in name:
+                if units in ("keV", "eV") and number > 0:
+                    found["energy"].add(_HC / (number / (1e3 if units == "eV" else 1)))
+            else:
+                length = length_in_angstrom(number, units or "angstrom")
+                if length is not None and np.isfinite(length) and length > 0:
+                    found["k_alpha_one" if "alpha" in name else "wavelength"].add(round(length, 9))
+    for values in found.values():
+        if len(values) == 1:
+            return values.pop()
+        if values:
+            return None  # which of them is meant, nobody says
+    return None
+
+
+def _number(group: Any, name: str) -> tuple[float, str] | None:
+    field = group.get(name)
+    if field is None or getattr(field, "size", 0) != 1 or field.dtype.kind not in "iuf":
+        return None
+    return float(np.asarray(field[()]).item()), _units(field)
+
+
+def _units(field: Any) -> str:
+    """Return the units of a field; pyFAI's HDF5Writer says `unit`, in LaTeX."""
+    units = field.attrs.get("units", field.attrs.get("unit", ""))
+    return re.sub(r"[{}\\]|\$", "", _text(units).replace(r"\AA", "angstrom")).strip()
+
+
+def _text(value: Any) -> str:
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _lazy(field: Any, path: Path | None) -> Any:
+    return indexing.LazilyIndexedArray(FieldArray(field, path))
+
+
+class FieldArray(BackendArray):
+    """A field of an HDF5 file; xarray reads of it what is asked for.
+
+    Attributes
+    ----------
+    shape, dtype
+        Of the field.
+    """
+
+    def __init__(self, field: Any, path: Path | None) -> None:
+        self.shape: tuple[int, ...] = field.shape
+        self.dtype: np.dtype[Any] = field.dtype
+        self._path, self._name = path, field.name
+        self._field = field if path is None else None
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the part of the field that an xarray indexer names."""
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._get
+        )
+
+    def _get(self, key: tuple[Any, ...]) -> Any:
+        import h5py
+
+        if self._field is not None:
+            return self._field[key]
+        with h5py.File(self._path, "r") as file:
+            return file[self._name][key]
