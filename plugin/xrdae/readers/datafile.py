@@ -8,11 +8,13 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
 from xrdae.errors import FormatError
 
 MOST_BYTES = 512 * 2**20  # a text of 10 million points
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -78,25 +80,28 @@ class DataFile:
             return content.decode("latin-1")  # degree signs of older programs
 
     @functools.cached_property
+    def _archive(self) -> zipfile.ZipFile | None:
+        if not self.content.startswith(b"PK\x03\x04"):
+            return None
+        try:
+            return zipfile.ZipFile(io.BytesIO(self.content))
+        except _DAMAGED as error:
+            raise FormatError(f"it is a damaged zip archive: {error}") from error
+
+    @functools.cached_property
     def members(self) -> dict[str, zipfile.ZipInfo]:
         """Its members by name, where it is a zip archive."""
-        if not self.content.startswith(b"PK\x03\x04"):
-            return {}
-        try:
-            with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
-                return {info.filename: info for info in archive.infolist()}
-        except zipfile.BadZipFile as error:
-            raise FormatError(f"it is a damaged zip archive: {error}") from error
+        infos = self._archive.infolist() if self._archive else []
+        return {info.filename: info for info in infos}
 
     def member(self, name: str) -> bytes:
         """Unpack a member; what it claims to be in size is not believed."""
+        if self._archive is None:
+            raise FormatError("it is no zip archive")
         try:
-            with (
-                zipfile.ZipFile(io.BytesIO(self.content)) as archive,
-                archive.open(self.members[name]) as stream,
-            ):
+            with self._archive.open(self.members[name]) as stream:
                 unpacked = stream.read(MOST_BYTES + 1)
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise FormatError(f"its member {name!r} cannot be unpacked: {error}") from error
         if len(unpacked) > MOST_BYTES:
             raise FormatError(f"its member {name!r} unpacks to more than {MOST_BYTES >> 20} MB")

@@ -1,0 +1,182 @@
+"""Bruker BRML: a zip archive of XML, one `RawData` member a scan."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.xml import Float, number, parse, parse_numbers, text_of
+from xrdae.scan import Scan
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+SUFFIXES = frozenset({".brml"})
+_RAW_DATA = re.compile(
+    r"(?P<folder>Experiment(?P<experiment>\d{1,9}))/RawData(?P<raw>\d{1,9})\.xml"
+)
+_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a zip archive has members as DIFFRAC.MEASUREMENT writes them."""
+    return any(_RAW_DATA.fullmatch(name) for name in file.members)
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the scans over 2theta, in the order of their numbers.
+
+    Columns are found by their declaration (`DataViews`). Intensities are counts, stored multiplied
+    by the absorption factor already. The file states no uncertainty. Scans over other axes beside
+    one over 2theta are left out.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged, holds detector frames, or no scan over 2theta.
+    """
+    found = [match for name in file.members if (match := _RAW_DATA.fullmatch(name))]
+    found.sort(key=lambda match: (int(match["experiment"]), int(match["raw"])))
+    containers: dict[str, dict[str, float | str]] = {}
+    scans, other = [], set()
+    for match in found:
+        folder = match["folder"]
+        if folder not in containers:
+            containers[folder] = _container(file, f"{folder}/DataContainer.xml")
+        root = parse(file.member(match[0]))
+        routes = root.findall("DataRoutes/DataRoute")
+        measured = [route for route in routes if route.get("RouteFlag") == "Measured"]
+        for route in (measured or routes)[:1]:
+            scan = _scan(route, {**containers[folder], **_header(root, route)})
+            if scan is None:
+                information = route.find("ScanInformation")
+                other.add("" if information is None else information.get("ScanName", ""))
+            else:
+                scans.append(scan)
+    if not scans:
+        raise FormatError(
+            f"it holds no scan over 2theta, only: {', '.join(sorted(other)) or 'nothing measured'}"
+        )
+    return scans
+
+
+def _scan(route: Element, header: dict[str, float | str]) -> Scan | None:
+    """Return the pattern of a route, None where it is none (other axes, nothing measured)."""
+    rows = parse_numbers([(d.text or "").split(",") for d in route.iterfind("Datum")], "data")
+    recorded = [v for v in route.iterfind("DataViews/RawDataView") if _is(v, "Recorded")]
+    counters = [v for v in recorded if _unit(v) == "Counts"] or recorded[:1]
+    if rows.ndim != 2 or not counters:
+        return None
+    counts = _columns(rows, counters[0])
+    if counts.shape[1] == 1:
+        two_theta, intensity = _two_theta(route, rows), counts[:, 0]
+    elif len(counts) == 1:
+        two_theta, intensity = _channels(route, counts.shape[1]), counts[0]
+    else:
+        raise FormatError(
+            f"each of its {len(rows)} steps is a detector frame of {counts.shape[1]} channels; "
+            "integrate them, for example in DIFFRAC.EVA, and export .xy"
+        )
+    if two_theta is None:
+        return None
+    blank = number(text_of(counters[0], "Recording/BlankingValue"))
+    intensity = np.where(intensity == blank, np.nan, intensity)
+    said = {**header, **_recorded_header(route, rows, recorded)}
+    return Scan("two_theta", two_theta, intensity, units="counts", metadata=said)
+
+
+def _is(view: Element, kind: str) -> bool:
+    return view.get(_TYPE, "") == f"{kind}RawDataView"
+
+
+def _unit(view: Element) -> str:
+    unit = view.find("Recording/Unit")
+    return "" if unit is None else unit.get("Base", "")
+
+
+def _columns(rows: Float, view: Element) -> Float:
+    """Return the columns of a view, `(point, column)`, at least one."""
+    start, length = number(view.get("Start")), number(view.get("Length"))
+    if start is None or length is None or not 0 <= start < start + length <= rows.shape[1]:
+        raise FormatError(
+            f"its columns {start} to {start} + {length} are declared, it has {rows.shape[1]}"
+        )
+    return rows[:, int(start) : int(start) + int(length)]
+
+
+def _two_theta(route: Element, rows: Float) -> Float | None:
+    for view in route.iterfind("DataViews/RawDataView"):
+        names = [d.get("AxisId") or d.get("FieldName") for d in view.iter("FieldDefinitions")]
+        if _is(view, "Varying") and "TwoTheta" in names:
+            columns = _columns(rows, view)
+            if len(names) > columns.shape[1]:
+                raise FormatError(f"it names {len(names)} axes in {columns.shape[1]} columns")
+            return columns[:, names.index("TwoTheta")]
+    return None
+
+
+def _channels(route: Element, n: int) -> Float | None:
+    """Return the positions of the n channels of a detector that stood still."""
+    for axis in route.iterfind("ScanInformation/*/*[@AxisId='TwoTheta']"):
+        words = ("Start", "Stop", "Increment", "Reference")
+        start, stop, step, reference = (number(text_of(axis, word)) for word in words)
+        if start is None or stop is None or not step:
+            continue
+        if abs(abs((stop - start) / step) - (n - 0.5)) < 1:  # channels counted, or their borders
+            step = abs(step) if stop > start else -abs(step)
+            return start + (reference or 0.0) + step * np.arange(n, dtype=np.float64)
+    return None
+
+
+def _container(file: DataFile, name: str) -> dict[str, float | str]:
+    if name not in file.members:
+        return {}
+    root = parse(file.member(name))
+    measurement = root.find("MeasurementInfo")
+    return stated(
+        sample="" if measurement is None else measurement.get("SampleName", ""),
+        instrument=text_of(root, ".//InstrumentName"),
+    )
+
+
+def _header(root: Element, route: Element) -> dict[str, float | str]:
+    def value(path: str) -> float | None:
+        element = root.find(f"FixedInformation//{path}")
+        return None if element is None else number(element.get("Value"))
+
+    drives = root.iterfind("FixedInformation/Drives/InfoData")
+    fixed = {drive.get("AxisId", "").lower(): drive.find("Position") for drive in drives}
+    still = {name: number(p.get("Value")) for name, p in fixed.items() if p is not None}
+    information = route.find("ScanInformation")
+    return stated(
+        wavelength=value("WaveLengthAlpha1"),
+        k_alpha_2=value("WaveLengthAlpha2"),
+        k_alpha_ratio=value("WaveLengthRatio"),
+        anode=text_of(root, "FixedInformation//TubeMaterial"),
+        voltage=value("Generator/Voltage"),
+        current=value("Generator/Current"),
+        time=text_of(root, "TimeStampStarted"),
+        counting_time=number(text_of(information, "TimePerStepEffective")),
+        omega=still.get("theta"),
+        **{name: still.get(name) for name in ("chi", "phi", "x", "y", "z")},
+    )
+
+
+def _recorded_header(
+    route: Element, rows: Float, recorded: list[Element]
+) -> dict[str, float | str]:
+    """Return the time of a step [s] and the mean temperature [K], recorded with every step."""
+    time = temperature = None
+    for view in route.iterfind("DataViews/RawDataView"):
+        if view.get("LogicName") == "MeasuredTime":
+            time = float(np.median(_columns(rows, view)))
+    for view in recorded:
+        zero = {"kelvin": 0.0, "celsius": 273.15, "degreecelsius": 273.15}.get(_unit(view).lower())
+        if zero is not None and temperature is None:
+            temperature = float(_columns(rows, view).mean()) + zero
+    return stated(counting_time=time, temperature=temperature)

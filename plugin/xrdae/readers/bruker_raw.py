@@ -1,0 +1,287 @@
+"""Siemens and Bruker RAW, versions 1, 2, 3 ("RAW1.01") and 4 ("RAW4.00").
+
+Layouts: DIFFRAC-AT manual, appendix B (1, 2); DIFFRAC plus XCH manual (2002), appendix A (3), both
+as xylib (https://github.com/wojdyr/xylib) and reductus (https://github.com/reductus/reductus) give
+them; version 4 is not published: xylib's findings, checked against files.
+"""
+
+from __future__ import annotations
+
+import datetime
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.scan import Float, Metadata, Scan
+
+SUFFIXES = frozenset({".raw"})
+
+# Version 3: coupled, unlocked coupled, detector scan, high-resolution coupled, PSD fixed and fast.
+_OVER_TWO_THETA_3 = frozenset({0, 1, 2, 20, 129, 130})
+_DETECTOR_SCAN_3 = 2
+_LONGEST_RECORD = 1024  # bytes of a point; known are 4 to 100
+_OVER_TWO_THETA_4 = frozenset({"locked coupled", "unlocked coupled", "detector scan"})
+_RANGE_MARKERS_4 = frozenset({0, 160})
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether the first bytes are those of one of the versions."""
+    return any(file.content.startswith(magic) for magic in _READERS) and file.text is None
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the ranges over 2theta, in the order of the file.
+
+    Intensities are counts. The file states no uncertainty. Ranges over other axes beside one over
+    2theta, and empty ones, are left out. Of a strip detector the counting time is that of all its
+    channels together; where version 4 keeps the temperature is not known.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged or holds no range over 2theta.
+    """
+    reader = next(r for magic, r in _READERS.items() if file.content.startswith(magic))
+    scans = [scan for scan in reader(file.content) if scan is not None]
+    if not scans:
+        raise FormatError("it holds no range over 2theta with intensities")
+    return scans
+
+
+def _unpack(content: bytes, form: str, at: int) -> Any:
+    try:
+        values = struct.unpack_from("<" + form, content, at)
+    except struct.error as error:
+        raise FormatError(f"it ends after {len(content)} bytes, within a header") from error
+    return values if len(values) > 1 else values[0]
+
+
+def _text(content: bytes, at: int, n: int) -> str:
+    return content[at : at + n].partition(b"\0")[0].decode("latin-1").strip()
+
+
+def _time(date: str, *forms: str) -> str:
+    """Return a time as ISO 8601, empty where it is none."""
+    for form in forms:
+        try:
+            return datetime.datetime.strptime(date, form).isoformat()
+        except ValueError:
+            continue
+    return ""
+
+
+def _records(content: bytes, at: int, n: int, dtype: Any) -> Any:
+    end = at + n * np.dtype(dtype).itemsize
+    if end > len(content):
+        raise FormatError(f"it ends after {len(content)} bytes; {n} points end after {end}")
+    return np.frombuffer(content, dtype, n, at)
+
+
+def _steps(start: float, step: float, n: int) -> Float:
+    if not (abs(start) <= 360 and 0 < abs(step) <= 360):  # true for NaN
+        raise FormatError(f"a range starts at {start:.6g} in steps of {step:.6g} degree")
+    return start + step * np.arange(n)
+
+
+def _scan(two_theta: Float, counts: Float, metadata: Metadata) -> Scan:
+    with np.errstate(invalid="ignore"):  # damaged floats
+        intensity = counts.astype(np.float64)
+    return Scan("two_theta", two_theta, intensity, units="counts", metadata=metadata)
+
+
+def _read_1(content: bytes) -> Iterator[Scan | None]:
+    at, more = 4, 1
+    while more:
+        if content[at : at + 4] == b"RAW ":  # early programs did not repeat it
+            at += 4
+        n, time, step = _unpack(content, "Iff", at)
+        start = _unpack(content, "f", at + 20)
+        alpha_1, alpha_2 = _unpack(content, "ff", at + 68)
+        more = _unpack(content, "I", at + 148)
+        metadata = stated(
+            wavelength=alpha_1,
+            k_alpha_2=alpha_2,
+            counting_time=time,
+            sample=_text(content, at + 36, 32),
+        )
+        counts = _records(content, at + 152, n, "<f4")
+        yield _scan(_steps(start, step, n), counts, metadata) if n else None
+        at += 152 + 4 * n
+
+
+def _read_2(content: bytes) -> Iterator[Scan | None]:
+    alpha_1, alpha_2, ratio = _unpack(content, "3f", 190)
+    date = _text(content, 168, 20).replace(" ", "")
+    header = stated(
+        wavelength=alpha_1,
+        k_alpha_2=alpha_2,
+        k_alpha_ratio=ratio,
+        anode=_text(content, 188, 2),
+        sample=_text(content, 8, 32),
+        time=_time(date, "%d-%m-%Y%H:%M", "%d-%m-%Y%H:%M:%S"),
+    )
+    at = 256
+    for _ in range(_unpack(content, "H", 4)):
+        length, n = _unpack(content, "HH", at)
+        if length < 48:
+            raise FormatError(f"a range header has {length} bytes; they have at least 48")
+        time, step, start = _unpack(content, "3f", at + 8)
+        kelvin = _unpack(content, "H", at + 46)
+        said = stated(counting_time=time, temperature=kelvin if kelvin < 0xFFFF else None)
+        counts = _records(content, at + length, n, "<f4")
+        yield _scan(_steps(start, step, n), counts, {**header, **said}) if n else None
+        at += length + 4 * n
+
+
+def _read_3(content: bytes) -> Iterator[Scan | None]:
+    alpha_1, alpha_2, _, ratio = _unpack(content, "4d", 624)
+    date = f"{_text(content, 16, 10)} {_text(content, 26, 10)}"
+    header = stated(
+        wavelength=alpha_1,
+        k_alpha_2=alpha_2,
+        k_alpha_ratio=ratio,
+        anode=_text(content, 608, 4),
+        sample=_text(content, 326, 60),
+        time=_time(date, "%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S"),
+    )
+    at = 712
+    for _ in range(_unpack(content, "I", 12)):
+        length, n = _unpack(content, "II", at)
+        record, extra = _unpack(content, "II", at + 252)
+        if length < 260 or not 4 <= record <= _LONGEST_RECORD:
+            raise FormatError(
+                f"a range header of {length} bytes states {record} bytes a point; they have at "
+                f"least 260, and 4 to {_LONGEST_RECORD}"
+            )
+        first = at + length + extra
+        yield _range_3(content, at, first, header)
+        at = first + n * record
+
+
+def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | None:
+    n = _unpack(content, "I", at + 4)
+    theta, start, chi, phi, x, y, z = _unpack(content, "7d", at + 8)
+    step, _, time, scan_type = _unpack(content, "ddfI", at + 176)
+    voltage, current = _unpack(content, "II", at + 224)
+    varying, record = _unpack(content, "II", at + 248)
+    measured = bool(varying & 1) and record >= 12  # each intensity is followed by its 2theta
+    fields = {"counts": ("<f4", 0)} | ({"two_theta": ("<f8", 4)} if measured else {})
+    dtype = {
+        "names": list(fields),
+        "formats": [form for form, _ in fields.values()],
+        "offsets": [offset for _, offset in fields.values()],
+        "itemsize": record,
+    }
+    points = _records(content, first, n, np.dtype(dtype))  # type: ignore[call-overload]
+    if scan_type not in _OVER_TWO_THETA_3 or not n:
+        return None
+    said = stated(
+        counting_time=time,
+        temperature=_unpack(content, "f", at + 212),
+        voltage=voltage,
+        current=current,
+        omega=theta if scan_type == _DETECTOR_SCAN_3 else None,
+        chi=chi,
+        phi=phi,
+        x=x,
+        y=y,
+        z=z,
+    )
+    two_theta = points["two_theta"].copy() if measured else _steps(start, step, n)
+    return _scan(two_theta, points["counts"], {**header, **said})
+
+
+def _read_4(content: bytes) -> Iterator[Scan | None]:
+    date = f"{_text(content, 12, 12)} {_text(content, 24, 10)}"
+    header = stated(time=_time(date, "%m/%d/%Y %H:%M:%S", "%m/%d/%y %H:%M:%S"))
+    at = 61
+    end = len(content.rstrip(b"\0"))  # some programs pad the file
+    while at < end:
+        if _unpack(content, "I", at) in _RANGE_MARKERS_4:
+            at, scan = _range_4(content, at, header)
+            yield scan
+        else:
+            length = _segment(content, at)
+            header |= _source_4(content, at, length)
+            at += length
+
+
+def _segment(content: bytes, at: int) -> int:
+    """Return the length of a segment: kind, length, and what depends on the kind."""
+    length = int(_unpack(content, "II", at)[1])
+    if length < 8 or at + length > len(content):
+        raise FormatError(f"at byte {at} is a segment of {length} bytes, of {len(content)} in all")
+    return length
+
+
+def _source_4(content: bytes, at: int, length: int) -> dict[str, float | str]:
+    kind = _unpack(content, "I", at)
+    if kind == 10 and _text(content, at + 12, 24).upper() == "SAMPLEID":
+        return stated(sample=_text(content, at + 36, length - 36))
+    if kind == 30 and length >= 120:
+        alpha_1, alpha_2, _, ratio = _unpack(content, "4d", at + 80)
+        return stated(
+            wavelength=alpha_1,
+            k_alpha_2=alpha_2,
+            k_alpha_ratio=ratio,
+            anode=_text(content, at + 116, 4),
+        )
+    return {}
+
+
+def _range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | None]:
+    """Return where a range ends and its pattern, None where it is none."""
+    start, step, n, time = _unpack(content, "ddIf", at + 72)
+    voltage, current, _, used = _unpack(content, "fffd", at + 100)
+    record, length = _unpack(content, "II", at + 136)
+    first = at + 160 + length
+    if first > len(content) or not 4 <= record <= _LONGEST_RECORD:
+        raise FormatError(f"a range states {length} bytes of drives and {record} bytes a point")
+    # After the intensity comes what is not known (4 bytes in files of DIFFRAC.EVA).
+    points = _records(content, first, n, np.dtype([("counts", "<f4"), ("", f"V{record - 4}")]))
+    end = first + n * record
+    drives = list(_drives_4(content, at + 160, first))
+    scan_type = _text(content, at + 32, 24).lower()
+    if not n or not _is_over_two_theta_4(scan_type, start, drives):
+        return end, None
+    still = {
+        name.lower().removesuffix("-drive"): value for name, moves, value in drives if not moves
+    }
+    said = stated(
+        wavelength=used,
+        counting_time=time,
+        voltage=voltage,
+        current=current,
+        omega=still.get("theta") if scan_type == "detector scan" else None,
+        **{name: still.get(name) for name in ("chi", "phi", "x", "y", "z")},
+    )
+    return end, _scan(_steps(start, step, n), points["counts"], {**said, **header})
+
+
+def _drives_4(content: bytes, at: int, end: int) -> Iterator[tuple[str, bool, float]]:
+    """Return name, whether it moves, and start of each drive of a range."""
+    while at < end:
+        length = _segment(content, at)
+        if _unpack(content, "I", at) == 50 and length >= 64:
+            moves, start = _unpack(content, "I", at + 8), _unpack(content, "d", at + 56)
+            yield _text(content, at + 12, 24), bool(moves), start
+        at += length
+
+
+def _is_over_two_theta_4(
+    scan_type: str, start: float, drives: list[tuple[str, bool, float]]
+) -> bool:
+    """Tell whether the range's steps are those of the drive 2Theta: it starts where they start."""
+    two_theta = [(moves, value) for name, moves, value in drives if name.lower() == "2theta"]
+    known = scan_type in _OVER_TWO_THETA_4
+    return (known and not two_theta) or any(
+        (known or moves) and abs(value - start) < 1e-3 for moves, value in two_theta
+    )
+
+
+_READERS = {b"RAW1.01": _read_3, b"RAW4.00": _read_4, b"RAW2": _read_2, b"RAW ": _read_1}

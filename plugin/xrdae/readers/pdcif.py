@@ -1,0 +1,221 @@
+"""Powder patterns in CIF: pdCIF in its old (DDL1) and new (DDLm) spelling.
+
+Items: https://www.iucr.org/resources/cif/dictionaries/cif_pd
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.scan import Scan
+
+if TYPE_CHECKING:
+    import gemmi
+
+Float = npt.NDArray[np.float64]
+Columns = dict[str, list[str]]
+
+SUFFIXES = frozenset({".cif", ".pdcif", ".rtv"})
+
+# Processed before measured: corrected for the zero of the instrument, its efficiency and so on.
+_POSITIONS = (
+    ("two_theta", "_pd_proc_2theta_corrected"),
+    ("two_theta", "_pd_proc_2theta_range"),
+    ("two_theta", "_pd_meas_2theta_corrected"),
+    ("two_theta", "_pd_meas_2theta_scan"),
+    ("two_theta", "_pd_meas_2theta_range"),
+    ("d", "_pd_proc_d_spacing"),
+    ("q", "_pd_proc_recip_len_q"),
+)
+_INTENSITIES = {
+    "_pd_proc_intensity_total": "1",
+    "_pd_meas_counts_total": "counts",
+    "_pd_meas_intensity_total": "1",
+    "_pd_proc_intensity_net": "1",
+    "_pd_proc_intensity_norm": "1",
+}
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+)))(?:\((\d+)\))?(?:[eE]([+-]?\d{1,3}))?")
+_SAME_LINE = 0.02  # K-alpha 1 and 2 differ by less, relative; other lines of a tube by more
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether the first line that is no comment begins a data block, and items follow."""
+    text = file.text or ""
+    for line in text[: 2**20].splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            return (
+                line.lower().startswith("data_")
+                and re.search(r"^[ \t]*_\w", text, re.M) is not None
+            )
+    return False
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the measured pattern of each data block that has one, in the order of the file.
+
+    Uncertainties are those in parentheses, 5540(160), or of the item ending in `_su`; weights of a
+    least-squares fit are not taken for them. Values `?` and `.` are NaN.
+
+    Raises
+    ------
+    FormatError
+        If it is no CIF, or holds no pattern over 2theta, d or Q.
+    """
+    try:
+        from gemmi import cif
+    except ModuleNotFoundError as error:
+        raise FormatError('CIF needs gemmi: pip install "xrdae[formats]"') from error
+    try:
+        blocks = [(block.name, _columns(block)) for block in cif.read_string(file.text or "")]
+    except (ValueError, RuntimeError, IndexError) as error:
+        raise FormatError(f"it is no CIF: {error}") from error
+    scans = [scan for name, columns in blocks if (scan := _scan(name, columns, blocks))]
+    if scans:
+        return scans
+    if any("_atom_site_fract_x" in columns for _, columns in blocks):
+        raise FormatError(
+            "it holds a crystal structure, no measured pattern (for simulated ones see "
+            "xrdae.simulate.cif_patterns)"
+        )
+    raise FormatError("it holds no measured powder pattern (_pd_meas_ or _pd_proc_ intensities)")
+
+
+def _columns(block: gemmi.cif.Block) -> Columns:
+    """Return the values of all items, by their name in the old spelling."""
+    found: Columns = {}
+    for item in block:
+        if item.loop is not None:
+            width = item.loop.width()
+            for i, tag in enumerate(item.loop.tags):
+                found[_plain(tag)] = item.loop.values[i::width]
+        elif item.pair is not None:
+            found[_plain(item.pair[0])] = [item.pair[1]]
+    return found
+
+
+def _plain(tag: str) -> str:
+    return tag.lower().replace(".", "_")
+
+
+def _scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -> Scan | None:
+    for tag, units in _INTENSITIES.items():
+        intensity, errors = _values(columns.get(tag, []))
+        if intensity.size < 2 or not np.isfinite(intensity).any():
+            continue
+        stated_errors, _ = _values(columns.get(f"{tag}_su", []))
+        if stated_errors.size == intensity.size:
+            errors = stated_errors
+        kind, positions = _positions(columns, intensity.size)
+        kept = np.isfinite(positions)  # "." for points left out
+        return Scan(
+            kind,
+            positions[kept],
+            intensity[kept],
+            errors[kept] if np.isfinite(errors).any() else None,
+            units,
+            _header(name, columns, blocks),
+        )
+    return None
+
+
+def _values(texts: list[str]) -> tuple[Float, Float]:
+    """Return numbers and their standard uncertainties, NaN where there are none."""
+    values, errors = np.full((2, len(texts)), np.nan)
+    for i, text in enumerate(texts):
+        match = _NUMBER.fullmatch(text)
+        if match:
+            mantissa, decimals, only, error, exponent = match.groups()
+            values[i] = float(f"{mantissa}e{exponent or 0}")
+            if error:
+                errors[i] = float(f"{error}e{int(exponent or 0) - len(decimals or only or '')}")
+    return values, errors
+
+
+def _positions(columns: Columns, n: int) -> tuple[str, Float]:
+    ranges = []
+    for kind, tag in _POSITIONS:
+        if tag.endswith("_range"):
+            low, high, step = (_number(columns, f"{tag}_{end}") for end in ("min", "max", "inc"))
+            if low is None or high is None:
+                continue
+            # Steps are often rounded; the ends and the number of points are better.
+            if step is None or abs((high - low) / (n - 1) - step) < 0.01 * abs(step):
+                return kind, np.linspace(low, high, n)
+            ranges.append(f"{low:g} to {high:g} in steps of {step:g}")
+        else:
+            values, _ = _values(columns.get(tag, []))
+            if values.size == n and np.isfinite(values).sum() > 1:
+                return kind, values
+    if ranges:
+        raise FormatError(f"it has {n} intensities for 2theta from {ranges[0]} degree")
+    if "_pd_meas_time_of_flight" in columns:
+        raise FormatError(
+            "its pattern is over time of flight only; export it over d (_pd_proc_d_spacing) or Q"
+        )
+    raise FormatError(f"it has {n} intensities but no positions of them in 2theta, d or Q")
+
+
+def _number(columns: Columns, *tags: str) -> float | None:
+    for tag in tags:
+        values, _ = _values(columns.get(tag, [])[:1])
+        if values.size and np.isfinite(values[0]):
+            return float(values[0])
+    return None
+
+
+def _text(columns: Columns, *tags: str) -> str:
+    from gemmi import cif
+
+    for tag in tags:
+        text = " ".join(cif.as_string(columns.get(tag, [""])[0]).split())
+        if text not in {"", "?", "."}:
+            return str(text)
+    return ""
+
+
+def _header(
+    name: str, columns: Columns, blocks: list[tuple[str, Columns]]
+) -> dict[str, float | str]:
+    lines = _wavelengths(columns)
+    if not lines:  # some programs keep the radiation in a block of its own
+        others = {tuple(_wavelengths(other).items()) for _, other in blocks} - {()}
+        lines = dict(others.pop()) if len(others) == 1 else {}
+    return lines | stated(
+        title=name,
+        sample=_text(columns, "_chemical_name_common", "_chemical_name_mineral"),
+        temperature=_number(columns, "_diffrn_ambient_temperature"),
+        time=_text(columns, "_pd_meas_datetime_initiated"),
+        counting_time=_number(columns, "_pd_meas_step_count_time"),
+        anode=_text(columns, "_diffrn_source_target"),
+        instrument=_text(columns, "_diffrn_measurement_device_type", "_diffrn_source_make"),
+    )
+
+
+def _wavelengths(columns: Columns) -> dict[str, Any]:
+    """Return the strongest line, and K-alpha 2 where it is beside it; neutrons have longer ones."""
+    stem = "_diffrn_radiation_wavelength"
+    values = next(
+        (v for tag in (stem, f"{stem}_value", f"{stem}_wavelength") if (v := columns.get(tag))), []
+    )
+    lines, _ = _values(values)
+    weights, _ = _values(columns.get(f"{stem}_wt", []))
+    if weights.size != lines.size or not np.isfinite(weights).all():
+        weights = np.ones(lines.size)
+    usable = np.flatnonzero((lines > 0) & (lines < 100))
+    if not usable.size:
+        return {}
+    first = usable[np.argmax(weights[usable])]
+    found = {"wavelength": float(lines[first])}
+    second = usable[(usable != first) & (abs(lines[usable] / lines[first] - 1) < _SAME_LINE)]
+    if second.size == 1 and lines[second[0]] > lines[first]:
+        found["k_alpha_2"] = float(lines[second[0]])
+        if f"{stem}_wt" in columns and weights[first] > 0:
+            found["k_alpha_ratio"] = float(weights[second[0]] / weights[first])
+    return found

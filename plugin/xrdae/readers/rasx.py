@@ -1,0 +1,127 @@
+"""Rigaku RASX: a zip archive of profiles (text) and measurement conditions (XML)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.xml import Float, number, parse, parse_numbers, text_of
+from xrdae.scan import Scan
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+SUFFIXES = frozenset({".rasx"})
+_PROFILE = re.compile(r"(?P<folder>Data(?P<data>\d{1,9}))/Profile(?P<profile>\d{1,9})\.txt")
+
+# Axes whose position is the scattering angle; "OmegaTwoTheta" counts in omega.
+_TWO_THETA = {"TwoTheta", "TwoThetaB", "TwoThetaTheta", "TwoThetaOmega"} | {
+    "TwoThetaChi",
+    "TwoThetaChiPhi",
+}
+_MOVES_TOO = {"TwoThetaTheta": "omega", "TwoThetaOmega": "omega", "TwoThetaChiPhi": "phi"}
+_UNITS = {"counts": "counts", "cps": "counts/s"}
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a zip archive has profiles as SmartLab Studio stores them."""
+    return any(_PROFILE.fullmatch(name) for name in file.members)
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the scans over 2theta, in the order of their numbers.
+
+    A profile has three columns: position, intensity, attenuator factor. The last two are
+    multiplied. The file states no uncertainty. Scans over other axes beside one over 2theta are
+    left out.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged or holds no scan over 2theta.
+    """
+    found = [match for name in file.members if (match := _PROFILE.fullmatch(name))]
+    found.sort(key=lambda match: (int(match["data"]), int(match["profile"])))
+    scans, other = [], set()
+    for match in found:
+        name = f"{match['folder']}/MesurementConditions{match['profile']}.xml"  # sic
+        conditions = parse(file.member(name)) if name in file.members else None
+        axis = text_of(conditions, "ScanInformation/AxisName") or "TwoTheta"
+        if axis not in _TWO_THETA:
+            other.add(axis)
+            continue
+        rows = _profile(file.member(match[0]))
+        unit = text_of(conditions, "ScanInformation/IntensityUnit")
+        scans.append(
+            Scan(
+                "two_theta",
+                rows[:, 0],
+                rows[:, 1] * rows[:, 2] if rows.shape[1] > 2 else rows[:, 1],
+                units=_UNITS.get(unit.lower(), "1"),
+                metadata={} if conditions is None else _header(conditions, axis),
+            )
+        )
+    if not scans:
+        raise FormatError(
+            f"it holds scans over {', '.join(sorted(other))} only; patterns are scans over TwoTheta"
+        )
+    return scans
+
+
+def _profile(content: bytes) -> Float:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"its profile is no text: {error}") from error
+    rows = parse_numbers([line.split() for line in text.splitlines() if line.strip()], "profiles")
+    if rows.ndim != 2 or rows.shape[1] < 2:
+        raise FormatError(f"its profile has the shape {rows.shape}; (point, 3) is read")
+    return rows
+
+
+def _header(conditions: Element, axis: str) -> dict[str, float | str]:
+    scan = conditions.find("ScanInformation")
+    generator = conditions.find("HWConfigurations/XrayGenerator")
+    still = {
+        element.get("Name", "").lower(): number(element.get("Position"))
+        for element in conditions.iterfind("Axes/Axis")
+        if element.get("State") != "Oscillation"
+    }
+    still.pop(_MOVES_TOO.get(axis, ""), None)
+    beta = text_of(generator, "WaveType").lower().startswith("kb")
+    return stated(
+        wavelength=number(text_of(generator, "WavelengthKbeta" if beta else "WavelengthKalpha1")),
+        k_alpha_2=None if beta else number(text_of(generator, "WavelengthKalpha2")),
+        anode=text_of(generator, "TargetName"),
+        voltage=number(text_of(generator, "Voltage")),
+        current=number(text_of(generator, "Current")),
+        sample=text_of(conditions, "GeneralInformation/SampleName"),
+        instrument=text_of(conditions, "GeneralInformation/SystemName"),
+        time=text_of(scan, "StartTime"),
+        counting_time=_counting_time(scan),
+        temperature=_temperature(conditions),
+        **{name: still.get(name) for name in ("omega", "chi", "phi", "x", "y", "z")},
+    )
+
+
+def _temperature(conditions: Element) -> float | None:
+    """Return the temperature [K] that the sample stage was set to."""
+    stage = conditions.find("Axes/Axis[@Name='Temp']")
+    value = None if stage is None else number(stage.get("Position"))
+    if stage is None or value is None:
+        return None
+    return {"C": value + 273.15, "K": value}.get(stage.get("Unit", "").lstrip("°"))
+
+
+def _counting_time(scan: Element | None) -> float | None:
+    """Return the time a step took [s]; a continuous scan states its speed."""
+    speed, step = number(text_of(scan, "Speed")), number(text_of(scan, "Step"))
+    unit = text_of(scan, "SpeedUnit").lower()
+    if unit in {"sec", "s"}:
+        return speed
+    if unit == "deg/min" and speed and step:
+        return 60 * step / speed
+    return None

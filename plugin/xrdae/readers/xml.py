@@ -1,0 +1,77 @@
+"""XML of instruments: parsed without entities, read without namespaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+Float = npt.NDArray[np.float64]
+
+
+def parse(content: bytes) -> Element:
+    """Return the root of an XML document; tags are without their namespace.
+
+    Raises
+    ------
+    FormatError
+        If it is not well-formed, or has a document type or entities: no instrument writes them,
+        and they can unpack to gigabytes or read other files.
+    """
+    try:
+        from defusedxml import DefusedXmlException, ElementTree
+    except ModuleNotFoundError as error:
+        raise FormatError('this format needs defusedxml: pip install "xrdae[formats]"') from error
+    try:
+        root: Element = ElementTree.fromstring(content, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise FormatError(f"its XML has a document type or entities: {error}") from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise FormatError(f"its XML is damaged: {error}") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def text_of(parent: Element | None, path: str) -> str:
+    """Return the text of the first element at a path, empty where there is none."""
+    return (parent.findtext(path) or "").strip() if parent is not None else ""
+
+
+def number(text: str | None) -> float | None:
+    """Return a number of a header, None where there is none."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def numbers(parent: Element, path: str) -> Float:
+    """Return the numbers listed in the first element at a path, none where there is no element.
+
+    Raises
+    ------
+    FormatError
+        If one of them is no number.
+    """
+    return parse_numbers((parent.findtext(path) or "").split(), path)
+
+
+def parse_numbers(texts: Any, what: str) -> Float:
+    """Return texts as an array of numbers.
+
+    Raises
+    ------
+    FormatError
+        If one of them is no number, or rows differ in length.
+    """
+    try:
+        return np.array(texts, dtype=np.float64)
+    except ValueError as error:
+        raise FormatError(f"its {what} are no numbers: {error}") from error

@@ -1,0 +1,138 @@
+"""PANalytical XRDML, all versions of its schema (http://www.xrdml.com/XRDMeasurement/)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.xml import Float, number, numbers, parse, text_of
+from xrdae.scan import Scan
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+SUFFIXES = frozenset({".xrdml"})
+_ROOT = re.compile(r"<(?:\w{1,40}:)?xrdMeasurements\b")
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether the root element is that of XRDML."""
+    return file.text is not None and _ROOT.search(file.text[:4096]) is not None
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the scans over 2theta, in the order of the file.
+
+    Intensities are counts: `<counts>` (schema 2) as the detector gave them are multiplied by the
+    beam attenuation factors, `<intensities>` (schema 1) are stored multiplied. Factors for the
+    divergence slit are left alone. The file states no uncertainty. An aborted scan is as long as
+    its intensities; empty ones, and scans over other axes beside one over 2theta, are left out.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged or holds no scan over 2theta.
+    """
+    root = parse(file.content)
+    scans, other = [], set()
+    for measurement in root.iter("xrdMeasurement"):
+        header = _header(root, measurement)
+        for element in measurement.iter("scan"):
+            points = element.find("dataPoints")
+            if points is None:
+                continue
+            intensity = _intensity(points)
+            if intensity.size < 2:
+                continue
+            two_theta = _two_theta(points, intensity.size)
+            if two_theta is None:
+                other.add(element.get("scanAxis", "unknown"))
+                continue
+            said = {**header, **_scan_header(element, points)}
+            scans.append(Scan("two_theta", two_theta, intensity, units="counts", metadata=said))
+    if not scans:
+        raise FormatError(
+            f"it holds scans over {', '.join(sorted(other))} only; patterns are scans over 2Theta"
+            if other
+            else "it holds no scan with intensities"
+        )
+    return scans
+
+
+def _intensity(points: Element) -> Float:
+    counts = points.find("counts")
+    if counts is None:
+        return numbers(points, "intensities")
+    intensity = numbers(points, "counts")
+    for name in ("beamAttenuationFactors", "commonBeamAttenuationFactor"):
+        factors = numbers(points, name)
+        if factors.size not in (0, 1, intensity.size):
+            raise FormatError(f"it has {factors.size} {name} for {intensity.size} counts")
+        if factors.size:
+            return intensity * factors
+    return intensity
+
+
+def _two_theta(points: Element, n: int) -> Float | None:
+    """Return the positions [degree] of n points, None where 2theta stood still."""
+    for positions in points.iterfind("positions"):
+        # pyFAI writes "2\theta", Data Collector "2Theta".
+        if positions.get("axis", "").replace("\\", "").lower() != "2theta":
+            continue
+        listed = numbers(positions, "listPositions")
+        if listed.size:
+            if listed.size < n:
+                raise FormatError(f"it has {listed.size} positions for {n} intensities")
+            return listed[:n]
+        ends = [numbers(positions, f"{which}Position") for which in ("start", "end")]
+        if all(end.size == 1 for end in ends):
+            return np.linspace(ends[0][0], ends[1][0], n)
+    return None
+
+
+def _header(root: Element, measurement: Element) -> dict[str, float | str]:
+    lines = measurement.find("usedWavelength")
+    tube = measurement.find("incidentBeamPath/xRayTube")
+    beta = lines is not None and lines.get("intended", "").lower() == "k-beta"
+    return stated(
+        wavelength=number(text_of(lines, "kBeta" if beta else "kAlpha1")),
+        k_alpha_2=None if beta else number(text_of(lines, "kAlpha2")),
+        k_alpha_ratio=None if beta else number(text_of(lines, "ratioKAlpha2KAlpha1")),
+        sample=text_of(root, "sample/name") or text_of(root, "sample/id"),
+        anode=text_of(tube, "anodeMaterial"),
+        voltage=number(text_of(tube, "tension")),
+        current=number(text_of(tube, "current")),
+    )
+
+
+def _scan_header(scan: Element, points: Element) -> dict[str, float | str]:
+    times = [numbers(points, name) for name in ("commonCountingTime", "countingTimes")]
+    times = [time for time in times if time.size]
+    still = {
+        positions.get("axis", "").lower(): number(text_of(positions, "commonPosition"))
+        for positions in points.iterfind("positions")
+    }
+    return stated(
+        time=text_of(scan, "header/startTimeStamp"),
+        instrument=text_of(scan, "header/source/instrumentControlSoftware"),
+        counting_time=float(times[0].mean()) if times else None,
+        temperature=_temperature(scan),
+        **{name: still.get(name) for name in ("omega", "chi", "phi", "x", "y", "z")},
+    )
+
+
+def _temperature(scan: Element) -> float | None:
+    """Return the mean temperature [K] during a scan."""
+    for points in scan.iterfind("nonAmbientPoints"):
+        values = numbers(points, "nonAmbientValues")
+        if points.get("type", "Temperature") != "Temperature" or not values.size:
+            continue
+        unit = points.get("unit", "K").strip().lstrip("°").upper()[:1]
+        mean = float(values.mean())
+        return {"K": mean, "C": mean + 273.15, "F": (mean + 459.67) / 1.8}.get(unit)
+    return None
