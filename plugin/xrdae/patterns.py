@@ -96,7 +96,7 @@ def find_patterns(
     found = _find_dim(array, dim)
     units = _units_of(array, found)
     kind, factor = kind_of_units(units) or ("", 1.0)
-    if str(found).lower() == "k" and kind == "q" and not units.startswith("k_"):
+    if str(found).lower() == "k" and kind == "q" and not units.startswith(("k_", "q_")):
         factor *= 2 * np.pi  # electron diffraction: k = 1/d
     values = np.asarray(array.coords.variables[found].values, dtype=np.float64) * factor
     descending = bool(values.size > 1 and values[0] > values[-1])
