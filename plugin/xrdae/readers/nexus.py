@@ -172,7 +172,7 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
         "units": _units(field) or "1",
         "long_name": _text(field.attrs.get("long_name", signal)),
     }
-    variables = {"intensity": (dims, _lazy(field, path), attrs)}
+    variables: dict[str, Any] = {"intensity": (dims, _lazy(field, path), attrs)}
     if errors is not None and group[errors].shape == field.shape:
         variables["intensity_errors"] = (
             dims,

@@ -1,0 +1,93 @@
+"""The examples of the README, a host each, with the real host."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xrdae
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+EXAMPLES = dict(re.findall(r"<!-- host: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(host, **names):
+    names |= {"xrdae": xrdae}
+    exec(compile(EXAMPLES[host], f"README, {host}", "exec"), names)
+    return names
+
+
+def same(values, latents):
+    np.testing.assert_allclose(values, latents, rtol=0, atol=1e-6 * np.ptp(latents))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_spectrochempy(series, model, latents):
+    scp = pytest.importorskip("spectrochempy", reason="spectrochempy is not installed")
+    x = scp.Coord(series["two_theta"].values, title="two_theta", units="degree")
+    y = scp.Coord(series["x"].values, title="content")
+    nd = scp.NDDataset(series["intensity"].values, coordset=[y, x], units="count")
+    nd.meta["wavelength"] = 1.5406
+    names = run("spectrochempy", nd=nd, model=model)
+    same(names["latents"].data, latents)
+    assert names["between"].shape == (5, 200)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hyperspy(series, model, latents):
+    hs = pytest.importorskip("hyperspy.api", reason="hyperspy is not installed")
+    signal = hs.signals.Signal1D(series["intensity"].values)
+    axis = signal.axes_manager.signal_axes[0]
+    axis.scale, axis.offset = 60 / 199, 20
+    axis.name, axis.units = "two_theta", "degree"
+    names = run("hyperspy", signal=signal, model=model)
+    same(names["latents"].data, latents)
+    assert names["novelty"].axes_manager.navigation_shape == (24,)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pyfai(series, model, latents):
+    pytest.importorskip("pyFAI", reason="pyFAI is not installed")
+    from pyFAI.io.nexus import save_NXazint1d
+
+    from xrdae_adapters.pyfai import to_results
+
+    results = to_results(series)
+    save_NXazint1d("azint.h5", results, wavelength=1.5406e-10)
+    names = run("pyfai", results=results, model=model)
+    same(names["latent"], latents[0])
+    assert names["ds"].sizes["pattern"] == 24
+
+
+def test_scipp(series, model, latents):
+    sc = pytest.importorskip("scipp", reason="scipp is not installed")
+    data = sc.DataArray(
+        sc.array(dims=["run", "two_theta"], values=series["intensity"].values, unit="counts"),
+        coords={"two_theta": sc.array(dims=["two_theta"], values=series["two_theta"], unit="deg")},
+    )
+    names = run("scipp", data=data, model=model)
+    same(names["latent"].values, latents)
+    assert set(sc.io.load_hdf5("results.h5")) == set(names["group"])
+
+
+def test_nexus(series, model, latents):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    with h5py.File("scan.nxs", "w") as file:
+        entry = file.create_group("entry")
+        entry.attrs["NX_class"] = "NXentry"
+        data = entry.create_group("data")
+        data.attrs.update({"NX_class": "NXdata", "signal": "I", "axes": [".", "two_theta"]})
+        data["I"] = series["intensity"].values
+        data["two_theta"] = series["two_theta"].values
+        data["two_theta"].attrs["units"] = "degree"
+    same(run("nexus", h5py=h5py, model=model)["latent"], latents)
+
+
+def test_every_example_is_tested():
+    assert {f"test_{host}" for host in EXAMPLES} <= globals().keys()
