@@ -1,0 +1,278 @@
+"""Columns of numbers: .xy, .xye, .dat, .csv, .txt, .chi and whatever else looks like them.
+
+Sources: FIT2D's CHIPLOT format (four header lines: title, x label, y label, number of points),
+A. P. Hammersley, https://www.esrf.fr/computing/scientific/FIT2D/; pyFAI's and diffpy's headers
+behind `#`; FullProf's manual, patterns with INSTRM = 0 (start, step, end, then intensities
+alone) and 8 (the same under two title lines, then as many uncertainties; DMC and HRPT at PSI).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.text_header import axis_of_header, axis_of_label, metadata
+from xrdae.readers.text_table import (
+    COMMENT,
+    Table,
+    first_row,
+    numbers_from,
+    read_table,
+    split_lines,
+    without_quotes,
+)
+from xrdae.scan import Scan
+
+Float: TypeAlias = npt.NDArray[np.float64]
+
+SUFFIXES = frozenset(
+    {".xy", ".xye", ".xyd", ".dat", ".csv", ".txt", ".tsv", ".chi", ".asc", ".prn"}
+)
+
+_SNIFFED = (2_000, 200_000)  # characters; most headers are shorter than the first
+_WITH_ERRORS = {".xye", ".xy", ".dat", ".txt", ".chi"}  # a nameless third column is sigma there
+_ERRORS = re.compile(
+    r"(?i)sigma|(?<![a-z])sig(?![a-z])|σ|err|e\.?s\.?d|std|uncert|^[es]$|^d[iy](?![a-z])"
+)
+_INTENSITY = re.compile(r"(?i)count|cps|(?<![a-z])(?:int|obs|[iy]_?obs|[iy](?![a-z]))")
+_HIGHEST_Q = 100.0  # 1/angstrom; above, positions without units are in 1/nm
+_MOST_STEPS = 1e6
+_STEPS = re.compile(r"\s*([\d.+\-eE]+)\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)(?![\w.,])")
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a text has rows of numbers, or `start step end` and intensities."""
+    if file.text is None or file.text[:100].lstrip()[:1] in {"<", "{"}:
+        return False
+    for size in _SNIFFED:
+        lines = split_lines(file.text[:size])
+        if first_row(lines) is not None or _announced_steps(lines) is not None:
+            return True
+        if first_row(without_quotes(lines)) is not None:
+            return True
+    return False
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the one pattern of the text.
+
+    The header decides what the columns are: the names above them, the x label of FIT2D, or keys
+    such as `unit`. Without any, a file name that ends in `_q` or `_dspacing` does (diffpy's
+    habit), then the first column is two_theta in degree and the second the intensity; a third is
+    its standard deviation in .xye, .xy, .dat, .txt and .chi if it is nowhere negative and not
+    all zero. Four and more columns without names must begin with one that increases or decreases.
+
+    Raises
+    ------
+    FormatError
+        If the text is cut off or has several patterns, if the header names another axis (time,
+        energy) or if the positions cannot be what they are called.
+    """
+    lines = split_lines(file.text or "")
+    if (scan := _read_steps(lines)) is not None:
+        return [scan]
+    table = read_table(lines)
+    _check_announced(table)
+    names = _column_names(table)
+    x, y, sigma = _choose(table, names, file.suffix)
+    kind, factor = _axis(table, names[x] if names else "", file)
+    positions = table.values[:, x] * factor
+    _check_positions(table, positions, kind, bool(names))
+    errors = table.values[:, sigma].copy() if sigma is not None else None
+    units = _units(names[y]) if names else "1"
+    found = metadata(table.header)
+    if _is_fit2d(table) and (title := table.header[-4].strip()):
+        found.setdefault("title", title)
+    return [Scan(kind, positions, table.values[:, y].copy(), errors, units, found)]
+
+
+def _is_fit2d(table: Table) -> bool:
+    """Tell whether the header ends in title, x label, y label and a number of points."""
+    end = [line.strip() for line in table.header[-4:]]
+    return (
+        len(end) == 4
+        and re.fullmatch(r"[0-9]{1,9}", end[3]) is not None
+        and bool(end[1] and end[2])
+        and not any(COMMENT.match(line) for line in end[1:3])
+    )
+
+
+def _check_announced(table: Table) -> None:
+    if _is_fit2d(table):
+        announced = int(table.header[-1])
+        if announced != len(table.values):
+            raise FormatError(
+                f"its header announces {announced} points, but {len(table.values)} follow; "
+                "the file is cut off or was edited"
+            )
+
+
+def _column_names(table: Table) -> list[str]:
+    """Return the names above the columns, one each, or none."""
+    if _is_fit2d(table):
+        return [label.strip() for label in table.header[-3:-1]]
+    lines = [line for line in table.header if line.strip(" \t#!%;'\"/*")]
+    n = table.values.shape[1]
+    last = _fields(lines[-1], n) if lines else []
+    above = _fields(lines[-2], n) if len(lines) > 1 else []
+    if above and not _are_known(last) and _are_known(above):  # units stand below the names
+        return [f"{a} ({b})" for a, b in zip(above, last, strict=True)] if last else above
+    return last if any(map(_INTENSITY.search, last)) or _are_known(last) else []
+
+
+def _are_known(names: list[str]) -> bool:
+    """Tell whether any name says what its column is, other than intensity."""
+    return any(_is_axis(name) or _is_other(name) or _ERRORS.search(name) for name in names)
+
+
+def _is_axis(name: str) -> bool:
+    """Tell whether a column's name is one of an axis; I(q) is none."""
+    try:
+        return not _INTENSITY.search(name) and axis_of_label(name) is not None
+    except FormatError:
+        return False
+
+
+def _is_other(name: str) -> bool:
+    """Tell whether a column's name is one of what is neither a known axis nor an intensity."""
+    try:
+        axis_of_label(name)
+    except FormatError:
+        return True
+    return False
+
+
+def _fields(line: str, n: int) -> list[str]:
+    """Return the n names in a line, however they are parted; none where it has not n."""
+    line = re.sub(r"(?i)^[\s#!%;'\"/*]*(?:L\s+|column\s?(?:label|name)s?:)?", "", line[:2000])
+    if re.search(r":\s|:$|=", line):
+        return []  # a key and its value
+    for delimiter in (";", ",", r"\t+", r"\s{2,}", r"\s+"):
+        fields = [field.strip("\"' \t") for field in re.split(delimiter, line.strip())]
+        fields = fields[:-1] if len(fields) == n + 1 and not fields[-1] else fields
+        if len(fields) == n and not any(
+            re.fullmatch(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?", field) for field in fields
+        ):
+            return fields
+    return []
+
+
+def _choose(table: Table, names: list[str], suffix: str) -> tuple[int, int, int | None]:
+    """Return which columns are positions, intensity and (None: none) errors."""
+    n = table.values.shape[1]
+    if len(names) != n:  # none, or FIT2D's two labels over three columns
+        if n > 3 and not _runs_one_way(table.values[:, 0]):
+            raise FormatError(
+                f"its {n} columns have no names and the first does not run in one direction; put "
+                "a line with their names above, such as '# 2theta intensity sigma'"
+            )
+        is_sigma = n == 3 and suffix in _WITH_ERRORS and _may_be_errors(table.values)
+        return 0, 1, 2 if is_sigma else None
+    x = next((i for i, name in enumerate(names) if _is_axis(name)), 0)
+    others = [i for i in range(n) if i != x]
+    errors = [i for i in others if _ERRORS.search(names[i]) and not _INTENSITY.fullmatch(names[i])]
+    known = {i for i in others if i in errors or _is_axis(names[i]) or _is_other(names[i])}
+    plain = [i for i in others if i not in known] or others
+    y = next((i for i in plain if _INTENSITY.search(names[i])), plain[0])
+    return x, y, next((i for i in errors if i != y), None)
+
+
+def _may_be_errors(values: Float) -> bool:
+    sigma = values[:, 2]
+    known = sigma[~np.isnan(values[:, 1])]
+    return bool(np.isfinite(known).all() and (known >= 0).all() and known.any())
+
+
+def _axis(table: Table, name: str, file: DataFile) -> tuple[str, float]:
+    """Return the kind of the positions and the factor to its units."""
+    if name and (axis := axis_of_label(name)):
+        return axis
+    if axis := axis_of_header(table.header):
+        return axis
+    for line in reversed(table.header):
+        if match := re.search(r"(?i)(?<![a-z])q\s*[(\[][^)\]]+[)\]]", line[:1000]):
+            return axis_of_label(match[0]) or ("q", 1.0)
+    if match := re.search(r"(?i)[_.\s-](q|d-?spacing)$", file.path.stem):
+        return ("q", 1.0) if match[1].lower() == "q" else ("d", 1.0)
+    return "two_theta", 1.0
+
+
+def _check_positions(table: Table, positions: Float, kind: str, has_names: bool) -> None:
+    finite = np.isfinite(positions)
+    if not finite.all():
+        line = table.line_numbers[np.flatnonzero(~finite)[0]]
+        raise FormatError(f"line {line} has no finite position")
+    if len(positions) < 2 or positions.min() == positions.max():
+        raise FormatError("it has fewer than 2 positions")
+    if table.is_interrupted and not _runs_one_way(positions):
+        raise FormatError(
+            "comments part it into several tables; write each pattern into a file of its own"
+        )
+    if kind == "two_theta" and np.abs(positions).max() > 180:
+        raise FormatError(
+            f"its positions reach {np.abs(positions).max():.6g}, which is no 2theta in degree; "
+            + ("check the name" if has_names else "put the name")
+            + " of the first column in the line above, such as '# q_nm^-1 intensity'"
+        )
+    if kind == "q" and positions.max() > _HIGHEST_Q:
+        raise FormatError(
+            f"its q reaches {positions.max():.6g} 1/angstrom; if it is in 1/nm, say so in the "
+            "line above the columns: '# q_nm^-1 intensity'"
+        )
+
+
+def _runs_one_way(positions: Float) -> bool:
+    steps = np.diff(positions)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _units(name: str) -> str:
+    if re.search(r"(?i)cps|count\w*\s*(?:/|per)\s*s", name):
+        return "counts/s"
+    return "counts" if re.search(r"(?i)count(?!.*per)", name) else "1"
+
+
+def _announced_steps(lines: list[str]) -> tuple[int, float, float, float] | None:
+    """Return the line of `start step end` and its values, where intensities alone follow."""
+    plain = [i for i, line in enumerate(lines[:100]) if line.strip() and not COMMENT.match(line)]
+    for i, *following in zip(plain[:7], plain[1:], plain[2:], strict=False):
+        if not (match := _STEPS.match(lines[i])):
+            continue
+        try:
+            start, step, end = map(float, match.groups())
+        except ValueError:
+            continue
+        widths = {len(numbers_from([lines[k]])) for k in following}
+        is_row = len(numbers_from([lines[i]])) in widths
+        if 0 < step < (end - start) / 10 < step * _MOST_STEPS and not (
+            is_row or widths & {0, 2, 3}
+        ):
+            return i, start, step, end
+    return None
+
+
+def _read_steps(lines: list[str]) -> Scan | None:
+    """Return the pattern of a FullProf file with INSTRM = 0 or 8; None where it is none."""
+    announced = _announced_steps(lines)
+    if announced is None:
+        return None
+    i, start, step, end = announced
+    steps = (end - start) / step
+    n = round(steps) + 1
+    values = np.array(numbers_from(lines[i + 1 :]))
+    if values.size == n:
+        intensity, errors = values, None
+    elif values.size == 2 * n and i == 2:  # under two title lines
+        intensity, errors = values[:n], values[n:]
+    else:
+        raise FormatError(
+            f"its line {i + 1} announces {n} points (start, step, end), but {values.size} numbers "
+            "follow; the file is cut off or of another format"
+        )
+    positions = start + step * np.arange(n)
+    return Scan("two_theta", positions, intensity, errors, metadata=metadata(lines[:i]))

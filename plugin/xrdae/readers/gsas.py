@@ -1,0 +1,159 @@
+"""GSAS powder data of constant wavelength: STD, ESD, FXYE and FXY.
+
+Source: A. C. Larson and R. B. Von Dreele, General Structure Analysis System (GSAS), Los Alamos
+National Laboratory Report LAUR 86-748, "GSAS Standard Powder Data File". Records of 80
+characters: a title, comments behind `#`, then for each bank
+
+    BANK number channels records CONS start step 0 0 TYPE
+
+with start and step in centidegrees of 2theta. STD (the default) holds 10(I2,F6.0): how many
+detectors contributed, where more than one, and their mean counts; ESD holds 10F8.0: pairs of
+intensity and standard deviation; FXYE (FXY) three (two) free columns: position in centidegrees,
+intensity and standard deviation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.text_header import metadata
+from xrdae.readers.text_table import split_lines
+from xrdae.scan import Scan
+
+Float: TypeAlias = npt.NDArray[np.float64]
+Columns: TypeAlias = tuple[Float, Float, Float | None]  # positions [degree], intensity, errors
+
+SUFFIXES = frozenset({".gsa", ".gsas", ".gda", ".gss", ".fxye", ".xra", ".raw"})
+
+_BANK = re.compile(r"BANK\s+\d+\s+(?P<n>\d{1,9})\s+\d+\s+(?P<bins>[A-Z]\w*)(?P<rest>.*)$")
+_SNIFFED = 100_000  # characters; comments before the first bank are fewer
+_RECORD = 80
+_FIELD = 8
+_PER_RECORD = 10
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a text has a BANK record."""
+    return b"BANK" in file.content[:_SNIFFED] and any(
+        map(_BANK.match, _records(_text(file)[:_SNIFFED]))
+    )
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return one scan a bank, over 2theta in degree.
+
+    The standard deviation of STD data is `sqrt(counts / detectors)`; zero, as in the other types,
+    where GSAS does not use the point.
+
+    Raises
+    ------
+    FormatError
+        If a bank is cut off, or is not of constant wavelength (time of flight, energy).
+    """
+    records = _records(_text(file))
+    starts = [i for i, record in enumerate(records) if _BANK.match(record)]
+    header = metadata(records[1 : starts[0]])
+    if title := re.sub(r"[^\x20-\x7e]+.*", "", records[0]).strip() if starts[0] else "":
+        header.setdefault("title", title)
+    scans: list[Scan] = []
+    for start, end in zip(starts, [*starts[1:], len(records)], strict=True):
+        rows = [row for row in records[start + 1 : end] if row.strip() and row[0] != "#"]
+        try:
+            positions, intensity, errors, units = _bank(records[start], rows)
+        except FormatError as error:
+            raise FormatError(f"bank {len(scans) + 1}: {error}") from error
+        scans.append(Scan("two_theta", positions, intensity, errors, units, header))
+    return scans
+
+
+def _text(file: DataFile) -> str:
+    """Return the content as text; titles hold whatever was in memory, zeros among it."""
+    return file.text if file.text is not None else file.content.decode("latin-1")
+
+
+def _records(text: str) -> list[str]:
+    """Return the records, which direct-access files do not end."""
+    if len(text) > _RECORD and "\n" not in text[:4096] and "\r" not in text[:4096]:
+        return [text[i : i + _RECORD] for i in range(0, len(text), _RECORD)]
+    return split_lines(text)
+
+
+def _bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str]:
+    match = _BANK.match(record)
+    assert match is not None  # the record was found by this pattern
+    words = match["rest"].split()
+    form = next((word for word in words if word.isalpha()), "STD")
+    if match["bins"] not in {"CONS", "CONST"}:
+        raise FormatError(
+            f"its channels are {match['bins']}, and only CONS, 2theta at constant wavelength, can "
+            "be read; times of flight and energies are no two_theta, q or d"
+        )
+    if form not in {"STD", "ESD", "FXYE", "FXY"}:
+        raise FormatError(f"data of type {form} cannot be read; STD, ESD, FXYE and FXY can")
+    n = int(match["n"])
+    if not rows:
+        raise FormatError("it holds no data")
+    try:
+        if form in {"FXYE", "FXY"}:
+            values = np.loadtxt(rows, comments=None, usecols=range(len(form) - 1), ndmin=2)
+            positions, intensity = values[:, 0] / 100, values[:, 1].copy()
+            errors = values[:, 2].copy() if form == "FXYE" else None
+        else:
+            start, step = (float(word) for word in words[:2])
+            intensity, errors = (_std if form == "STD" else _esd)(rows, n)
+            positions = (start + step * np.arange(len(intensity))) / 100
+    except ValueError as error:
+        raise FormatError(f"its {form} data are broken: {error}") from error
+    if len(intensity) < n:  # real files hold a record more than they announce
+        raise FormatError(
+            f"its header announces {n} points, but {len(intensity)} follow; the file is cut off"
+        )
+    return positions, intensity, errors, "counts" if form == "STD" else "1"
+
+
+def _std(rows: list[str], n: int) -> tuple[Float, Float]:
+    words = [word for row in rows for word in row.split()]
+    if max(map(len, words)) < _FIELD - 1 and _is_free(rows, words, n):
+        counts = np.array(_without_padding(words, n), np.float64)  # one detector
+        return counts, np.sqrt(np.maximum(counts, 0))
+    fields = _without_padding(_fields(rows), n)
+    detectors = np.array([max(int(field[:2].strip() or 1), 1) for field in fields], np.float64)
+    counts = np.array([float(field[2:].strip() or 0) for field in fields])
+    return counts, np.sqrt(np.maximum(counts, 0) / detectors)
+
+
+def _esd(rows: list[str], n: int) -> tuple[Float, Float]:
+    words = [word for row in rows for word in row.split()]
+    fields = _without_padding(words if len(words) == 2 * n else _fields(rows), 2 * n)
+    if len(fields) % 2:
+        raise ValueError("the last intensity has no standard deviation")
+    values = np.array([float(field) for field in fields])
+    return values[::2], values[1::2]
+
+
+def _is_free(rows: list[str], words: list[str], n: int) -> bool:
+    """Tell whether blanks part the counts, so that they need not stand in columns."""
+    return len(words) == n or (
+        len(words) > n > _PER_RECORD and max(len(row.split()) for row in rows) <= _PER_RECORD
+    )
+
+
+def _fields(rows: list[str]) -> list[str]:
+    """Return the fields of 8 characters, which need not be parted by blanks."""
+    return [
+        row[k : k + _FIELD] for row in map(str.rstrip, rows) for k in range(0, len(row), _FIELD)
+    ]
+
+
+def _without_padding(fields: list[str], n: int) -> list[str]:
+    """Drop the zeros behind the n-th value that fill up a record; more points are kept."""
+    last = len(fields)
+    while last > n and not fields[last - 1].strip(" 0."):
+        last -= 1
+    return fields[:last]

@@ -1,0 +1,174 @@
+"""Rigaku RAS: a text of `*KEY "value"` headers and three columns, one such pair a scan.
+
+Sources: the files of SmartLab Guidance and SmartLab Studio, and xrayutilities' reader of them
+(https://xrayutilities.sourceforge.io/). The columns are position, intensity and attenuator
+factor, as in RASX. The short form exported as .txt has headers and columns without the markers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.text_header import iso_time
+from xrdae.readers.text_table import read_table, split_lines
+from xrdae.scan import Scan
+
+Float: TypeAlias = npt.NDArray[np.float64]
+
+SUFFIXES = frozenset({".ras"})
+
+_MINE = re.compile(r'\s*\*(?:RAS_(?:DATA|HEADER)_START|(?:DISP|FILE|HW|MEAS)_\w+(?:-\d+)? ")')
+_KEY = re.compile(r'[*#](\w+(?:-\d+)?)(?:\s*=\s*|\s+)"?(.*?)"?\s*$')
+# Axes whose position is the scattering angle; "OmegaTwoTheta" counts in omega.
+_TWO_THETA = re.compile(r"(?:theta/?)?(?:2|two)theta(?:b|/?theta|/?omega|chi|chiphi)?$")
+_UNITS = {"counts": "counts", "cps": "counts/s"}
+_MOVES_TOO = {"twothetatheta": {"omega"}, "twothetaomega": {"omega"}, "twothetachiphi": {"phi"}}
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a text begins as RAS does."""
+    return file.text is not None and _MINE.match(file.text) is not None
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the scans over 2theta; those over other axes beside them are left out.
+
+    Intensities are multiplied by the attenuator factors, unless these are zero throughout (not
+    recorded). The file states no uncertainty.
+
+    Raises
+    ------
+    FormatError
+        If there is no scan over 2theta, or one is broken.
+    """
+    scans, other = [], set()
+    for i, (header, rows) in enumerate(_blocks(split_lines(file.text or "")), start=1):
+        axis = header.get("MEAS_SCAN_AXIS_X_INTERNAL") or header.get("MEAS_SCAN_AXIS_X", "")
+        plain = re.sub(r"[\s_-]", "", axis).lower()
+        if plain and not _TWO_THETA.match(plain):
+            other.add(axis)
+            continue
+        try:
+            positions, intensity = _intensities(header, rows)
+        except FormatError as error:
+            raise FormatError(f"scan {i}, its data: {error}") from error
+        units = _UNITS.get(header.get("MEAS_SCAN_UNIT_Y", "").lower(), "1")
+        found = _header(header, _MOVES_TOO.get(plain, set()))
+        scans.append(Scan("two_theta", positions, intensity, units=units, metadata=found))
+    if not scans:
+        raise FormatError(
+            f"it holds scans over {', '.join(sorted(other))} only; patterns are over TwoTheta"
+            if other
+            else "it holds no scan"
+        )
+    return scans
+
+
+def _blocks(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
+    """Return the header and the rows of each scan."""
+    blocks: list[tuple[dict[str, str], list[str]]] = []
+    header: dict[str, str] = {}
+    rows: list[str] = []
+    is_open = False
+    for line in map(str.strip, lines):
+        if line.startswith("*RAS_INT_START"):
+            is_open = True
+        elif line.startswith("*RAS_INT_END"):
+            blocks.append((header, rows))
+            header, rows, is_open = {}, [], False
+        elif line.startswith("*RAS_HEADER_START") and rows:
+            break  # a scan without an end
+        elif line[:1] in {"*", "#"}:
+            if match := _KEY.match(line):
+                header[match[1]] = match[2].strip()
+        elif line:
+            rows.append(line)
+    if is_open:
+        raise FormatError(f"scan {len(blocks) + 1} has no *RAS_INT_END; the file is cut off")
+    if rows and not blocks:  # the short form
+        blocks.append((header, rows))
+    return blocks
+
+
+def _intensities(header: dict[str, str], rows: list[str]) -> tuple[Float, Float]:
+    """Return positions [degree] and intensities."""
+    values = read_table(rows).values
+    announced = header.get("MEAS_DATA_COUNT", "")
+    if re.fullmatch(r"[0-9]{1,9}", announced) and int(announced) != len(values):
+        raise FormatError(
+            f"its header announces {announced} points, but {len(values)} follow; "
+            "the file is cut off"
+        )
+    intensity = values[:, 1].copy()
+    if values.shape[1] > 2 and values[:, 2].any():
+        if not (values[:, 2] > 0).all():
+            raise FormatError("some, but not all, of its attenuator factors are zero or negative")
+        intensity *= values[:, 2]
+    if float(_number(header.get("Attenuator_coefficient")) or 1.0) != 1.0:
+        raise FormatError("it states an attenuator coefficient for all points; export it as .ras")
+    return values[:, 0].copy(), intensity
+
+
+def _header(header: dict[str, str], moving: set[str]) -> dict[str, float | str]:
+    is_beta = header.get("MEAS_COND_XG_WAVE_TYPE", "").lower().startswith("kb")
+    line = "BETA" if is_beta else "ALPHA1"
+    return stated(
+        wavelength=_number(header.get(f"HW_XG_WAVE_LENGTH_{line}")),
+        k_alpha_2=None if is_beta else _number(header.get("HW_XG_WAVE_LENGTH_ALPHA2")),
+        anode=header.get("HW_XG_TARGET_NAME"),
+        voltage=_number(header.get("MEAS_COND_XG_VOLTAGE")),
+        current=_number(header.get("MEAS_COND_XG_CURRENT")),
+        sample=header.get("FILE_SAMPLE"),
+        title=header.get("FILE_COMMENT"),
+        instrument=header.get("FILE_SYSTEM_NAME"),
+        time=_time(header.get("MEAS_SCAN_START_TIME", "")),
+        counting_time=_counting_time(header),
+        **{name: value for name, value in _axes(header).items() if name not in moving},
+    )
+
+
+def _axes(header: dict[str, str]) -> dict[str, float | None]:
+    """Return where the axes stand; each is described by keys that end in its number."""
+    prefix = "MEAS_COND_AXIS_NAME_INTERNAL"
+    numbers = {
+        value.lower(): key.removeprefix(prefix)
+        for key, value in header.items()
+        if key.startswith(prefix)
+    }
+    return {
+        name: _number(header.get(f"MEAS_COND_AXIS_POSITION{numbers[name]}"))
+        for name in ("omega", "chi", "phi", "x", "y", "z")
+        if name in numbers
+    }
+
+
+def _counting_time(header: dict[str, str]) -> float | None:
+    """Return the time a step took [s]; a continuous scan states its speed."""
+    speed = _number(header.get("MEAS_SCAN_SPEED"))
+    step = _number(header.get("MEAS_SCAN_STEP"))
+    unit = header.get("MEAS_SCAN_SPEED_UNIT", "").lower()
+    if unit in {"sec", "s"}:
+        return speed
+    return 60 * step / speed if unit == "deg/min" and speed and step else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> str | None:
+    """Return a start time, month first or year first, as ISO 8601."""
+    month_first = re.match(r"(\d\d)/(\d\d)/(\d{4})\s+(\S+)$", text)
+    if month_first:
+        text = "{2}-{0}-{1} {3}".format(*month_first.groups())
+    return iso_time(text)

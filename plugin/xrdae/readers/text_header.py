@@ -1,0 +1,214 @@
+"""What the header of a text says: the axis, and keys with values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from xrdae import axes
+from xrdae.errors import FormatError
+from xrdae.scan import METADATA_UNITS
+
+# Names of axes in labels; the first that fits.
+_KINDS = {
+    "two_theta": r"2\s*[-_*]?\s*\\?th|two[\s_-]*theta|(?<![a-z])tth|2\s*[-_*]?\s*θ"
+    r"|(?:diffraction|scattering) angle",
+    "q": r"(?<![a-z])q(?:vec\w*)?(?![a-z])|momentum transfer|scattering vector",
+    "d": r"^\W*d(?![a-z])|d[\s_-]?spac|lattice spacing",
+}
+_OTHER = re.compile(
+    r"time|tof|energy|kev|channel|omega|theta|(?<![a-z])(?:chi|phi|psi|r|t|z)(?![a-z_])|wave"
+    r"|temperature|distance|radi[au]|pixel"
+)
+_SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "Θ": "θ", "ϑ": "θ"})
+# Spellings of units that axes.kind_of_units leaves to their writers.
+_UNITS = (
+    (r"[\\${}]|\.$", ""),
+    (r"^°.*", "degree"),
+    (r"\bAA\b", "angstrom"),
+    (r"(?i)\binverse\s+(\w+)", r"1/\1"),
+    (r"(?<=[a-zÅA])\s*\^?-1\b", "^-1"),
+    (r"(?i)degrees?|deg\b\.?", "degree"),
+    (r"(?i)nanomet(?:er|re)s?", "nm"),
+    (r"(?i)angstroe?ms?", "angstrom"),
+)
+_PAIR = re.compile(r"^[\s#!%;'\"/*_]*([A-Za-zλ][^:=,;\t\"]{0,40}?)\"?\s*[:=,;\t]\s*(.*?)\s*$")
+_QUOTED = re.compile(r"\b([A-Za-z]\w*):\s*\"([^\"]*)\"")  # as EVA exports its header
+_NUMBER = re.compile(r"([+-]?(?:\d+[.,]?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)$")
+_IN_BRACKETS = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]")
+
+# Keys as programs write them, in lower case, without units and underscores.
+_KEYS = {
+    "calibrated wavelength": "wavelength",
+    "lambda": "wavelength",
+    "wave length": "wavelength",
+    "wavelength alpha1": "wavelength",
+    "k-alpha1 wavelength": "wavelength",
+    "k-alpha2 wavelength": "k_alpha_2",
+    "temp": "temperature",
+    "sample temperature": "temperature",
+    "time per step": "counting_time",
+    "timeperstep": "counting_time",
+    "counting time": "counting_time",
+    "exposure time": "counting_time",
+    "sample name": "sample",
+    "samplename": "sample",
+    "user sample name": "sample",
+    "sample identification": "sample",
+    "date": "time",
+    "start time": "time",
+    "anode material": "anode",
+} | {key.replace("_", " "): key for key in (*METADATA_UNITS, "sample", "time", "title", "anode")}
+_AXIS_KEYS = {"unit", "x unit", "x-axis unit", "the x-axis unit is", "x label", "x-axis"}
+_DATAFORMATS = {"qa": ("q", 1.0), "qnm": ("q", 0.1), "twotheta": ("two_theta", 1.0)}  # diffpy
+_LONGEST_LABEL = 200
+# Guessed from the number alone, these would be wrong as often as right.
+_NEEDS_UNITS = {"counting_time", "temperature"}
+
+
+def axis_of_label(label: str) -> tuple[str, float] | None:
+    """Return the kind of axis that a label names and the factor to its units.
+
+    Units decide where they are given; without any, two_theta is in degree, q in 1/angstrom and
+    d in angstrom.
+
+    Raises
+    ------
+    FormatError
+        If it names something else, such as a time or an energy.
+    """
+    label = label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS)
+    plain = label.lower()
+    named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
+    if named is None and _OTHER.search(plain):
+        raise FormatError(
+            f"its first column is {label.strip()!r}, which is no two_theta, q or d; export it "
+            "over one of these"
+        )
+    by_units = _axis_of_units(label)
+    if by_units and (named or by_units[0] != "d"):  # a nameless length may be anything
+        return by_units
+    return (named, 1.0) if named else None
+
+
+def axis_of_header(lines: Iterable[str]) -> tuple[str, float] | None:
+    """Return the axis that keys of a header name (`unit`, `dataformat`, a scan type), if any.
+
+    Raises
+    ------
+    FormatError
+        If they name something else.
+    """
+    for name, value in pairs(lines):
+        key = name.lower()
+        if key == "dataformat" and value.lower() in _DATAFORMATS:
+            return _DATAFORMATS[value.lower()]
+        if key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value):
+            raise FormatError(f"it is a scan of type {value!r}, not over 2theta")
+        if key in _AXIS_KEYS and (axis := axis_of_label(value)):
+            return axis
+        if key == "qwavename":  # Irena and Indra, small angles
+            return "q", 1.0
+    return None
+
+
+def metadata(lines: Iterable[str]) -> dict[str, float | str]:
+    """Return what a header says of the scan, in the units of `METADATA_UNITS`.
+
+    Of several values for a name the first holds. Temperatures and counting times must be given
+    with units, or by their full names `temperature` [K] and `counting_time` [s].
+    """
+    found: dict[str, float | str] = {}
+    for key, text in pairs(lines):
+        bare = _IN_BRACKETS.sub("", key).replace("_", " ").strip().lower()
+        name = _KEYS.get(bare)
+        if name is None or name in found:
+            continue
+        units = _IN_BRACKETS.search(key)
+        value = _value(name, bare, text, units[1] if units else "")
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield keys, with any units in brackets, and values."""
+    for line in lines:
+        if quoted := _QUOTED.findall(line):
+            yield from quoted
+        elif match := _PAIR.match(line[:1000]):
+            yield re.sub(r"\s+", " ", match[1]).strip(), match[2].strip("'\"").strip()
+            yield from _more_pairs(match[2])
+
+
+def _more_pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield further pairs of a line such as `lambda=1.494, T=1.5, Date=2001-06-16`."""
+    for piece in text.split(",")[1:]:
+        if match := re.match(r"\s*([A-Za-z]\w*)\s*=\s*(.*?)\s*$", piece):
+            yield match[1], match[2].strip("'\"")
+
+
+def iso_time(text: str) -> str | None:
+    """Return a date and time, year first, in the form of ISO 8601; None for other forms."""
+    match = re.match(r"(\d{4})[-/](\d\d)[-/](\d\d)(?:[T ]+(\d\d:\d\d\S*))?$", text.strip())
+    if not match:
+        return None
+    day = "-".join(match.group(1, 2, 3))
+    return f"{day}T{match[4]}" if match[4] else day
+
+
+def convert(value: float, units: str, to: str) -> float | None:
+    """Convert between units by pint (degC to K by offset); None where that makes no sense."""
+    units = {"C": "degC", "°C": "degC", "Celsius": "degC", "sec": "s", "deg": "degree"}.get(
+        units, units
+    )
+    if units == to:
+        return value
+    if not _may_be_units(units):
+        return None
+    if to == "angstrom":
+        return axes.length_in_angstrom(value, units)
+    import pint
+
+    try:
+        return float(pint.Quantity(value, units).to(to).magnitude)
+    except Exception:  # pint raises half a dozen kinds for text that is no unit
+        return None
+
+
+def _value(name: str, key: str, text: str, units: str) -> float | str | None:
+    if name == "time":
+        return iso_time(text)
+    if name not in METADATA_UNITS:
+        return text or None
+    match = _NUMBER.match(text)
+    if not match:
+        return None
+    number = float(match[1].replace(",", "."))
+    units = units or re.split(r"[\s,;]", match[2])[0].strip("[]()")
+    is_known = key.replace(" ", "_") == name or key == "timeperstep"
+    if not units and name in _NEEDS_UNITS and not is_known:
+        return None
+    value = convert(number, units or METADATA_UNITS[name], METADATA_UNITS[name])
+    if name == "wavelength" and value is not None:
+        value = value * 1e10 if not units and value < 1e-6 else value  # pyFAI means metres
+        return value if 0.01 <= value <= 100 else None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _may_be_units(text: str) -> bool:
+    """Tell whether a text is short and simple enough to be evaluated as units."""
+    return 0 < len(text) <= 24 and not re.search(r"\d\d|\*\*|\^.*\^", text)
+
+
+def _axis_of_units(label: str) -> tuple[str, float] | None:
+    """Return the kind that the units in a label say: in brackets, behind `/` or `_` or a comma."""
+    match = _IN_BRACKETS.search(label) or re.search(r"[\s\w]+?[/,_]\s*(\S.*)$", label)
+    for text in filter(None, (match[1] if match else "", label if "_" in label else "")):
+        units = text.strip()
+        for pattern, by in _UNITS:
+            units = re.sub(pattern, by, units)
+        if _may_be_units(units) and (found := axes.kind_of_units(units)):
+            return found
+    return None

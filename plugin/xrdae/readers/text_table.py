@@ -1,0 +1,226 @@
+"""The numbers in a text: lines, delimiters, decimal commas, comments, and what breaks a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+
+Float = npt.NDArray[np.float64]
+
+COMMENT = re.compile(r"\s*(?:[#!%;'\"]|//|/\*|\*/)")
+_ROW = re.compile(r"[\s\d.,;+\-eEnaNifINFty]++$")
+_BEHIND = re.compile(r"[#!%]")  # begins a comment behind numbers
+_DIGIT = re.compile(r"\d")
+_LONGEST_ROW = 10_000  # a line of a binary or minified file is no row
+
+
+class Dialect(NamedTuple):
+    """How rows are written.
+
+    Attributes
+    ----------
+    delimiter
+        Between columns; None: blanks and tabs.
+    comma
+        What commas are to be read as.
+    ends_rows
+        Whether the delimiter stands behind the last column too.
+    """
+
+    delimiter: str | None
+    comma: str
+    ends_rows: bool = False
+
+    def plain(self, row: str) -> str:
+        """Return a row with decimal points."""
+        return row.replace(",", self.comma)
+
+    def clean(self, row: str) -> str:
+        """Return a plain row without a comment behind it and with nan in its empty fields."""
+        row = _BEHIND.split(row, maxsplit=1)[0].strip()
+        if self.delimiter is None:
+            return row
+        fields = row.split(self.delimiter)
+        if self.ends_rows and not fields[-1]:
+            fields.pop()
+        return self.delimiter.join(field.strip() or "nan" for field in fields)
+
+    def width(self, row: str) -> int:
+        """Return how many numbers a row holds, 0 where not all of it are numbers."""
+        try:
+            return len(
+                [float(field) for field in self.clean(self.plain(row)).split(self.delimiter)]
+            )
+        except ValueError:
+            return 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of numbers under a header.
+
+    Attributes
+    ----------
+    header
+        The lines above, as they are.
+    values
+        `(row, column)`.
+    line_numbers
+        `(row,)`, of the rows in the file, from 1.
+    is_interrupted
+        Whether comments stand between rows, as between the scans of a multi-scan file.
+    """
+
+    header: list[str]
+    values: Float
+    line_numbers: npt.NDArray[np.int64]
+    is_interrupted: bool
+
+
+def split_lines(text: str) -> list[str]:
+    """Return lines whatever ends them (Unix, Windows, old Mac); a DOS end-of-file mark is cut."""
+    text = text.rstrip("\x1a\r\n \t\0")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def first_row(lines: Sequence[str]) -> int | None:
+    """Return where a table begins: the first of (up to) three rows of equally many numbers."""
+    for i, line in enumerate(lines):
+        if not _is_row(line):
+            continue
+        rows = list(islice(_rows(lines, i), 3))
+        if len(rows) > 1 and all(map(_is_row, rows)):
+            dialect = _dialect(rows)
+            widths = {dialect.width(row) for row in rows}
+            if len(widths) == 1 and widths.pop() >= 2:
+                return i
+    return None
+
+
+def without_quotes(lines: Sequence[str]) -> list[str]:
+    """Return lines of quoted numbers as a table."""
+    return [line.replace('"', "") for line in lines]
+
+
+def read_table(lines: list[str]) -> Table:
+    """Return the table in a text.
+
+    Raises
+    ------
+    FormatError
+        If there is none, or one of its rows (the last of a file that was cut off) has other
+        columns than the first, or text stands below it.
+    """
+    start = first_row(lines)
+    if start is None:
+        lines = without_quotes(lines)
+        start = first_row(lines)
+    if start is None:
+        raise FormatError("it holds no rows of two or more numbers")
+    header, rows = lines[:start], lines[start:]
+    dialect = _dialect(list(islice(_rows(rows, 0), 200)))
+    _check_header(header, dialect.width(rows[0]), dialect)
+    numbers = np.arange(start + 1, len(lines) + 1)
+    if dialect.comma != ",":
+        rows = [dialect.plain(row) for row in rows]
+    try:
+        # Comments and gaps are looked for only where there are any: that is much faster.
+        values = np.loadtxt(rows, comments=None, delimiter=dialect.delimiter, ndmin=2)
+        if len(values) == len(rows):
+            return Table(header, values, numbers, False)
+    except ValueError:
+        pass
+    kept = [i for i, row in enumerate(rows) if row.strip() and not COMMENT.match(row)]
+    clean = [dialect.clean(rows[i]) for i in kept]
+    try:
+        values = np.loadtxt(clean, comments=None, delimiter=dialect.delimiter, ndmin=2)
+    except ValueError as error:
+        raise _complaint(clean, numbers[kept], dialect) from error
+    is_interrupted = any(COMMENT.match(row) for row in rows[: kept[-1]])
+    return Table(header, values, numbers[kept], is_interrupted)
+
+
+def numbers_from(lines: Sequence[str]) -> list[float]:
+    """Return the numbers, separated by blanks, up to the first line of anything else."""
+    found: list[float] = []
+    for line in lines:
+        if not line.strip() or COMMENT.match(line):
+            continue
+        try:
+            found += map(float, line.split())
+        except ValueError:
+            break
+    return found
+
+
+def _is_row(line: str) -> bool:
+    """Tell whether a line holds digits and what may stand beside them, but for a comment."""
+    if len(line) >= _LONGEST_ROW:
+        return False
+    row = _BEHIND.split(line, maxsplit=1)[0]
+    return _ROW.match(row) is not None and _DIGIT.search(row) is not None
+
+
+def _rows(lines: Sequence[str], start: int) -> Iterator[str]:
+    """Yield lines from one on that are neither blank nor comments."""
+    for i in range(start, len(lines)):
+        if lines[i].strip() and not COMMENT.match(lines[i]):
+            yield lines[i]
+
+
+def _dialect(rows: list[str]) -> Dialect:
+    """Return how rows are written.
+
+    A comma is decimal where points are absent and semicolons or blanks part the columns.
+    """
+    sample = "\n".join(rows)
+    has_comma, has_point = "," in sample, "." in sample
+    if ";" in sample:
+        return Dialect(
+            ";", "," if has_point else ".", all(row.rstrip().endswith(";") for row in rows)
+        )
+    if not has_comma:
+        return Dialect(None, ",")
+    ends_rows = all(row.rstrip().endswith(",") for row in rows)
+    if not re.search(r",\S", sample) and all(re.search(r"\S\s+\S", row) for row in rows):
+        return Dialect(None, " ")  # commas are followed by blanks, and not everywhere there
+    is_decimal = not has_point and all(re.search(r"\d\s+[+-]?\d", row) for row in rows)
+    return Dialect(None, ".") if is_decimal else Dialect(",", ",", ends_rows)
+
+
+def _check_header(header: list[str], width: int, dialect: Dialect) -> None:
+    """Refuse rows of the table that a broken one parts from it: they would be lost."""
+    for i in range(len(header) - 1, -1, -1):
+        if not header[i].strip():
+            continue
+        if not _is_row(header[i]):
+            return
+        if dialect.width(header[i]) == width:
+            raise FormatError(
+                f"a row between lines {i + 1} and {len(header) + 1} has not {width} values as "
+                "its neighbours have; mend or delete it"
+            )
+
+
+def _complaint(rows: list[str], numbers: npt.NDArray[np.int64], dialect: Dialect) -> FormatError:
+    """Return the error that names the first row unlike the first one."""
+    width = dialect.width(rows[0])
+    for i, row in enumerate(rows):
+        found = dialect.width(row)
+        if found == width:
+            continue
+        if not found:
+            what = f"line {numbers[i]} is no row of numbers: {row[:40]!r}"
+        else:
+            what = f"line {numbers[i]} has {found} of {width} values"
+        end = "; the file is cut off" if i == len(rows) - 1 else ""
+        return FormatError(f"{what}{end}")
+    return FormatError("its numbers cannot be read")

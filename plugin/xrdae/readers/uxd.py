@@ -1,0 +1,146 @@
+"""Bruker's UXD (DIFFRAC plus, XCH): keys behind underscores and ranges of counts.
+
+Sources: the files of the exporter (XCH 1.0) and xylib's description of them
+(https://github.com/wojdyr/xylib). A data marker tells whether a column of positions stands
+before the intensities (`_2THETACOUNTS`, `_2THETACPS`) or the range's `_START` and `_STEPSIZE`
+say where they are (`_COUNTS`, `_CPS`). What moved, `_DRIVE` says: pole figures and rocking curves
+stand under `_2THETACOUNTS` too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.text_table import split_lines
+from xrdae.scan import Scan
+
+Float: TypeAlias = npt.NDArray[np.float64]
+
+SUFFIXES = frozenset({".uxd"})
+
+_MARKER = re.compile(r"_(2THETA)?(COUNTS|CPS)\s*$")
+_MINE = re.compile(r"(?m)^_(?:FILEVERSION\s*=|(?:2THETA)?(?:COUNTS|CPS)\s*$)")
+_KEY = re.compile(r"_(\w+)\s*=\s*(.*?)\s*$")
+_TWO_THETA = {"COUPLED", "2THETA", "TWOTHETA", "LOCKED COUPLED", "UNLOCKED COUPLED", ""}
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_ANGSTROMS = {"A": 1.0, "NM": 10.0}
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a text has a file version or a data marker of UXD."""
+    start = file.content[:65536]
+    return (
+        file.text is not None
+        and (b"_FILEVERSION" in start or b"COUNTS" in start or b"CPS" in start)
+        and _MINE.search(file.text[:65536].replace("\r", "\n")) is not None
+    )
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the ranges over 2theta; those over other axes beside them are left out.
+
+    Raises
+    ------
+    FormatError
+        If there is no range over 2theta, or one is broken.
+    """
+    keys: dict[str, str] = {}
+    scans, other, n = [], set(), 0
+    lines = split_lines(file.text or "")
+    i = 0
+    while i < len(lines):
+        line = lines[i].strip()
+        i += 1
+        if pair := _KEY.match(line):
+            keys[pair[1].upper()] = pair[2].strip("'\"").strip()
+        elif marker := _MARKER.match(line):
+            n += 1
+            end = next((k for k in range(i, len(lines)) if lines[k].startswith("_")), len(lines))
+            rows, i = lines[i:end], end
+            drive = keys.get("DRIVE", "").upper()
+            if drive in _TWO_THETA:
+                scans.append(_range(keys, rows, marker, n))
+            else:
+                other.add(drive)
+        elif line and line[0] != ";":
+            raise FormatError(f"line {i} is neither a key nor data of a known kind: {line[:40]!r}")
+    if not scans:
+        raise FormatError(
+            f"it holds ranges over {', '.join(sorted(other))} only; patterns are over 2THETA"
+            if other
+            else "it holds no range"
+        )
+    return scans
+
+
+def _range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n: int) -> Scan:
+    text = " ".join(row for row in rows if not row.lstrip().startswith(";"))
+    try:
+        values = np.array(text.split(), np.float64)
+    except ValueError as error:
+        raise FormatError(f"range {n}: its data are no numbers: {error}") from error
+    positions: Float
+    intensity: Float
+    if marker[1]:
+        if values.size % 2:
+            raise FormatError(f"range {n}: its last position has no intensity; the file is cut off")
+        positions, intensity = values[::2], values[1::2]
+    else:
+        start, step = _number(keys, "START"), _number(keys, "STEPSIZE")
+        start = _number(keys, "2THETA") if start is None else start
+        if start is None or not step:
+            raise FormatError(f"range {n}: it states no _START and _STEPSIZE")
+        positions, intensity = (start + step * np.arange(values.size)).astype(float), values
+    announced = _number(keys, "STEPCOUNT")
+    if announced is not None and announced != intensity.size:
+        raise FormatError(f"range {n}: {intensity.size} of {announced:.0f} points are there")
+    units = "counts" if marker[2] == "COUNTS" else "counts/s"
+    return Scan("two_theta", positions, intensity, units=units, metadata=_header(keys))
+
+
+def _header(keys: dict[str, str]) -> dict[str, float | str]:
+    """Return what a range says of itself; omega moves with 2theta, so it is not told."""
+    factor = _ANGSTROMS.get(keys.get("WL_UNIT", "A").upper())
+    lines = {
+        name: factor * value
+        for name, key in (("wavelength", "WL1"), ("k_alpha_2", "WL2"))
+        if factor and (value := _number(keys, key)) is not None
+    }
+    return stated(
+        **lines,
+        k_alpha_ratio=_number(keys, "WLRATIO"),
+        anode=keys.get("ANODE"),
+        sample=keys.get("SAMPLE"),
+        time=_time(keys.get("DATEMEASURED", "")),
+        counting_time=_number(keys, "STEPTIME"),
+        chi=_number(keys, "KHI"),
+        phi=_number(keys, "PHI"),
+        x=_number(keys, "X"),
+        y=_number(keys, "Y"),
+        z=_number(keys, "Z"),
+        voltage=_number(keys, "KV"),
+        current=_number(keys, "MA"),
+    )
+
+
+def _number(keys: dict[str, str], key: str) -> float | None:
+    try:
+        return float(keys[key])
+    except (KeyError, ValueError):
+        return None
+
+
+def _time(text: str) -> str | None:
+    """Return `04-Mar-2010 20:59:14` as ISO 8601."""
+    match = re.match(r"(\d\d?)-(\w{3})-(\d{4})\s+(\d\d:\d\d:\d\d)$", text)
+    if match is None or match[2].title() not in _MONTHS:
+        return None
+    month = _MONTHS.index(match[2].title()) // 3 + 1
+    return f"{match[3]}-{month:02}-{int(match[1]):02}T{match[4]}"
