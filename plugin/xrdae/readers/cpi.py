@@ -1,0 +1,50 @@
+"""Sietronics CPI: a header of fixed lines, `SCANDATA`, then an intensity a line.
+
+Sources: the annotated examples in DASH (https://github.com/ccdc-opensource/dash) and xylib
+(https://github.com/wojdyr/xylib), and PyXRD (https://github.com/PyXRD/PyXRD), which agree: marker,
+start, end and step [degree], anode, wavelength [angstrom], date (day first), speed, comment.
+The units of the speed are not known, so no counting time is told.
+"""
+
+from __future__ import annotations
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.stepped import intensities, iso_date, number, positions
+from xrdae.readers.text_table import split_lines
+from xrdae.scan import Scan
+
+SUFFIXES = frozenset({".cpi"})
+
+_MARKER = "SIETRONICS XRD SCAN"
+_COMMENT = 8  # the line where it begins
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a text begins with the marker."""
+    return file.text is not None and file.text.startswith(_MARKER)
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the one scan, of unknown units. The file states no uncertainty.
+
+    Raises
+    ------
+    FormatError
+        If it has no SCANDATA, or not the intensities of its range.
+    """
+    lines = [line.strip() for line in split_lines(file.text or "")]
+    if "SCANDATA" not in lines[_COMMENT:]:
+        raise FormatError("it has no SCANDATA below its header; the file is cut off")
+    marker = lines.index("SCANDATA", _COMMENT)
+    start, end, step, wavelength = (number(lines[i].replace(",", ".")) for i in (1, 2, 3, 5))
+    values = intensities(" ".join(lines[marker + 1 :]).replace(",", "."))
+    angles = positions(values.size, start, step, end)
+    metadata = stated(
+        wavelength=wavelength,
+        anode=lines[4],
+        time=iso_date(lines[6]),
+        title=" ".join(lines[_COMMENT:marker]),
+    )
+    return [Scan("two_theta", angles, values, metadata=metadata)]

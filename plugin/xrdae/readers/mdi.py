@@ -1,0 +1,58 @@
+"""Materials Data's MDI, the text format of JADE.
+
+Sources: the example in DASH (https://github.com/ccdc-opensource/dash) and files written for JADE.
+A title; a line of start, step, speed, anode, wavelength [angstrom], end and number of points;
+then the intensities, mostly eight a line, with a -1 behind the last in some files. The units
+of the speed are not known, so no counting time is told.
+"""
+
+from __future__ import annotations
+
+import re
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.stepped import intensities, number, positions
+from xrdae.readers.text_table import split_lines
+from xrdae.scan import Scan
+
+SUFFIXES = frozenset({".mdi"})
+
+_NUMBER = r"([\d.]{1,20})"
+_RANGE = re.compile(
+    rf"\s*{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}\s+([A-Za-z]{{1,2}})\s+{_NUMBER}\s+{_NUMBER}"
+    r"\s+(\d{1,9})\s*$"
+)
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether the second line of a text is a range with an anode in its middle."""
+    if file.text is None:
+        return False
+    lines = split_lines(file.text[:2000])
+    return len(lines) > 1 and _RANGE.match(lines[1]) is not None
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the one scan, of unknown units. The file states no uncertainty.
+
+    Raises
+    ------
+    FormatError
+        If it does not hold the intensities that it announces.
+    """
+    lines = split_lines(file.text or "")
+    match = _RANGE.match(lines[1])
+    assert match is not None  # is_mine has seen to it
+    n = int(match[7])
+    values = intensities(" ".join(lines[2:]))
+    if values.size and values[-1] == -1:
+        values = values[:-1]
+    if values.size != n:
+        raise FormatError(
+            f"its header announces {n} points, but {values.size} follow; the file is cut off"
+        )
+    angles = positions(n, number(match[1]), number(match[2]), number(match[6]))
+    metadata = stated(wavelength=number(match[5]), anode=match[4].capitalize(), title=lines[0])
+    return [Scan("two_theta", angles, values, metadata=metadata)]

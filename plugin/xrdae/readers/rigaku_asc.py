@@ -1,0 +1,120 @@
+"""Rigaku's older text, ASC: `*KEY = value` lines and groups of intensities.
+
+Sources: a file of a SmartLab, the example in DASH (https://github.com/ccdc-opensource/dash) and
+the description in xylib (https://github.com/wojdyr/xylib). Groups stand between `*BEGIN` and
+`*END`; what is above the first holds for all. Behind `*COUNT` follow that many intensities.
+"""
+
+from __future__ import annotations
+
+import re
+
+from xrdae.errors import FormatError
+from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import stated
+from xrdae.readers.stepped import intensities, iso_date, number, positions
+from xrdae.readers.text_table import split_lines
+from xrdae.scan import Scan
+
+SUFFIXES = frozenset({".asc", ".dat"})
+
+_MINE = re.compile(r"\s*\*TYPE\s*=")
+_TWO_THETA = re.compile(r"(?:theta/?)?(?:2|two)theta")
+_ANODES = {"24": "Cr", "26": "Fe", "27": "Co", "29": "Cu", "42": "Mo", "47": "Ag", "74": "W"}
+_UNITS = {"counts": "counts", "cps": "counts/s"}
+
+
+def is_mine(file: DataFile) -> bool:
+    """Tell whether a text begins with the key that ASC begins with."""
+    return file.text is not None and _MINE.match(file.text) is not None
+
+
+def read(file: DataFile) -> list[Scan]:
+    """Return the groups over 2theta; those over other axes beside them are left out.
+
+    Raises
+    ------
+    FormatError
+        If there is no group over 2theta, or one is broken.
+    """
+    scans, other = [], set()
+    for n, (keys, rows) in enumerate(_groups(split_lines(file.text or "")), start=1):
+        axis = keys.get("SCAN_AXIS") or keys.get("SCAN_MODE", "")
+        if axis and not _TWO_THETA.match(re.sub(r"[\s_-]", "", axis).lower()):
+            other.add(axis)
+            continue
+        try:
+            scans.append(_scan(keys, rows))
+        except FormatError as error:
+            raise FormatError(f"group {n}: {error}") from error
+    if not scans:
+        raise FormatError(
+            f"it holds groups over {', '.join(sorted(other))} only; patterns are over 2theta"
+            if other
+            else "it holds no group"
+        )
+    return scans
+
+
+def _groups(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
+    """Return the keys and the rows of each group."""
+    groups: list[tuple[dict[str, str], list[str]]] = []
+    shared: dict[str, str] = {}
+    rows: list[str] = []
+    keys = shared
+    for line in map(str.strip, lines):
+        if line.startswith("*BEGIN"):
+            keys, rows = dict(shared), []
+        elif line.startswith("*END"):
+            groups.append((keys, rows))
+            keys, rows = shared, []
+        elif line.startswith("*EOF"):
+            break
+        elif line.startswith("*"):
+            key, _, value = line[1:].partition("=")
+            keys[key.strip()] = value.strip()
+        elif line and line[0] != "#":
+            rows.append(line)
+    announced = number(shared.get("GROUP_COUNT"))
+    if keys is not shared or (announced is not None and len(groups) < announced):
+        raise FormatError(f"group {len(groups) + 1} has no *END; the file is cut off")
+    return groups
+
+
+def _scan(keys: dict[str, str], rows: list[str]) -> Scan:
+    values = intensities(" ".join(rows).replace(",", " "))
+    announced = number(keys.get("COUNT"))
+    if announced is not None and announced != values.size:
+        raise FormatError(f"it announces {announced:.0f} points, but {values.size} follow")
+    angles = positions(values.size, *(number(keys.get(key)) for key in ("START", "STEP", "STOP")))
+    units = _UNITS.get(keys.get("YUNIT", "").lower(), "1")
+    return Scan("two_theta", angles, values, units=units, metadata=_header(keys))
+
+
+def _header(keys: dict[str, str]) -> dict[str, float | str]:
+    is_beta = "BETA" in keys.get("XRAY_CHAR", "").upper()  # the wavelengths are of K-alpha
+    target = keys.get("TARGET", "")
+    return stated(
+        wavelength=None if is_beta else number(keys.get("WAVE_LENGTH1")),
+        k_alpha_2=None if is_beta else number(keys.get("WAVE_LENGTH2")),
+        anode=_ANODES.get(target, "" if target.isdigit() else target),
+        sample=keys.get("SAMPLE"),
+        title=keys.get("COMMENT"),
+        instrument=keys.get("GONIO", "").partition(",")[0],
+        time=iso_date(keys.get("DATE", "")),
+        counting_time=_counting_time(keys),
+        voltage=number(keys.get("KV")),
+        current=number(keys.get("MA")),
+    )
+
+
+def _counting_time(keys: dict[str, str]) -> float | None:
+    """Return the time a step took [s].
+
+    Continuous scans are found with a speed in seconds a step that contradicts their counts.
+    """
+    speed, step = number(keys.get("SPEED")), number(keys.get("STEP"))
+    dimension = keys.get("SPEED_DIM", "").lower()
+    if dimension.startswith("sec"):
+        return None if "cont" in keys.get("MEAS_MODE", "").lower() else speed
+    return 60 * step / speed if dimension.startswith("deg./min") and speed and step else None
