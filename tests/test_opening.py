@@ -22,7 +22,7 @@ def write_xy(path, x, y, *, header="", sigma=None):
 def folder(tmp_path, series):
     """The series as xy files 1 to 24, with temperature and wavelength in their headers."""
     for i, pattern in enumerate(series["intensity"].values):
-        header = f"wavelength: 1.5406\ntemperature: {300 + i}\nsample: alloy {i}"
+        header = f"wavelength: 1.5406\ntemperature: {300 + i} K\nsample: alloy {i}"
         path = tmp_path / "run" / f"scan_{i + 1}.xy"
         write_xy(path, series["two_theta"].values, pattern, header=header)
     return tmp_path / "run"
@@ -126,7 +126,7 @@ def test_a_file_without_wavelength_among_different_ones_is_refused(tmp_path):
     x = np.linspace(5, 60, 20)
     for i, header in enumerate(["wavelength: 1.5406", "wavelength: 0.7093", "none"]):
         write_xy(tmp_path / f"{i}.xy", x, x, header=header)
-    with pytest.raises(xrdae.DataError, match="1 of 3 scans have no wavelength"):
+    with pytest.raises(xrdae.DataError, match=r"1 of 3 scans have no wavelength \(2\.xy\)"):
         xrdae.open_patterns(tmp_path)
 
 
@@ -252,9 +252,127 @@ def test_scans_of_a_file_become_a_dimension(tmp_path):
 
 def test_a_missing_number_is_nan_and_times_are_in_utc():
     from xrdae.gather import described
+    from xrdae.scan import Scan
 
     metadata = [{"temperature": 300.0, "time": "2020-01-01T02:00:00+02:00"}, {}]
-    found = described(metadata, {"pattern": 2})
-    np.testing.assert_array_equal(found["temperature"][1], [300, np.nan])
+    metadata += [{"time": "0001-01-01T00:00:00+01:00"}]  # what some programs write for none
+    scans = [Scan("q", np.arange(3.0), np.arange(3.0), metadata=item) for item in metadata]
+    found = described(scans, {"pattern": 3})
+    np.testing.assert_array_equal(found["temperature"][1], [300, np.nan, np.nan])
     assert found["time"][1][0] == np.datetime64("2020-01-01T00:00:00")
-    assert np.isnat(found["time"][1][1])
+    assert np.isnat(found["time"][1][1:]).all()
+
+
+def test_lazy_files_never_take_the_wavelength_of_another(tmp_path):
+    x = np.linspace(5, 60, 50)
+    write_xy(tmp_path / "a.xy", x, x, header="wavelength: 0.7093")
+    write_xy(tmp_path / "b.xy", x, x)
+    with pytest.warns(UserWarning, match=r"b\.xy: it states no wavelength"):
+        values = xrdae.open_patterns(tmp_path, chunks=1)["intensity"].values
+    assert np.isnan(values[1]).all()
+
+
+def test_lazy_files_of_another_wavelength_are_brought_to_that_of_the_first(tmp_path):
+    x = np.linspace(5, 60, 2000)
+    q = 4 * np.pi * np.sin(np.radians(15)) / 1.5406
+    for name, wavelength in (("a_cu", 1.5406), ("b_mo", 0.7093)):
+        here = np.degrees(2 * np.arcsin(q * wavelength / (4 * np.pi)))
+        y = np.exp(-(((x - here) / 0.2) ** 2))
+        write_xy(tmp_path / f"{name}.xy", x, y, header=f"wavelength: {wavelength}")
+    found = xrdae.open_patterns(tmp_path, chunks=1)
+    top = found["two_theta"][found["intensity"].fillna(0).argmax("two_theta").values]
+    np.testing.assert_allclose(top, 30, atol=0.05)
+
+
+def test_a_gap_is_not_filled_and_peaks_stay_where_they_are(tmp_path):
+    def write(name, x):
+        return write_xy(tmp_path / name, x, np.exp(-(((x - 50) / 1) ** 2)))
+
+    write("a.xy", np.r_[np.arange(20, 30, 0.05), np.arange(40, 60, 0.05)])
+    write("b.xy", np.arange(20, 60, 0.1))
+    write("c.xy", np.arange(20, 60, 0.1))
+    found = xrdae.open_patterns(tmp_path)
+    x = found["two_theta"]
+    middle = (found["intensity"] * x).sum("two_theta") / found["intensity"].sum("two_theta")
+    np.testing.assert_allclose(middle, 50, atol=0.002)
+    hidden = x[np.isnan(found["intensity"][0])].sel(two_theta=slice(None, 50)).values
+    assert hidden.min() == pytest.approx(30, abs=0.1)
+    assert hidden.max() == pytest.approx(39.9, abs=0.1)
+
+
+def test_labels_of_nexus_files_keep_their_meaning_in_a_list(tmp_path, series):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    for i in range(2):
+        with h5py.File(tmp_path / f"{i}.nxs", "w") as file:
+            data = file.create_group("entry/data")
+            data.attrs.update({"NX_class": "NXdata", "signal": "I", "axes": [".", "two_theta"]})
+            values = {
+                "I": (series["intensity"].values[:3], "counts"),
+                "two_theta": (series["two_theta"].values, "deg"),
+                "temperature": ([20.0, 40, 60], "degC"),
+                "x": ([100.0, 200, 300], "um"),
+                "pressure": ([1.0, 2, 3], "GPa"),
+            }
+            for name, (value, units) in values.items():
+                data[name] = value
+                data[name].attrs["units"] = units
+    found = xrdae.open_patterns(tmp_path)
+    assert found["intensity"].dims == ("pattern", "scan", "two_theta")
+    np.testing.assert_allclose(found["temperature"][0], [293.15, 313.15, 333.15])
+    np.testing.assert_allclose(found["x"][1], [0.1, 0.2, 0.3])
+    assert found["pressure"].attrs["units"] == "GPa"
+    found.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(xrdae.FormatError, match="netCDF"):
+        xrdae.open_patterns(tmp_path / "a.nc")
+
+
+def test_relative_paths_hold_when_the_folder_changes(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    lazy = xrdae.open_patterns("scan_*.xy", chunks=5)
+    monkeypatch.chdir(tmp_path)
+    assert lazy["intensity"].notnull().all()
+
+
+@pytest.mark.parametrize("chunks", [None, 1])
+def test_a_file_listed_twice_is_there_twice(folder, chunks):
+    found = xrdae.open_patterns([folder / "scan_1.xy"] * 2, chunks=chunks)
+    assert found.sizes["pattern"] == 2
+
+
+def test_the_table_may_lie_beside_the_files(folder):
+    rows = [f"scan_{i + 1},{i}" for i in range(24)]
+    (folder / "labels.csv").write_text("file,n\n" + "\n".join(rows))
+    found = xrdae.open_patterns(folder, labels=folder / "labels.csv")
+    assert found["n"].values.tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_a_table_that_excel_wrote_is_understood(folder, tmp_path, encoding):
+    rows = [f"C:\\data\\scan_{i + 1}.xy;{i},5;{i * 10}" for i in range(24)]
+    table = tmp_path / "excel.csv"
+    table.write_bytes(("sep=;\nFile;x (µm);n\n" + "\n".join(rows)).encode(encoding))
+    found = xrdae.open_patterns(folder, labels=table)
+    assert found["x"].values.tolist() == [i + 0.5 for i in range(24)]
+    assert found["x"].attrs["units"] == "µm"
+    assert found["n"].dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("file,intensity", "called 'intensity'"),
+        ("file,two_theta", "called 'two_theta'"),
+        ("file,T [K],T [C]", "twice"),
+        ("file,Sm/Fe", "slash"),
+    ],
+)
+def test_a_label_that_would_destroy_something_is_refused(folder, tmp_path, header, reason):
+    table = tmp_path / "labels.csv"
+    table.write_text(header + "\nscan_1.xy" + ",1" * header.count(","))
+    with pytest.raises(xrdae.DataError, match=reason):
+        xrdae.open_patterns(folder / "scan_1.xy", labels=table)
+
+
+def test_a_grid_that_covers_nothing_is_refused(folder):
+    with pytest.raises(xrdae.DataError, match="from 20 to 80"):
+        xrdae.open_patterns(folder, grid=[100.0, 110.0, 120.0])

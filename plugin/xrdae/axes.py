@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import threading
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -37,11 +38,23 @@ def kind_of_name(name: Hashable) -> str | None:
     return "any" if plain in _ANY_NAME else None
 
 
+_ONE_BY_ONE = threading.RLock()  # pint's registries are not made for several threads
+
+
 @functools.cache
 def _registry() -> Any:
     import pint  # 0.5 s: only once somebody asks for units
 
     return pint.UnitRegistry()
+
+
+def converted(value: float, units: str, to: str) -> float | None:
+    """Convert between units, degC to K too; None where that makes no sense."""
+    with _ONE_BY_ONE:
+        try:
+            return float(_registry().Quantity(value, units).to(to).magnitude)
+        except Exception:  # pint raises half a dozen kinds for text that is no unit
+            return None
 
 
 @functools.cache
@@ -55,11 +68,16 @@ def kind_of_units(units: str) -> tuple[str, float] | None:
     text = rest if prefix.lower() in {"2th", "tth", "q", "d", "k", "r"} and rest else units.strip()
     text = re.sub(r"\b(?:A|Angstroms?|ANGSTROMS?|Ang|ang)\b", "angstrom", text)
     text = re.sub(r"([A-Za-zÅ])-(\d)", r"\1^-\2", text)
-    try:
-        quantity = _registry().Quantity(1.0, _registry().Unit(text))
-    except Exception:  # pint raises half a dozen kinds for text that is no unit
-        return None
+    with _ONE_BY_ONE:
+        return _kind_of_quantity(text, reciprocal=reciprocal)
+
+
+def _kind_of_quantity(units: str, *, reciprocal: bool) -> tuple[str, float] | None:
     registry = _registry()
+    try:
+        quantity = registry.Quantity(1.0, registry.Unit(units))
+    except Exception:  # as in `converted`
+        return None
     if quantity.check("1/[length]"):
         factor = quantity.to("1/angstrom").magnitude
         return "q", factor * (2 * np.pi if reciprocal else 1.0)
@@ -74,10 +92,7 @@ def kind_of_units(units: str) -> tuple[str, float] | None:
 def length_in_angstrom(value: float, units: str) -> float | None:
     """Convert a length to angstrom; None where the units are no length."""
     text = re.sub(r"^(?:A|Angstroms?|ang)$", "angstrom", units.strip())
-    try:
-        return float(_registry().Quantity(value, text).to("angstrom").magnitude)
-    except Exception:
-        return None
+    return converted(value, text, "angstrom")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

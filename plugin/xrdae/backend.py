@@ -46,7 +46,7 @@ class XrdaeBackend(BackendEntrypoint):
                 f"engine 'xrdae' opens paths, not {type(filename_or_obj).__name__}: the name tells "
                 "errors what they speak of"
             )
-        dataset = read_dataset(Path(filename_or_obj))
+        dataset = read_dataset(Path(filename_or_obj).absolute())
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
         return dataset.drop_vars(dropped, errors="ignore")
 

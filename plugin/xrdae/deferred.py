@@ -29,9 +29,8 @@ def defer(
     first, name = _first(files, errors)
     chosen = find_grid(first, grid)
     n_point = chosen.axis.values.size
-    numbers = [n for n in METADATA_UNITS if any(n in scan.metadata for scan in first)]
-    if chosen.axis.wavelength is not None:
-        numbers.remove("wavelength")
+    stated = {name for scan in first for name in scan.metadata} - {"wavelength"}
+    numbers = [name for name in METADATA_UNITS if name in stated]
     paths = da.from_array(np.array([str(path) for path in files]), chunks=chunks)  # type: ignore[no-untyped-call]
     packed = da.map_blocks(  # type: ignore[no-untyped-call]
         _read_block,
@@ -54,9 +53,9 @@ def defer(
         variables["intensity_errors"] = ((*dims, chosen.axis.kind), spread, attrs)
     coords: dict[str, Any] = axis_coordinate(chosen)
     for i, number in enumerate(numbers):
-        stated = packed[..., 2 * n_point + i]
-        coords[number] = (dims, stated, {"units": METADATA_UNITS[number]})
-    if chosen.axis.wavelength is not None:
+        values = packed[..., 2 * n_point + i]
+        coords[number] = (dims, values, {"units": METADATA_UNITS[number]})
+    if chosen.axis.kind == "two_theta" and chosen.axis.wavelength is not None:
         coords["wavelength"] = ((), chosen.axis.wavelength, {"units": "angstrom"})
     return xr.Dataset(variables, coords, {"xrdae_grid": f"{chosen.choice}, of {name}"})
 
@@ -75,6 +74,11 @@ def _first(files: Sequence[Path], errors: str) -> tuple[list[Scan], str]:
     raise FormatError(f"none of the first {n} files can be read: {reason}") from reason
 
 
+def _lacks_wavelength(scan: Scan, grid: Grid) -> bool:
+    needed = "two_theta" in (scan.kind, grid.axis.kind)
+    return needed and "wavelength" not in scan.metadata
+
+
 def _read_block(
     paths: npt.NDArray[np.str_], grid: Grid, n_scan: int, numbers: Sequence[str], errors: str
 ) -> Float:
@@ -87,6 +91,8 @@ def _read_block(
             scans = read_scans(Path(path))
             if len(scans) != n_scan:
                 raise FormatError(f"{path}: it holds {len(scans)} scans, the first file {n_scan}")
+            if grid.axis.wavelength and any(_lacks_wavelength(scan, grid) for scan in scans):
+                raise FormatError(f"{path}: it states no wavelength, as the first file does")
             on_grid = [gridder(scan) for scan in scans]
         except (FormatError, DataError, OSError) as error:
             if errors == "raise":

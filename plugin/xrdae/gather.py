@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,16 @@ import xarray as xr
 
 from xrdae import readers
 from xrdae.axes import LONG_NAMES, UNITS, Axis
-from xrdae.errors import DataError
+from xrdae.errors import DataError, FormatError
 from xrdae.patterns import find_patterns
 from xrdae.prepare import Regrid, regridder
+from xrdae.readers.text_header import convert
 from xrdae.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
 
 SAME_WAVELENGTH = 5e-5  # relative; tables of K-alpha lines differ by less
-MOST_POINTS = 10_000_000
+MOST_TIMES_FINER = 50  # points of the grid to those of the longest scan
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +67,9 @@ def _replaced(scan: Scan, positions: Float, taken: Any) -> Scan:
     return dataclasses.replace(scan, positions=positions, intensity=intensity, errors=errors)
 
 
-def find_grid(scans: Sequence[Scan], positions: npt.ArrayLike | None = None) -> Grid:
+def find_grid(
+    scans: Sequence[Scan], positions: npt.ArrayLike | None = None, names: Sequence[str] = ()
+) -> Grid:
     """Choose one grid for scans with increasing positions.
 
     Where all agree, it is theirs. Else it is evenly spaced over all that any of them covers, with
@@ -77,13 +81,15 @@ def find_grid(scans: Sequence[Scan], positions: npt.ArrayLike | None = None) -> 
         At least one.
     positions
         `(point,)`, the grid as somebody chose it, in the units of the scans' kind.
+    names
+        Of the scans' files, for errors.
 
     Raises
     ------
     DataError
         If kinds or wavelengths differ and a wavelength is missing.
     """
-    kind, wavelength = _common_kind(scans)
+    kind, wavelength = _common_kind(scans, names)
     axes = _distinct([_axis(scan) for scan in scans])
     if positions is not None:
         chosen = Axis(kind, np.asarray(positions, dtype=np.float64), wavelength)
@@ -97,7 +103,7 @@ def find_grid(scans: Sequence[Scan], positions: npt.ArrayLike | None = None) -> 
     step = float(np.median([np.median(np.diff(values)) for values in converted]))
     low, high = min(v[0] for v in converted), max(v[-1] for v in converted)
     n = round((high - low) / step) + 1
-    if n > MOST_POINTS:
+    if n > MOST_TIMES_FINER * max(values.size for values in converted):
         raise DataError(
             f"a grid from {low:.6g} to {high:.6g} in steps of {step:.3g} has {n} points; pass "
             "grid=... with fewer"
@@ -118,7 +124,7 @@ def _wavelength(scan: Scan) -> float | None:
     return float(value) if value is not None else None
 
 
-def _common_kind(scans: Sequence[Scan]) -> tuple[str, float | None]:
+def _common_kind(scans: Sequence[Scan], names: Sequence[str]) -> tuple[str, float | None]:
     """Return the kind of the grid, and the one wavelength of all scans, if there is one."""
     kinds = {scan.kind for scan in scans}
     stated = [_wavelength(scan) for scan in scans]
@@ -127,11 +133,12 @@ def _common_kind(scans: Sequence[Scan]) -> tuple[str, float | None]:
     shared = known[0] if len(known) == len(stated) and not differ else None
     if len(kinds) == 1 and ("two_theta" not in kinds or not differ):
         return kinds.pop(), shared
-    lacking = [s for s in scans if s.kind == "two_theta" and _wavelength(s) is None]
+    lacking = [i for i, scan in enumerate(scans) if scan.kind == "two_theta" and stated[i] is None]
     if lacking:
+        which = f" ({', '.join(names[i] for i in lacking[:5])})" if names else ""
         raise DataError(
-            f"{len(lacking)} of {len(scans)} scans have no wavelength, and the others are of "
-            "different wavelength or not in two_theta: without it they cannot be brought to q; "
+            f"{len(lacking)} of {len(scans)} scans have no wavelength{which}, and the others are "
+            "of different wavelength or not in two_theta: without it they cannot be brought to q; "
             "open them apart"
         )
     return "q", shared
@@ -193,9 +200,21 @@ def gather(scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid) -> xr.Da
     parts = [gridder(scan) for scan in scans]
     shape = (*sizes.values(), grid.axis.values.size)
     dims = (*sizes, grid.axis.kind)
-    units = {scan.units for scan in scans}
-    attrs = {"units": units.pop() if len(units) == 1 else "1"}
+    units = sorted({scan.units for scan in scans})
+    if len(units) > 1:
+        warnings.warn(
+            f"intensities are in {' and '.join(units)}, and stay as they are; a model scales "
+            "each pattern by itself",
+            stacklevel=3,
+        )
+    attrs = {"units": units[0] if len(units) == 1 else "1"}
     intensity = np.stack([part[0] for part in parts]).reshape(shape)
+    if np.isnan(intensity).all():
+        low, high = scans[0].positions[[0, -1]]
+        raise DataError(
+            f"the grid ({grid.axis.kind}) covers nothing that was measured; the first pattern goes "
+            f"from {low:.6g} to {high:.6g} ({scans[0].kind})"
+        )
     variables: dict[str, Any] = {
         "intensity": (dims, intensity, {**attrs, "long_name": "intensity"})
     }
@@ -204,14 +223,18 @@ def gather(scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid) -> xr.Da
         errors = np.stack([unknown if part[1] is None else part[1] for part in parts])
         long_name = {"long_name": "standard deviation of the intensity"}
         variables["intensity_errors"] = (dims, errors.reshape(shape), {**attrs, **long_name})
-    coords = {**described([scan.metadata for scan in scans], sizes), **axis_coordinate(grid)}
+    coords = {**described(scans, sizes), **axis_coordinate(grid)}
     return xr.Dataset(variables, coords, {"xrdae_grid": grid.choice})
 
 
 def read_scans(path: Path) -> list[Scan]:
     """Return the scans of a file, with increasing positions."""
     found = readers.read(path)
-    return [ordered(scan) for scan in (to_scans(found) if isinstance(found, xr.Dataset) else found)]
+    try:
+        scans = to_scans(found) if isinstance(found, xr.Dataset) else found
+    except DataError as error:
+        raise FormatError(f"{path}: {error}") from error
+    return [ordered(scan) for scan in scans]
 
 
 def to_scans(dataset: xr.Dataset) -> list[Scan]:
@@ -226,18 +249,34 @@ def to_scans(dataset: xr.Dataset) -> list[Scan]:
     samples = array.isel({patterns.dim: 0}, drop=True)
     metadata: list[dict[str, float | str]] = [{} for _ in rows]
     for name, coord in samples.coords.items():
-        for item, value in zip(metadata, coord.broadcast_like(samples).values.flat, strict=True):
-            item[str(name)] = value.item() if coord.dtype.kind in "biuf" else str(value)
+        values = _in_our_units(str(name), coord.broadcast_like(samples))
+        if values is not None:
+            for item, value in zip(metadata, values.flat, strict=True):
+                item[str(name)] = value.item() if values.dtype.kind in "biuf" else str(value)
     if patterns.axis.wavelength is not None:
         for item in metadata:
             item["wavelength"] = patterns.axis.wavelength
     units = str(array.attrs.get("units", "1"))
+    others = {
+        str(name): str(coord.attrs["units"])
+        for name, coord in samples.coords.items()
+        if name not in METADATA_UNITS and "units" in coord.attrs
+    }
     return [
-        Scan(patterns.axis.kind, patterns.axis.values, row, e, units, item)
+        Scan(patterns.axis.kind, patterns.axis.values, row, e, units, item, others)
         for row, e, item in zip(
             rows, [None] * len(rows) if spread is None else spread, metadata, strict=True
         )
     ]
+
+
+def _in_our_units(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
+    """Return a label in the units of `METADATA_UNITS`; None where its own are of something else."""
+    units = str(label.attrs.get("units", ""))
+    if label.dtype.kind not in "iuf" or name not in METADATA_UNITS or not units:
+        return label.values
+    zero, one = (convert(value, units, METADATA_UNITS[name]) for value in (0.0, 1.0))
+    return None if zero is None or one is None else zero + (one - zero) * label.values
 
 
 def axis_coordinate(grid: Grid) -> dict[str, Any]:
@@ -247,16 +286,18 @@ def axis_coordinate(grid: Grid) -> dict[str, Any]:
     return {kind: (kind, grid.axis.values, attrs)}
 
 
-def described(
-    metadata: Sequence[Mapping[str, Any]], sizes: Mapping[str, int]
-) -> dict[str, tuple[Any, ...]]:
+def described(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tuple[Any, ...]]:
     """Return what files say of their scans as coordinates: scalar where all say the same."""
+    metadata = [scan.metadata for scan in scans]
+    units_of = dict(METADATA_UNITS)
+    for scan in scans:
+        units_of |= scan.label_units
     names = dict.fromkeys(name for item in metadata for name in item)
     coords: dict[str, tuple[Any, ...]] = {}
     for name in names:
         values = [item.get(name) for item in metadata]
-        array = _column(values)
-        attrs = {"units": METADATA_UNITS[name]} if name in METADATA_UNITS else {}
+        array = _times(values) if name == "time" else _column(values)
+        attrs = {"units": units_of[name]} if name in units_of else {}
         if None not in values and (array == array[0]).all():
             coords[name] = ((), array[0], attrs)
         else:
@@ -265,23 +306,23 @@ def described(
 
 
 def _column(values: Sequence[Any]) -> npt.NDArray[Any]:
-    """Return numbers with NaN, times, or texts, where one that is missing is empty."""
+    """Return numbers with NaN, or texts, where one that is missing is empty."""
     if all(value is None or isinstance(value, int | float) for value in values):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    times = [_time(value) for value in values]
-    if all(time is not None or value is None for time, value in zip(times, values, strict=True)):
-        return np.array([np.datetime64("NaT") if t is None else t for t in times], "datetime64[ns]")
     return np.array(["" if value is None else str(value) for value in values])
 
 
-def _time(value: Any) -> np.datetime64 | None:
-    """Return a time with its date; in UTC where it says its zone."""
-    try:
-        time = datetime.datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    if "T" not in str(value) and " " not in str(value):
-        return None
-    if time.tzinfo is not None:
-        time = time.astimezone(datetime.UTC).replace(tzinfo=None)
-    return np.datetime64(time)
+def _times(values: Sequence[Any]) -> npt.NDArray[Any]:
+    """Return times, in UTC where they say their zone; texts where one is no time that can be."""
+    times = []
+    for value in values:
+        try:
+            time = datetime.datetime.fromisoformat(str(value)) if value else None
+        except ValueError:
+            return _column(values)
+        if time is not None and not 1900 < time.year < 2200:  # an empty date of some program
+            time = None
+        if time is not None and time.tzinfo is not None:
+            time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+        times.append(np.datetime64("NaT" if time is None else time, "ns"))
+    return np.array(times)

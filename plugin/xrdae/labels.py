@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.errors import DataError
+from xrdae.errors import DataError, FormatError
+from xrdae.readers.datafile import DataFile
 
 Column = tuple[npt.NDArray[Any], dict[str, str]]
 
@@ -37,40 +39,74 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep=None, engine="python", skipinitialspace=True)
-    except (ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        text = DataFile.open(path).text or ""
+    except FormatError as error:
+        raise DataError(f"{os.fspath(path)}: {error}") from error
+    if text[:4].lower() == "sep=":  # Excel
+        text = text.partition("\n")[2]
+    delimiter = max(";\t,", key=text.partition("\n")[0].count)
+    try:
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=delimiter,
+            dtype=str,
+            skipinitialspace=True,
+            skip_blank_lines=True,
+        )
+    except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{os.fspath(path)} is no CSV table with a header: {error}") from error
     columns = {str(name).strip(): name for name in table.columns}
     key = next((n for n in columns if n.lower() in ("file", "filename")), next(iter(columns)))
-    given = [str(value).strip() for value in table[columns[key]]]
-    rows = [_find_row(name, given, path) for name in names]
+    rows = _find_rows(names, [str(value).strip() for value in table[columns[key]]], path)
     found: dict[str, Column] = {}
     for header, name in columns.items():
         if header == key:
             continue
         match = _HEADER.match(header)
         attrs = {"units": match[2]} if match else {}
-        values = table[name].iloc[rows].to_numpy()
-        if values.dtype.kind not in "biuf":
-            values = np.array(["" if pd.isna(v) else str(v) for v in values])
-        found[match[1] if match else header] = values, attrs
+        values = _numbers(table[name], has_decimal_comma=delimiter != ",")[rows]
+        label = match[1] if match else header
+        if label in found or "/" in label:
+            reason = "stands there twice" if label in found else "holds a slash, which files refuse"
+            raise DataError(f"{os.fspath(path)}: the column {label!r} {reason}; rename it")
+        found[label] = values, attrs
     return found
 
 
-def _find_row(name: str, given: Sequence[str], path: str | os.PathLike[str]) -> int:
-    """Return the one row whose name is that of a file: whole, without folder, without ending."""
-    file = PurePath(name)
-    for known in (
-        lambda row: row == name,
-        lambda row: PurePath(row).name == file.name,
-        lambda row: PurePath(row).name == file.stem,
-        lambda row: PurePath(row).stem == file.stem,
-    ):
-        rows = [i for i, row in enumerate(given) if known(row)]
-        if len(rows) == 1:
-            return rows[0]
-        if rows:
+def _numbers(column: Any, *, has_decimal_comma: bool) -> npt.NDArray[Any]:
+    """Return a column as numbers where all of it are some, else as texts."""
+    import pandas as pd
+
+    texts = [column, column.str.replace(",", ".")] if has_decimal_comma else [column]
+    for text in texts:
+        try:
+            return np.asarray(pd.to_numeric(text))
+        except ValueError:
+            continue
+    return np.array(["" if pd.isna(value) else value.strip() for value in column])
+
+
+def _find_rows(
+    names: Sequence[str], given: Sequence[str], path: str | os.PathLike[str]
+) -> list[int]:
+    """Return the one row of each file: by its name whole, without folder, without ending."""
+    whole: dict[str, list[int]] = {}
+    bare: dict[str, list[int]] = {}
+    stems: dict[str, list[int]] = {}
+    for i, row in enumerate(given):
+        plain = PureWindowsPath(row)  # parts names at either kind of slash
+        for known, name in ((whole, row), (bare, plain.name), (stems, plain.stem)):
+            known.setdefault(name, []).append(i)
+    found = []
+    for name in names:
+        file = PurePath(name)
+        rows = whole.get(name) or bare.get(file.name) or bare.get(file.stem) or stems.get(file.stem)
+        if not rows:
+            raise DataError(
+                f"{os.fspath(path)} has no row for the file {name!r}; its first names are "
+                f"{given[:3]}"
+            )
+        if len(rows) > 1:
             raise DataError(f"{os.fspath(path)} has {len(rows)} rows for the file {name!r}")
-    raise DataError(
-        f"{os.fspath(path)} has no row for the file {name!r}; its first names are {given[:3]}"
-    )
+        found.append(rows[0])
+    return found

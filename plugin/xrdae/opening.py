@@ -19,7 +19,7 @@ import xarray as xr
 
 from xrdae import readers
 from xrdae.deferred import defer
-from xrdae.errors import FormatError
+from xrdae.errors import DataError, FormatError
 from xrdae.gather import find_grid, gather, ordered, read_scans, to_scans
 from xrdae.labels import read_labels
 from xrdae.scan import Scan
@@ -27,6 +27,8 @@ from xrdae.scan import Scan
 PathLike = str | os.PathLike[str]
 
 MOST_THREADS = 8
+RESERVED = ("file", "intensity", "intensity_errors", "latent", "mask", "two_theta", "q", "d")
+NO_MATCH = "no file matches {!r} (brackets in names: glob.escape)"
 
 
 def open_patterns(
@@ -59,9 +61,10 @@ def open_patterns(
         What to do with files that cannot be read: "warn" once, naming them with the reason, also in
         the attribute `xrdae_skipped` (JSON), and go on; or "raise" at the first.
     chunks
-        Read lazily (dask), so many files at a time. The first file then tells the grid and how
-        many scans each has; what differs is brought to that, or NaN with a warning when it is
-        read. Numbers of the headers are lazy too; texts are not read. None: read everything now.
+        Read lazily (dask), so many files at a time. The first file then tells the grid, its kind,
+        how many scans each has and which numbers the headers hold; what differs is brought to
+        that, or NaN with a warning when it is read. These numbers are lazy too; texts are not
+        read. None: read everything now.
     progress
         Show a bar; None: on a terminal only.
 
@@ -72,8 +75,9 @@ def open_patterns(
         `(axis,)` of one file, `(scan, axis)` of one that holds several, with a dimension `pattern`
         before them for several files. Where these hold different numbers of scans, each is a
         `pattern`. Coordinates: the axis (`two_theta` [degree], `q` [1/angstrom] or `d`
-        [angstrom]), `file`, and what the files say (`wavelength` [angstrom], `temperature` [K],
-        `counting_time` [s], `time` in UTC where the file has a zone, `sample` ...).
+        [angstrom]; of a single NeXus file in its own units), `file`, and what the files say
+        (`wavelength` [angstrom], `temperature` [K], `counting_time` [s], `time` in UTC where the
+        file has a zone, `sample` ...).
 
     Raises
     ------
@@ -86,7 +90,11 @@ def open_patterns(
     """
     if errors not in ("warn", "raise"):
         raise ValueError(f"errors={errors!r} is not known; choose 'warn' or 'raise'")
+    if chunks is not None and chunks < 1:
+        raise ValueError(f"chunks={chunks} must be a number of files, at least 1")
     files, one = find_files(paths)
+    if labels is not None and not one:  # the table may lie beside the files
+        files = [file for file in files if file != Path(labels).absolute()]
     if one:
         dataset = read_dataset(files[0], grid)
         names = np.array(files[0].name)
@@ -98,15 +106,15 @@ def open_patterns(
         return _labelled(dataset, labels, names.tolist(), ("pattern",))
     found, reasons = _read_all(files, errors=errors, progress=progress)
     _check_any(reasons, len(files))
-    counts = {len(scans) for scans in found.values()}
-    scans = [scan for each in found.values() for scan in each]
-    if len(counts) == 1:
-        sizes = {"pattern": len(found)} | ({"scan": n} if (n := counts.pop()) > 1 else {})
-        names = _names(list(found))
+    counts = [len(scans) for _, scans in found]
+    scans = [scan for _, each in found for scan in each]
+    names = _names([path for path, _ in found])
+    of_scans = np.repeat(names, counts)
+    if len(set(counts)) == 1:
+        sizes = {"pattern": len(found)} | ({"scan": counts[0]} if counts[0] > 1 else {})
     else:
-        sizes = {"pattern": len(scans)}
-        names = np.repeat(_names(list(found)), [len(each) for each in found.values()])
-    dataset = gather(scans, sizes, find_grid(scans, grid))
+        sizes, names = {"pattern": len(scans)}, of_scans
+    dataset = gather(scans, sizes, find_grid(scans, grid, names=of_scans.tolist()))
     dataset = dataset.assign_coords(file=("pattern", names))
     if reasons:
         dataset.attrs["xrdae_skipped"] = json.dumps(reasons)
@@ -126,7 +134,7 @@ def read_dataset(path: Path, grid: npt.ArrayLike | None = None) -> xr.Dataset:
 def find_files(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], bool]:
     """Return the files that paths, folders and patterns lead to, and whether it was one path."""
     if isinstance(paths, str | os.PathLike):
-        path = os.path.expanduser(os.fspath(paths))
+        path = os.path.abspath(os.path.expanduser(os.fspath(paths)))
         if os.path.isdir(path):
             entries = [p for p in Path(path).iterdir() if p.is_file() and p.name[0] != "."]
             return _sorted(entries, f"the folder {path!r} holds no file"), False
@@ -135,7 +143,7 @@ def find_files(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], bool]:
                 raise FileNotFoundError(f"there is no file {path!r}")
             return [Path(path)], True
         matches = map(Path, glob.glob(path, recursive=True))
-        return _sorted([p for p in matches if p.is_file()], f"no file matches {path!r}"), False
+        return _sorted([p for p in matches if p.is_file()], NO_MATCH.format(path)), False
     files = [file for path in paths for file in find_files(path)[0]]
     if not files:
         raise FileNotFoundError("the list of files is empty")
@@ -156,7 +164,7 @@ def _natural(path: Path) -> tuple[Any, ...]:
 
 def _read_all(
     files: Sequence[Path], *, errors: str, progress: bool | None
-) -> tuple[dict[Path, list[Scan]], dict[str, str]]:
+) -> tuple[list[tuple[Path, list[Scan]]], dict[str, str]]:
     """Return the scans of each file that can be read, and why the others cannot."""
     from tqdm import tqdm
 
@@ -168,7 +176,8 @@ def _read_all(
                 raise
             return error
 
-    found, reasons = {}, {}
+    found: list[tuple[Path, list[Scan]]] = []
+    reasons: dict[str, str] = {}
     hidden = not (sys.stderr.isatty() if progress is None else progress)
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
         results = pool.map(attempt, files)
@@ -179,7 +188,7 @@ def _read_all(
                 if isinstance(scans, Exception):
                     reasons[str(path)] = str(scans).removeprefix(f"{path}: ")
                 else:
-                    found[path] = scans
+                    found.append((path, scans))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -214,6 +223,9 @@ def _labelled(
     if labels is None:
         return dataset
     columns = read_labels(labels, names)
+    for name in columns:
+        if name in RESERVED or name in dataset.data_vars or name in dataset.dims:
+            raise DataError(f"{os.fspath(labels)}: a label cannot be called {name!r}; rename it")
     return dataset.assign_coords(
         {
             name: (dims, values if dims else values[0], attrs)

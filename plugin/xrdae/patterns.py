@@ -15,6 +15,7 @@ from xrdae.errors import DataError
 _SET_UNITS = (
     "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q) or 'angstrom' (d)"
 )
+_INTENSITY = ("intensity", "intensity_1d", "i1d")  # the last two of xrd_tools and easyXRD
 _COMPANIONS = ("_errors", "_error", "_std")
 
 
@@ -78,7 +79,8 @@ def find_patterns(
     dataset
         Patterns along one diffraction dimension and any number of sample dimensions.
     variable
-        Name of the intensity variable; None: `intensity`, or the only candidate.
+        Name of the intensity variable; None: `intensity` (or as hosts call it), or the only
+        candidate.
     dim
         Name of the diffraction dimension; None: the one whose units say so.
 
@@ -120,8 +122,9 @@ def _find_variable(dataset: xr.Dataset, variable: str | None) -> Hashable:
         if variable in dataset.variables:
             return variable
         raise DataError(f"there is no variable {variable!r}; the dataset has {names}")
-    if "intensity" in dataset.data_vars:
-        return "intensity"
+    for name in _INTENSITY:
+        if name in dataset.data_vars:
+            return name
     with_axis = [
         name
         for name, array in dataset.data_vars.items()

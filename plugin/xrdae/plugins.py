@@ -51,7 +51,7 @@ def to_dataset(obj: Any) -> Any:
     """
     dataset = manager().hook.xrdae_to_dataset(obj=obj)
     if dataset is None:
-        known = sorted(name for name, _ in manager().list_name_plugin())
+        known = sorted(name for name, plugin in manager().list_name_plugin() if plugin)
         raise TypeError(
             f"no plugin turns a {type(obj).__module__}.{type(obj).__qualname__} into a Dataset; "
             f"plugins: {', '.join(known)}"

@@ -235,6 +235,9 @@ class Source:
         return self.preparation.apply(self.regrid(rows))
 
 
+GAP = 5  # times the steps beside it: nothing was measured there
+
+
 def regridder(source: Axis, target: Axis) -> Regrid:
     """Return what brings `(..., source channel)` to `(..., target channel)`.
 
@@ -256,6 +259,10 @@ def _weights(source: Float, target: Float) -> Any:
     right = np.clip(np.searchsorted(source, target), 1, source.size - 1)
     fraction = (target - source[right - 1]) / (source[right] - source[right - 1])
     inside = finite & (fraction >= -1e-6) & (fraction <= 1 + 1e-6)
+    steps = np.diff(source)
+    beside = np.maximum(np.append(steps[1:], 0), np.append(0, steps[:-1]))
+    on_point = (np.abs(fraction) < 1e-6) | (np.abs(fraction - 1) < 1e-6)
+    inside &= on_point | (steps <= GAP * beside)[right - 1] | (steps.size < 3)
     fraction = np.clip(np.where(inside, fraction, 0), 0, 1)
     width = np.gradient(target)
     coarse = inside & (width >= 1.5 * (source[right] - source[right - 1]))
@@ -265,11 +272,19 @@ def _weights(source: Float, target: Float) -> Any:
         rows.append(linear)
         columns.append(column[linear])
         values.append(weight[linear])
+    middles = (source[1:] + source[:-1]) / 2
+    borders = np.concatenate(
+        [[2 * source[0] - middles[0]], middles, [2 * source[-1] - middles[-1]]]
+    )
     for i in np.flatnonzero(coarse):
-        low, high = np.searchsorted(source, [target[i] - width[i] / 2, target[i] + width[i] / 2])
-        columns.append(np.arange(low, max(high, low + 1)))
-        rows.append(np.full(columns[-1].size, i))
-        values.append(np.full(columns[-1].size, 1 / columns[-1].size))
+        low, high = target[i] - width[i] / 2, target[i] + width[i] / 2
+        first = max(np.searchsorted(borders, low, "right") - 1, 0)
+        last = min(np.searchsorted(borders, high), source.size)
+        shared = np.minimum(borders[first + 1 : last + 1], high)
+        shared = shared - np.maximum(borders[first:last], low)
+        columns.append(np.arange(first, last))
+        rows.append(np.full(last - first, i))
+        values.append(shared / shared.sum())
     entries = (np.concatenate(rows), np.concatenate(columns))
     matrix = scipy.sparse.coo_array(
         (np.concatenate(values), entries), shape=(target.size, source.size)

@@ -49,6 +49,8 @@ class Scan:
         Of the intensity: "counts", "counts/s" or "1" (arbitrary).
     metadata
         What the file says of the scan; see `METADATA_UNITS`.
+    label_units
+        Units of what else is in the metadata.
     """
 
     kind: str
@@ -57,3 +59,4 @@ class Scan:
     errors: Float | None = None
     units: str = "1"
     metadata: Metadata = dataclasses.field(default_factory=dict)
+    label_units: Mapping[str, str] = dataclasses.field(default_factory=dict)

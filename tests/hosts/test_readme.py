@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import xrdae
+from xrdae.plugins import to_dataset
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 EXAMPLES = dict(re.findall(r"<!-- host: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
@@ -17,7 +18,7 @@ def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def run(host, **names):
+def run_example(host, **names):
     names |= {"xrdae": xrdae}
     exec(compile(EXAMPLES[host], f"README, {host}", "exec"), names)
     return names
@@ -34,7 +35,7 @@ def test_spectrochempy(series, model, latents):
     y = scp.Coord(series["x"].values, title="content")
     nd = scp.NDDataset(series["intensity"].values, coordset=[y, x], units="count")
     nd.meta["wavelength"] = 1.5406
-    names = run("spectrochempy", nd=nd, model=model)
+    names = run_example("spectrochempy", nd=nd, model=model)
     same(names["latents"].data, latents)
     assert names["between"].shape == (5, 200)
 
@@ -46,7 +47,7 @@ def test_hyperspy(series, model, latents):
     axis = signal.axes_manager.signal_axes[0]
     axis.scale, axis.offset = 60 / 199, 20
     axis.name, axis.units = "two_theta", "degree"
-    names = run("hyperspy", signal=signal, model=model)
+    names = run_example("hyperspy", signal=signal, model=model)
     same(names["latents"].data, latents)
     assert names["novelty"].axes_manager.navigation_shape == (24,)
 
@@ -60,7 +61,7 @@ def test_pyfai(series, model, latents):
 
     results = to_results(series)
     save_NXazint1d("azint.h5", results, wavelength=1.5406e-10)
-    names = run("pyfai", results=results, model=model)
+    names = run_example("pyfai", results=results, model=model)
     same(names["latent"], latents[0])
     assert names["ds"].sizes["pattern"] == 24
 
@@ -71,7 +72,7 @@ def test_scipp(series, model, latents):
         sc.array(dims=["run", "two_theta"], values=series["intensity"].values, unit="counts"),
         coords={"two_theta": sc.array(dims=["two_theta"], values=series["two_theta"], unit="deg")},
     )
-    names = run("scipp", data=data, model=model)
+    names = run_example("scipp", data=data, model=model)
     same(names["latent"].values, latents)
     assert set(sc.io.load_hdf5("results.h5")) == set(names["group"])
 
@@ -86,7 +87,44 @@ def test_nexus(series, model, latents):
         data["I"] = series["intensity"].values
         data["two_theta"] = series["two_theta"].values
         data["two_theta"].attrs["units"] = "degree"
-    same(run("nexus", h5py=h5py, model=model)["latent"], latents)
+    same(run_example("nexus", h5py=h5py, model=model)["latent"], latents)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tiled(series, model, latents, tmp_path):
+    pytest.importorskip("tiled.server", reason="tiled's server is not installed")
+    from tiled.catalog import in_memory
+    from tiled.client import Context, from_context
+    from tiled.client.xarray import write_xarray_dataset
+    from tiled.config import Authentication
+    from tiled.server.app import build_app
+
+    rights = Authentication(single_user_api_key="secret", allow_anonymous_access=True)
+    app = build_app(in_memory(writable_storage=[str(tmp_path)]), authentication=rights)
+    with Context.from_app(app, api_key="secret") as context:
+        run = write_xarray_dataset(from_context(context), series, key="series")
+        names = run_example("tiled", run=run, model=model, to_dataset=to_dataset)
+    same(names["latent"].values, latents)
+    assert names["ds"].sizes == series.sizes
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_xdart(series, model, latents):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    nexus = pytest.importorskip("xrd_tools.io.nexus", reason="xdart is not installed")
+    from xrd_tools.core.containers import IntegrationResult1D
+
+    axis = series["two_theta"].values
+    results = [
+        IntegrationResult1D(axis, y, np.sqrt(y), unit="2th_deg") for y in series["intensity"].values
+    ]
+    with h5py.File("scan.nxs", "w") as file:
+        entry = file.create_group("entry")
+        entry.attrs["NX_class"] = "NXentry"
+        frames = list(range(1, 25))
+        nexus.write_integrated_stack(entry, frame_indices=frames, results_1d=results)
+    names = run_example("xdart", scan=nexus.read_scan("scan.nxs"), model=model)
+    same(names["latent"].values, latents)
 
 
 def test_every_example_is_tested():

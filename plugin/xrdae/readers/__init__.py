@@ -1,9 +1,8 @@
 """Readers of what instruments write: a module a family of formats, found by content.
 
-A reader module has `SUFFIXES` (endings, for the documentation), `is_mine(file)` and
-`read(file)`, which returns the file's scans or, where the format is labelled already (NeXus), a
-Dataset by the convention. It raises `FormatError` with the reason, without the path. One more
-format is one more module, named below.
+A reader module has `is_mine(file)` and `read(file)`, which returns the file's scans or, where the
+format is labelled already (NeXus), a Dataset by the convention. It raises `FormatError` with the
+reason, without the path. One more format is one more module, named below.
 """
 
 from __future__ import annotations

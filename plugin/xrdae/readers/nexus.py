@@ -18,11 +18,9 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from xrdae.axes import kind_of_name, kind_of_units, length_in_angstrom
+from xrdae.axes import UNITS, kind_of_name, kind_of_units, length_in_angstrom
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import HDF5, DataFile
-
-SUFFIXES = frozenset({".nxs", ".nx", ".h5", ".hdf5", ".hdf"})
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000
@@ -56,6 +54,8 @@ def find_data(group: Any) -> Any:
     FormatError
         If there is none with a diffraction axis, or several and none is the default.
     """
+    if "_NCProperties" in group.attrs:
+        raise FormatError("it is a netCDF file; open it with xarray.open_dataset(path)")
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
         following = at.get(_text(at.attrs["default"]))
@@ -231,8 +231,14 @@ def _label(
 ) -> tuple[Any, ...] | None:
     """Return a field along one of the dimensions, or a single value, as a coordinate."""
     field = group[name]
-    if field.dtype.kind not in "iufSO" or field.ndim > 1:
+    if field.dtype.kind not in "iufSO":
         return None
+    if field.ndim > 1:
+        samples = {d: n for d, n in zip(dims, shape, strict=True) if d not in UNITS}
+        if field.shape != tuple(samples.values()) or field.dtype.kind not in "iuf":
+            return None
+        units = _units(field)
+        return tuple(samples), np.asarray(field[()]), {"units": units} if units else {}
     single = field.ndim == 0 or (field.size == 1 and 1 not in shape)
     indices = group.attrs.get(f"{name}_indices")
     if indices is not None and np.size(indices) == 1:
