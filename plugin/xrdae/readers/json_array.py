@@ -12,7 +12,6 @@ from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.scan import Scan
 
-SUFFIXES = frozenset({".iq", ".json"})
 _START = re.compile(r'\s*\{\s*"(?:dims|attrs|data|coords|name)"\s*:')
 
 # What pdfgetx3 calls its input: https://www.diffpy.org/doc/pdfgetx/ (`dataformat`).
