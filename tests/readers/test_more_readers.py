@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xrdae import readers
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.stepped import iso_date
+from xrdae.readers.header import iso_time
 
 COUNTS = np.array([100, 121, 144, 400, 900, 361, 169, 121, 100, 81, 64])
 ANGLES = 10 + 0.5 * np.arange(COUNTS.size)
@@ -309,6 +309,28 @@ def test_a_damaged_file_is_read_or_refused(module, data):
     assert all(scan.positions.shape == scan.intensity.shape for scan in scans)
 
 
-@pytest.mark.parametrize("text", ["", "1-nov-:0,  21:06", "1-1-1900", "31-2-2020", "09/11/91"])
+@pytest.mark.parametrize(
+    ("text", "begins_with", "iso"),
+    [
+        ("2024-05-01", "year", "2024-05-01"),
+        ("2024/05/01 12:30", "year", "2024-05-01T12:30"),
+        ("2024-05-01T12:30:00.5+02:00", "year", "2024-05-01T12:30:00.5+02:00"),
+        ("2024-05-01 12:30:00 Z", "year", "2024-05-01T12:30:00Z"),
+        ("11/21/2017 08:32:31", "month", "2017-11-21T08:32:31"),
+        ("06/12/08 10:27:58", "month", "2008-06-12T10:27:58"),
+        ("04-Mar-2010 20:59:14", "day", "2010-03-04T20:59:14"),
+        ("29-4-2002", "day", "2002-04-29"),
+        ("19-dec-97, 9:05", "day", "1997-12-19T09:05"),
+    ],
+)
+def test_dates_are_told_as_iso_8601(text, begins_with, iso):
+    assert iso_time(text, begins_with) == iso
+    assert iso_time(f" {text} ", begins_with) == iso
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1-nov-:0,  21:06", "1-1-1900", "31-2-2020", "09/11/91", "1-1-2020 25:00"]
+)
 def test_a_date_that_is_none_is_not_told(text):
-    assert iso_date(text) is None
+    assert iso_time(text, "day") is None
+    assert iso_time(text) is None

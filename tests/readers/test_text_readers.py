@@ -151,6 +151,64 @@ def test_names_choose_among_many_columns():
     assert (scan_of(text).kind, scan_of(text).intensity[0]) == ("q", 5)
 
 
+@pytest.mark.parametrize(
+    "name", ["su", "s.u.", "esd", "e.s.d.", "std", "uncertainty", "err", "sigma(I)", "I_err", "dI"]
+)
+def test_a_column_named_as_uncertainties_are_is_sigma(name):
+    scan = scan_of(f"#  2theta intensity   {name}\n{ROWS}")
+    np.testing.assert_array_equal(scan.intensity, [100, 144, 121])
+    np.testing.assert_array_equal(scan.errors, [10, 12, 11])
+
+
+@pytest.mark.parametrize("other", ["Ycalc", "I_calc", "Ydiff", "Ibkg", "Background", "Residual"])
+def test_what_was_calculated_is_intensity_only_where_nothing_was_measured(other):
+    assert scan_of(f"2theta {other} Yobs\n{ROWS}").intensity[0] == 10
+    assert scan_of(f"2theta Yobs {other}\n{ROWS}").intensity[0] == 100
+    assert scan_of(f"2theta {other} sigma\n{ROWS}").intensity[0] == 100
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ("two_theta,300K,310K,320K", ["300K", "310K", "320K"]),
+        ("two_theta,I_1,I_2,I_3", ["I_1", "I_2", "I_3"]),
+        ("two_theta,T300,T310,T320", ["T300", "T310", "T320"]),
+        ("Point,2theta,Det1 (counts),Det2 (counts)", ["Det1 (counts)", "Det2 (counts)"]),
+        ("two_theta,I_1,I_2,monitor", ["I_1", "I_2"]),
+    ],
+)
+def test_several_columns_of_intensities_with_names_are_several_scans(names, wanted):
+    rows = np.array([[1, 10.0, 7, 8], [2, 10.5, 9, 6], [3, 11.0, 5, 4]])
+    text = names + "\n" + "\n".join(",".join(map(str, row)) for row in rows) + "\n"
+    scans = scans_of("# sample: quartz\n" + text, "a.csv")
+    assert [scan.metadata for scan in scans] == [
+        {"sample": "quartz", "column": name} for name in wanted
+    ]
+    fields = names.split(",")
+    for scan in scans:
+        np.testing.assert_array_equal(scan.positions, rows[:, int("heta" in fields[1])])
+        column = fields.index(scan.metadata["column"])
+        np.testing.assert_array_equal(scan.intensity, rows[:, column])
+        assert scan.units == ("counts" if "counts" in fields[column] else "1")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "two_theta,I_1,I_2,background",
+        "two_theta,I_1,I_2,sigma",
+        "two_theta,I_1,I_2,q",
+        "two_theta,I_1,time,temperature",
+        "two_theta,intensity,monitor,mask",
+        "Point,two_theta,I_1,",
+    ],
+)
+def test_one_column_is_the_intensity_where_others_are_something_else(names):
+    [scan] = scans_of(f"{names}\n1,10,7,8\n2,11,9,6\n3,12,5,4\n", "a.csv")
+    assert "column" not in scan.metadata
+    assert scan.intensity[0] == (7 if names.startswith("Point") else 10)
+
+
 def test_many_columns_without_names_must_begin_with_an_axis():
     assert scan_of("1 5 6 7\n2 4 6 8\n3 5 7 9\n").intensity[1] == 4
     assert scan_of("0.1 0.2 50.0 7.0\n0.2 0.3 52.0 8.0\n0.3 0.3 5.0 8.0\n").intensity[2] == 0.3
@@ -183,6 +241,13 @@ def test_nan_intensity_is_kept_and_a_nan_position_is_refused():
         ("# chi_Q chi_I\n", "q", 1),
         ("d-spacing (Å)  I\n", "d", 1),
         ("d (nm)  I\n", "d", 10),
+        ("1/d (1/A)  I\n", "q", 2 * np.pi),
+        ("1/d [nm^-1]\tI\n", "q", 0.2 * np.pi),
+        ("d* [Å⁻¹]  I\n", "q", 2 * np.pi),
+        ("$d^{-1}$ (1/nm)  I\n", "q", 0.2 * np.pi),
+        ("s (1/nm)  I\n", "q", 0.2 * np.pi),
+        ("k (1/A)  I\n", "q", 2 * np.pi),
+        ("# unit: k_A^-1\n", "q", 2 * np.pi),
         ("# unit: q_nm^-1\n", "q", 0.1),
         ("dataformat = Qnm\n", "q", 0.1),
         ("# Q (1/nm) was integrated\n# sector: 1\n", "q", 0.1),
@@ -210,6 +275,9 @@ def test_a_file_name_says_it_where_the_header_does_not():
         "' The X-axis unit is: Time-of-flight\n",
         "Wavelength,S1,S2\nnm,cps,cps\n",
         "# r(A) G dG\n",
+        "# d*2_A^-2 I e\n",
+        "1/d^2 (1/A^2)  I  e\n",
+        "1/d (nm)  I  e\n",
         "# Energy/keV I e\n",
         "t\nRadial Distance (mm)\nIntensity\n3\n",
         '\'Id: "" Comment: "" Scantype: "Rocking"\n',
@@ -236,7 +304,34 @@ def test_a_file_that_was_cut_off_is_refused():
 
 def test_text_below_or_a_second_table_is_refused():
     assert "line 4" in refused(ROWS + "and so on\n")
+    assert "cut off" not in refused(ROWS + "and so on\n")
     assert "several tables" in refused(ROWS + "# second scan\n" + ROWS)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("low", [10, 5, 13])
+def test_patterns_below_one_another_are_not_taken_for_one(turn, low):
+    first, second = np.linspace(10, 20, 30), np.linspace(low, 16, 12)
+    rows = [f"{turn * x:.3f} 1" for x in np.r_[first, second]]
+    message = refused("\n".join(["# 2theta I", *rows]))
+    assert f"jump back from {turn * 20} to {turn * low} in line 32" in message
+
+
+def test_positions_may_turn_and_overlap():
+    up = np.linspace(10, 20, 30)
+    for x in (np.r_[up, up[::-1]], np.r_[up, np.linspace(16, 40, 30)]):
+        text = "\n".join(f"{value:.3f} 1" for value in x)
+        np.testing.assert_allclose(scan_of(text).positions, x, atol=1e-3)
+
+
+@pytest.mark.parametrize("mark", ["END", "*EOF", "end.", "EOF\r\n\r\n", "# scan 1\nEND"])
+def test_a_word_that_ends_the_file_is_no_row(mark):
+    assert len(scan_of(ROWS + mark).positions) == 3
+
+
+@pytest.mark.parametrize("row", ["nan", "11.5 1 END", "11.5"])
+def test_a_broken_last_row_is_no_mark_of_the_end(row):
+    assert "line 4" in refused(ROWS + row)
 
 
 @pytest.mark.parametrize(
@@ -280,10 +375,32 @@ def test_metadata_is_converted_to_the_units_of_the_convention():
 
 
 @pytest.mark.parametrize(
+    ("line", "kelvin"),
+    [
+        ("# temperature: 300 K", 300),
+        ("# temperature = 25 degC", 298.15),
+        ("# Temperature (C): 25", 298.15),
+        ("# Temperature: 25 °C", 298.15),
+        ("# temperature [K]: 300", 300),
+    ],
+)
+def test_a_temperature_is_stated_with_units(line, kelvin):
+    assert scan_of(f"{line}\n{ROWS}").metadata == {"temperature": pytest.approx(kelvin)}
+
+
+def test_the_wavelength_of_dash_stands_alone_above_three_columns():
+    assert scan_of("1.54056\n" + ROWS, "a.xye").metadata == {"wavelength": 1.54056}
+    assert scan_of("1.54056\n" + ROWS, "a.xye").errors[0] == 10
+    assert scan_of("3000\n" + ROWS, "a.xye").metadata == {}
+    assert scan_of("1.54056\n10 1\n11 2\n12 3\n").metadata == {}
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "# T: 25",
         "# temp = 25",
+        "# temperature: 25",
         "# wavelength: ",
         "# wavelength = 1e9",
         "# time: 12 h",
@@ -497,6 +614,7 @@ def test_ras_counts_are_multiplied_by_the_attenuator():
         }
     )
     assert scan_of(ras_text(axis="2-Theta")).metadata["omega"] == 5.0
+    assert "omega" not in scan_of(ras_text(axis="2-Theta/Omega")).metadata
     np.testing.assert_array_equal(scan_of(ras_text("1 5 0.0\n2 6 0.0")).intensity, [5, 6])
 
 

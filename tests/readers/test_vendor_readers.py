@@ -113,7 +113,7 @@ def test_headers_of_real_files_are_read(real_data):
     brml_file = of("datalab_TiOF.brml")
     assert (brml_file["sample"], brml_file["counting_time"]) == ("TiOF 18F.2", 124.8)
     assert of("brk_raw1.raw")["sample"] == "VINAIGRE"
-    assert of("brk_raw2.raw")["time"] == "1997-12-19T21:57:00"
+    assert of("brk_raw2.raw")["time"] == "1997-12-19T21:57"
     raw4 = of("datalab_TiO2.raw")
     assert (raw4["sample"], raw4["time"]) == ("TiO2", "2018-07-11T15:55:31")
     eva = of("geddes_bruker4_diffrac_eva.raw")
@@ -277,13 +277,22 @@ def raw_1(*ranges):
     return content
 
 
-def raw_3(*, scan_type=0, varying=0, step=0.5, extra=0, points=((1.0,), (2.0,), (3.0,)), n=None):
+def raw_3(
+    *,
+    scan_type=0,
+    varying=0,
+    step=0.5,
+    extra=0,
+    points=((1.0,), (2.0,), (3.0,)),
+    n=None,
+    still=(1, 2, 3, 4, 5),
+):
     header = bytearray(712)
     header[:8], header[16:34] = b"RAW1.01\0", b"06/12/08\0\x0010:27:58"
     struct.pack_into("<I", header, 12, 1)
     struct.pack_into("<5d", header, 616, 1.5418, 1.5406, 1.5444, 1.3922, 0.5)
     part = bytearray(304)
-    struct.pack_into("<II7d", part, 0, 304, n or len(points), 4.0, 10.0, 1, 2, 3, 4, 5)
+    struct.pack_into("<II7d", part, 0, 304, n or len(points), 4.0, 10.0, *still)
     struct.pack_into("<ddfI", part, 176, step, 0, 2.5, scan_type)
     struct.pack_into("<f", part, 212, 350.0)
     record = 4 + 8 * (len(points[0]) - 1)
@@ -333,6 +342,16 @@ def test_raw_3_ranges_may_have_extra_records_and_measured_positions():
     np.testing.assert_array_equal(scan.intensity, [5, 6])
     (scan,) = read(raw_3(varying=2**11, points=((5, 300), (6, 301))))
     np.testing.assert_array_equal(scan.positions, [10, 10.5])
+
+
+def test_raw_3_axes_that_are_not_there_are_not_stated():
+    said = read(raw_3())[0].metadata
+    assert [said[name] for name in ("chi", "phi", "x", "y", "z")] == [1, 2, 3, 4, 5]
+    for missing in (9999, -9999, 9998):
+        said = read(raw_3(still=[missing] * 5))[0].metadata
+        assert not {"chi", "phi", "x", "y", "z"} & set(said)
+    assert read(raw_3(still=(0, 400, 0, 0, 400)))[0].metadata.keys() >= {"chi", "x", "y", "z"}
+    assert "phi" not in read(raw_3(still=(0, 400, 0, 0, 400)))[0].metadata
 
 
 def test_raw_3_detector_scans_have_an_omega_and_rocking_curves_are_refused():

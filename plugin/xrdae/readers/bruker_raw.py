@@ -7,7 +7,6 @@ them; version 4 is not published: xylib's findings, checked against files.
 
 from __future__ import annotations
 
-import datetime
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -16,10 +15,8 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
+from xrdae.readers.header import iso_time, stated
 from xrdae.scan import Float, Metadata, Scan
-
-SUFFIXES = frozenset({".raw"})
 
 # Version 3: coupled, unlocked coupled, detector scan, high-resolution coupled, PSD fixed and fast.
 _OVER_TWO_THETA_3 = frozenset({0, 1, 2, 20, 129, 130})
@@ -65,16 +62,6 @@ def _text(content: bytes, at: int, n: int) -> str:
     return content[at : at + n].partition(b"\0")[0].decode("latin-1").strip()
 
 
-def _time(date: str, *forms: str) -> str:
-    """Return a time as ISO 8601, empty where it is none."""
-    for form in forms:
-        try:
-            return datetime.datetime.strptime(date, form).isoformat()
-        except ValueError:
-            continue
-    return ""
-
-
 def _records(content: bytes, at: int, n: int, dtype: Any) -> Any:
     end = at + n * np.dtype(dtype).itemsize
     if end > len(content):
@@ -116,14 +103,13 @@ def _read_1(content: bytes) -> Iterator[Scan | None]:
 
 def _read_2(content: bytes) -> Iterator[Scan | None]:
     alpha_1, alpha_2, ratio = _unpack(content, "3f", 190)
-    date = _text(content, 168, 20).replace(" ", "")
     header = stated(
         wavelength=alpha_1,
         k_alpha_2=alpha_2,
         k_alpha_ratio=ratio,
         anode=_text(content, 188, 2),
         sample=_text(content, 8, 32),
-        time=_time(date, "%d-%m-%Y%H:%M", "%d-%m-%Y%H:%M:%S"),
+        time=iso_time(_text(content, 168, 20), "day"),
     )
     at = 256
     for _ in range(_unpack(content, "H", 4)):
@@ -147,7 +133,7 @@ def _read_3(content: bytes) -> Iterator[Scan | None]:
         k_alpha_ratio=ratio,
         anode=_text(content, 608, 4),
         sample=_text(content, 326, 60),
-        time=_time(date, "%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S"),
+        time=iso_time(date, "month"),
     )
     at = 712
     for _ in range(_unpack(content, "I", 12)):
@@ -198,7 +184,7 @@ def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | No
 
 def _read_4(content: bytes) -> Iterator[Scan | None]:
     date = f"{_text(content, 12, 12)} {_text(content, 24, 10)}"
-    header = stated(time=_time(date, "%m/%d/%Y %H:%M:%S", "%m/%d/%y %H:%M:%S"))
+    header = stated(time=iso_time(date, "month"))
     at = 61
     end = len(content.rstrip(b"\0"))  # some programs pad the file
     while at < end:

@@ -2,8 +2,8 @@
 
 Sources: FIT2D's CHIPLOT format (four header lines: title, x label, y label, number of points),
 A. P. Hammersley, https://www.esrf.fr/computing/scientific/FIT2D/; pyFAI's and diffpy's headers
-behind `#`; FullProf's manual, patterns with INSTRM = 0 (start, step, end, then intensities
-alone) and 8 (the same under two title lines, then as many uncertainties; DMC and HRPT at PSI).
+behind `#`; files written for DASH (the wavelength alone above three columns). FullProf's columns of
+intensities under start, step and end are in `stepped`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
+from xrdae.readers.header import number
+from xrdae.readers.stepped import announced_steps, read_steps
 from xrdae.readers.text_header import axis_of_header, axis_of_label, metadata
 from xrdae.readers.text_table import (
     COMMENT,
     Table,
     first_row,
-    numbers_from,
     read_table,
     split_lines,
     without_quotes,
@@ -30,19 +31,15 @@ from xrdae.scan import Scan
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
-SUFFIXES = frozenset(
-    {".xy", ".xye", ".xyd", ".dat", ".csv", ".txt", ".tsv", ".chi", ".asc", ".prn"}
-)
-
 _SNIFFED = (2_000, 200_000)  # characters; most headers are shorter than the first
 _WITH_ERRORS = {".xye", ".xy", ".dat", ".txt", ".chi"}  # a nameless third column is sigma there
 _ERRORS = re.compile(
-    r"(?i)sigma|(?<![a-z])sig(?![a-z])|σ|err|e\.?s\.?d|std|uncert|^[es]$|^d[iy](?![a-z])"
+    r"(?i)sigma|(?<![a-z])sig(?![a-z])|σ|err(?:ors?)?(?![a-z])|e\.?s\.?d|std|standard dev|uncert"
+    r"|(?<![a-z])s\.?u(?![a-z])|^[es]$|^d[iy](?![a-z])"
 )
+_NOT_MEASURED = re.compile(r"(?i)calc|diff(?!ract)|bkg|backgr|resid|weight")
 _INTENSITY = re.compile(r"(?i)count|cps|(?<![a-z])(?:int|obs|[iy]_?obs|[iy](?![a-z]))")
 _HIGHEST_Q = 100.0  # 1/angstrom; above, positions without units are in 1/nm
-_MOST_STEPS = 1e6
-_STEPS = re.compile(r"\s*([\d.+\-eE]+)\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)(?![\w.,])")
 
 
 def is_mine(file: DataFile) -> bool:
@@ -51,7 +48,7 @@ def is_mine(file: DataFile) -> bool:
         return False
     for size in _SNIFFED:
         lines = split_lines(file.text[:size])
-        if first_row(lines) is not None or _announced_steps(lines) is not None:
+        if first_row(lines) is not None or announced_steps(lines) is not None:
             return True
         if first_row(without_quotes(lines)) is not None:
             return True
@@ -59,13 +56,15 @@ def is_mine(file: DataFile) -> bool:
 
 
 def read(file: DataFile) -> list[Scan]:
-    """Return the one pattern of the text.
+    """Return the one pattern of the text, or one for each column of intensities that has a name.
 
     The header decides what the columns are: the names above them, the x label of FIT2D, or keys
     such as `unit`. Without any, a file name that ends in `_q` or `_dspacing` does (diffpy's
     habit), then the first column is two_theta in degree and the second the intensity; a third is
     its standard deviation in .xye, .xy, .dat, .txt and .chi if it is nowhere negative and not
     all zero. Four and more columns without names must begin with one that increases or decreases.
+    With names, several columns of intensities are several patterns, told apart by `column`, if
+    there is nothing else beside the positions; else the first of them is the pattern.
 
     Raises
     ------
@@ -74,21 +73,42 @@ def read(file: DataFile) -> list[Scan]:
         energy) or if the positions cannot be what they are called.
     """
     lines = split_lines(file.text or "")
-    if (scan := _read_steps(lines)) is not None:
+    vars(file).pop("text", None)  # a large text need not stay beside its lines
+    if (scan := read_steps(lines)) is not None:
         return [scan]
     table = read_table(lines)
+    del lines
     _check_announced(table)
     names = _column_names(table)
-    x, y, sigma = _choose(table, names, file.suffix)
+    x, ys, sigma = _choose(table, names, file.suffix)
     kind, factor = _axis(table, names[x] if names else "", file)
     positions = table.values[:, x] * factor
     _check_positions(table, positions, kind, bool(names))
     errors = table.values[:, sigma].copy() if sigma is not None else None
-    units = _units(names[y]) if names else "1"
+    found = _metadata(table)
+    return [
+        Scan(
+            kind,
+            positions,
+            table.values[:, y].copy(),
+            errors,
+            _units(names[y]) if names else "1",
+            found | {"column": names[y]} if len(ys) > 1 else found,
+        )
+        for y in ys
+    ]
+
+
+def _metadata(table: Table) -> dict[str, float | str]:
     found = metadata(table.header)
     if _is_fit2d(table) and (title := table.header[-4].strip()):
         found.setdefault("title", title)
-    return [Scan(kind, positions, table.values[:, y].copy(), errors, units, found)]
+    alone = [line for line in table.header if line.strip()]
+    if len(alone) == 1 and table.values.shape[1] == 3:  # DASH's .xye
+        wavelength = number(alone[0])
+        if wavelength is not None and 0.1 < wavelength < 3:
+            found.setdefault("wavelength", wavelength)
+    return found
 
 
 def _is_fit2d(table: Table) -> bool:
@@ -162,8 +182,8 @@ def _fields(line: str, n: int) -> list[str]:
     return []
 
 
-def _choose(table: Table, names: list[str], suffix: str) -> tuple[int, int, int | None]:
-    """Return which columns are positions, intensity and (None: none) errors."""
+def _choose(table: Table, names: list[str], suffix: str) -> tuple[int, list[int], int | None]:
+    """Return which columns are positions, intensities and (None: none) errors."""
     n = table.values.shape[1]
     if len(names) != n:  # none, or FIT2D's two labels over three columns
         if n > 3 and not _runs_one_way(table.values[:, 0]):
@@ -172,14 +192,20 @@ def _choose(table: Table, names: list[str], suffix: str) -> tuple[int, int, int 
                 "a line with their names above, such as '# 2theta intensity sigma'"
             )
         is_sigma = n == 3 and suffix in _WITH_ERRORS and _may_be_errors(table.values)
-        return 0, 1, 2 if is_sigma else None
+        return 0, [1], 2 if is_sigma else None
     x = next((i for i, name in enumerate(names) if _is_axis(name)), 0)
     others = [i for i in range(n) if i != x]
     errors = [i for i in others if _ERRORS.search(names[i]) and not _INTENSITY.fullmatch(names[i])]
-    known = {i for i in others if i in errors or _is_axis(names[i]) or _is_other(names[i])}
-    plain = [i for i in others if i not in known] or others
-    y = next((i for i in plain if _INTENSITY.search(names[i])), plain[0])
-    return x, y, next((i for i in errors if i != y), None)
+    unknown = [i for i in others if not (i in errors or _is_axis(names[i]) or _is_other(names[i]))]
+    measured = [i for i in unknown if not _NOT_MEASURED.search(names[i])]
+    plain = measured or unknown or others
+    named = [i for i in plain if _INTENSITY.search(names[i])]
+    # What stands before the positions numbers the points.
+    behind = [i for i in named or plain if i > x and names[i]]
+    if measured == others and len(behind) > 1:
+        return x, behind, None
+    y = (named or plain)[0]
+    return x, [y], next((i for i in errors if i != y), None)
 
 
 def _may_be_errors(values: Float) -> bool:
@@ -205,14 +231,12 @@ def _axis(table: Table, name: str, file: DataFile) -> tuple[str, float]:
 def _check_positions(table: Table, positions: Float, kind: str, has_names: bool) -> None:
     finite = np.isfinite(positions)
     if not finite.all():
-        line = table.line_numbers[np.flatnonzero(~finite)[0]]
+        line = table.line_numbers[int(np.flatnonzero(~finite)[0])]
         raise FormatError(f"line {line} has no finite position")
     if len(positions) < 2 or positions.min() == positions.max():
         raise FormatError("it has fewer than 2 positions")
-    if table.is_interrupted and not _runs_one_way(positions):
-        raise FormatError(
-            "comments part it into several tables; write each pattern into a file of its own"
-        )
+    if not _runs_one_way(positions):
+        _check_one_pattern(table, positions)
     if kind == "two_theta" and np.abs(positions).max() > 180:
         raise FormatError(
             f"its positions reach {np.abs(positions).max():.6g}, which is no 2theta in degree; "
@@ -226,6 +250,22 @@ def _check_positions(table: Table, positions: Float, kind: str, has_names: bool)
         )
 
 
+def _check_one_pattern(table: Table, positions: Float) -> None:
+    """Refuse patterns below one another, which would be taken for repeated points of one."""
+    advice = "write each pattern into a file of its own"
+    if table.is_interrupted:
+        raise FormatError(f"comments part it into several tables; {advice}")
+    steps = np.diff(positions)
+    forward = 1 if 2 * np.count_nonzero(steps > 0) > steps.size else -1
+    back = np.flatnonzero(forward * steps < -np.ptp(positions) / 2)
+    if back.size:
+        i = int(back[0])
+        raise FormatError(
+            f"its positions jump back from {positions[i]:g} to {positions[i + 1]:g} in line "
+            f"{table.line_numbers[i + 1]}, where another pattern seems to begin; {advice}"
+        )
+
+
 def _runs_one_way(positions: Float) -> bool:
     steps = np.diff(positions)
     return bool((steps > 0).all() or (steps < 0).all())
@@ -235,44 +275,3 @@ def _units(name: str) -> str:
     if re.search(r"(?i)cps|count\w*\s*(?:/|per)\s*s", name):
         return "counts/s"
     return "counts" if re.search(r"(?i)count(?!.*per)", name) else "1"
-
-
-def _announced_steps(lines: list[str]) -> tuple[int, float, float, float] | None:
-    """Return the line of `start step end` and its values, where intensities alone follow."""
-    plain = [i for i, line in enumerate(lines[:100]) if line.strip() and not COMMENT.match(line)]
-    for i, *following in zip(plain[:7], plain[1:], plain[2:], strict=False):
-        if not (match := _STEPS.match(lines[i])):
-            continue
-        try:
-            start, step, end = map(float, match.groups())
-        except ValueError:
-            continue
-        widths = {len(numbers_from([lines[k]])) for k in following}
-        is_row = len(numbers_from([lines[i]])) in widths
-        if 0 < step < (end - start) / 10 < step * _MOST_STEPS and not (
-            is_row or widths & {0, 2, 3}
-        ):
-            return i, start, step, end
-    return None
-
-
-def _read_steps(lines: list[str]) -> Scan | None:
-    """Return the pattern of a FullProf file with INSTRM = 0 or 8; None where it is none."""
-    announced = _announced_steps(lines)
-    if announced is None:
-        return None
-    i, start, step, end = announced
-    steps = (end - start) / step
-    n = round(steps) + 1
-    values = np.array(numbers_from(lines[i + 1 :]))
-    if values.size == n:
-        intensity, errors = values, None
-    elif values.size == 2 * n and i == 2:  # under two title lines
-        intensity, errors = values[:n], values[n:]
-    else:
-        raise FormatError(
-            f"its line {i + 1} announces {n} points (start, step, end), but {values.size} numbers "
-            "follow; the file is cut off or of another format"
-        )
-    positions = start + step * np.arange(n)
-    return Scan("two_theta", positions, intensity, errors, metadata=metadata(lines[:i]))

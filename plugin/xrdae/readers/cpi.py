@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.stepped import intensities, iso_date, number, positions
+from xrdae.readers.header import iso_time, number, stated
+from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
 from xrdae.scan import Scan
-
-SUFFIXES = frozenset({".cpi"})
 
 _MARKER = "SIETRONICS XRD SCAN"
 _COMMENT = 8  # the line where it begins
@@ -44,7 +42,7 @@ def read(file: DataFile) -> list[Scan]:
     metadata = stated(
         wavelength=wavelength,
         anode=lines[4],
-        time=iso_date(lines[6]),
+        time=iso_time(lines[6], "day"),
         title=" ".join(lines[_COMMENT:marker]),
     )
     return [Scan("two_theta", angles, values, metadata=metadata)]

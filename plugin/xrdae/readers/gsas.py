@@ -29,8 +29,6 @@ from xrdae.scan import Scan
 Float: TypeAlias = npt.NDArray[np.float64]
 Columns: TypeAlias = tuple[Float, Float, Float | None]  # positions [degree], intensity, errors
 
-SUFFIXES = frozenset({".gsa", ".gsas", ".gda", ".gss", ".fxye", ".xra", ".raw"})
-
 _BANK = re.compile(r"BANK\s+\d+\s+(?P<n>\d{1,9})\s+\d+\s+(?P<bins>[A-Z]\w*)(?P<rest>.*)$")
 _SNIFFED = 100_000  # characters; comments before the first bank are fewer
 _RECORD = 80

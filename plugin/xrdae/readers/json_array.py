@@ -10,12 +10,10 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
+from xrdae.readers.text_header import DATAFORMATS
 from xrdae.scan import Scan
 
 _START = re.compile(r'\s*\{\s*"(?:dims|attrs|data|coords|name)"\s*:')
-
-# What pdfgetx3 calls its input: https://www.diffpy.org/doc/pdfgetx/ (`dataformat`).
-_DATAFORMATS = {"QA": ("q", 1.0), "Qnm": ("q", 0.1), "twotheta": ("two_theta", 1.0)}
 
 
 def is_mine(file: DataFile) -> bool:
@@ -31,15 +29,15 @@ def read(file: DataFile) -> list[Scan]:
     try:
         content: dict[str, Any] = json.loads(file.text or "")
         rows = np.asarray(content["data"], dtype=np.float64)
-        form = content["attrs"]["config"]["dataformat"]
+        form = str(content["attrs"]["config"]["dataformat"]).lower()
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FormatError(
             f"its JSON holds no rows of positions and intensities with a dataformat: {error!r}"
         ) from error
     if rows.ndim != 2 or len(rows) < 2:
         raise FormatError(f"its data have the shape {rows.shape}; (2, point) is read")
-    if form not in _DATAFORMATS:
-        raise FormatError(f"its dataformat {form!r} is none of {', '.join(_DATAFORMATS)}")
-    kind, factor = _DATAFORMATS[form]
+    if form not in DATAFORMATS:
+        raise FormatError(f"its dataformat {form!r} is none of {', '.join(DATAFORMATS)}")
+    kind, factor = DATAFORMATS[form]
     metadata = {"title": str(content["attrs"].get("Description", ""))}
     return [Scan(kind, rows[0] * factor, rows[1], metadata=metadata)]

@@ -12,12 +12,10 @@ import re
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.stepped import intensities, number, positions
+from xrdae.readers.header import number, stated
+from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
 from xrdae.scan import Scan
-
-SUFFIXES = frozenset({".mdi"})
 
 _NUMBER = r"([\d.]{1,20})"
 _RANGE = re.compile(

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Float = npt.NDArray[np.float64]
 Columns = dict[str, list[str]]
 
-SUFFIXES = frozenset({".cif", ".pdcif", ".rtv"})
-
 # Processed before measured: corrected for the zero of the instrument, its efficiency and so on.
 _POSITIONS = (
     ("two_theta", "_pd_proc_2theta_corrected"),

@@ -27,8 +27,6 @@ from xrdae.readers.header import stated
 from xrdae.readers.stepped import positions
 from xrdae.scan import Scan
 
-SUFFIXES = frozenset({".rd"})
-
 _HEADER = 250
 _ANODES = {0: "Cu", 1: "Mo"}  # the sources agree on these two only
 

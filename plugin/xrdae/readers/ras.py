@@ -15,21 +15,32 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.text_header import iso_time
+from xrdae.readers.header import counting_time, iso_time, number, stated
 from xrdae.readers.text_table import read_table, split_lines
 from xrdae.scan import Scan
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
-SUFFIXES = frozenset({".ras"})
-
 _MINE = re.compile(r'\s*\*(?:RAS_(?:DATA|HEADER)_START|(?:DISP|FILE|HW|MEAS)_\w+(?:-\d+)? ")')
 _KEY = re.compile(r'[*#](\w+(?:-\d+)?)(?:\s*=\s*|\s+)"?(.*?)"?\s*$')
-# Axes whose position is the scattering angle; "OmegaTwoTheta" counts in omega.
-_TWO_THETA = re.compile(r"(?:theta/?)?(?:2|two)theta(?:b|/?theta|/?omega|chi|chiphi)?$")
-_UNITS = {"counts": "counts", "cps": "counts/s"}
-_MOVES_TOO = {"twothetatheta": {"omega"}, "twothetaomega": {"omega"}, "twothetachiphi": {"phi"}}
+# Axes whose position is the scattering angle, and what moves with it, as all of Rigaku's formats
+# name them; "OmegaTwoTheta" counts in omega.
+_TWO_THETA = {
+    "twotheta": "",
+    "twothetab": "",
+    "twothetachi": "",
+    "twothetachiphi": "phi",
+    "twothetatheta": "omega",
+    "twothetaomega": "omega",
+    "thetatwotheta": "omega",
+}
+INTENSITY_UNITS = {"counts": "counts", "cps": "counts/s"}
+
+
+def moves_with_two_theta(axis: str) -> str | None:
+    """Return what else a scan over an axis moves ("": nothing); None: it is not over 2theta."""
+    plain = re.sub(r"[\s_/-]", "", axis).lower().replace("2theta", "twotheta")
+    return _TWO_THETA.get(plain)
 
 
 def is_mine(file: DataFile) -> bool:
@@ -51,16 +62,16 @@ def read(file: DataFile) -> list[Scan]:
     scans, other = [], set()
     for i, (header, rows) in enumerate(_blocks(split_lines(file.text or "")), start=1):
         axis = header.get("MEAS_SCAN_AXIS_X_INTERNAL") or header.get("MEAS_SCAN_AXIS_X", "")
-        plain = re.sub(r"[\s_-]", "", axis).lower()
-        if plain and not _TWO_THETA.match(plain):
+        moving = moves_with_two_theta(axis or "TwoTheta")
+        if moving is None:
             other.add(axis)
             continue
         try:
             positions, intensity = _intensities(header, rows)
         except FormatError as error:
             raise FormatError(f"scan {i}, its data: {error}") from error
-        units = _UNITS.get(header.get("MEAS_SCAN_UNIT_Y", "").lower(), "1")
-        found = _header(header, _MOVES_TOO.get(plain, set()))
+        units = INTENSITY_UNITS.get(header.get("MEAS_SCAN_UNIT_Y", "").lower(), "1")
+        found = _header(header, moving)
         scans.append(Scan("two_theta", positions, intensity, units=units, metadata=found))
     if not scans:
         raise FormatError(
@@ -111,26 +122,31 @@ def _intensities(header: dict[str, str], rows: list[str]) -> tuple[Float, Float]
         if not (values[:, 2] > 0).all():
             raise FormatError("some, but not all, of its attenuator factors are zero or negative")
         intensity *= values[:, 2]
-    if float(_number(header.get("Attenuator_coefficient")) or 1.0) != 1.0:
+    if float(number(header.get("Attenuator_coefficient")) or 1.0) != 1.0:
         raise FormatError("it states an attenuator coefficient for all points; export it as .ras")
     return values[:, 0].copy(), intensity
 
 
-def _header(header: dict[str, str], moving: set[str]) -> dict[str, float | str]:
+def _header(header: dict[str, str], moving: str) -> dict[str, float | str]:
     is_beta = header.get("MEAS_COND_XG_WAVE_TYPE", "").lower().startswith("kb")
     line = "BETA" if is_beta else "ALPHA1"
+    time = header.get("MEAS_SCAN_START_TIME", "")
     return stated(
-        wavelength=_number(header.get(f"HW_XG_WAVE_LENGTH_{line}")),
-        k_alpha_2=None if is_beta else _number(header.get("HW_XG_WAVE_LENGTH_ALPHA2")),
+        wavelength=number(header.get(f"HW_XG_WAVE_LENGTH_{line}")),
+        k_alpha_2=None if is_beta else number(header.get("HW_XG_WAVE_LENGTH_ALPHA2")),
         anode=header.get("HW_XG_TARGET_NAME"),
-        voltage=_number(header.get("MEAS_COND_XG_VOLTAGE")),
-        current=_number(header.get("MEAS_COND_XG_CURRENT")),
+        voltage=number(header.get("MEAS_COND_XG_VOLTAGE")),
+        current=number(header.get("MEAS_COND_XG_CURRENT")),
         sample=header.get("FILE_SAMPLE"),
         title=header.get("FILE_COMMENT"),
         instrument=header.get("FILE_SYSTEM_NAME"),
-        time=_time(header.get("MEAS_SCAN_START_TIME", "")),
-        counting_time=_counting_time(header),
-        **{name: value for name, value in _axes(header).items() if name not in moving},
+        time=iso_time(time, "month") or iso_time(time),
+        counting_time=counting_time(
+            number(header.get("MEAS_SCAN_SPEED")),
+            header.get("MEAS_SCAN_SPEED_UNIT", ""),
+            number(header.get("MEAS_SCAN_STEP")),
+        ),
+        **{name: value for name, value in _axes(header).items() if name != moving},
     )
 
 
@@ -143,32 +159,7 @@ def _axes(header: dict[str, str]) -> dict[str, float | None]:
         if key.startswith(prefix)
     }
     return {
-        name: _number(header.get(f"MEAS_COND_AXIS_POSITION{numbers[name]}"))
+        name: number(header.get(f"MEAS_COND_AXIS_POSITION{numbers[name]}"))
         for name in ("omega", "chi", "phi", "x", "y", "z")
         if name in numbers
     }
-
-
-def _counting_time(header: dict[str, str]) -> float | None:
-    """Return the time a step took [s]; a continuous scan states its speed."""
-    speed = _number(header.get("MEAS_SCAN_SPEED"))
-    step = _number(header.get("MEAS_SCAN_STEP"))
-    unit = header.get("MEAS_SCAN_SPEED_UNIT", "").lower()
-    if unit in {"sec", "s"}:
-        return speed
-    return 60 * step / speed if unit == "deg/min" and speed and step else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
-
-
-def _time(text: str) -> str | None:
-    """Return a start time, month first or year first, as ISO 8601."""
-    month_first = re.match(r"(\d\d)/(\d\d)/(\d{4})\s+(\S+)$", text)
-    if month_first:
-        text = "{2}-{0}-{1} {3}".format(*month_first.groups())
-    return iso_time(text)

@@ -7,23 +7,15 @@ from typing import TYPE_CHECKING
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.xml import Float, number, parse, parse_numbers, text_of
+from xrdae.readers.header import counting_time, number, stated
+from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
+from xrdae.readers.xml import Float, parse, parse_numbers, text_of
 from xrdae.scan import Scan
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-SUFFIXES = frozenset({".rasx"})
 _PROFILE = re.compile(r"(?P<folder>Data(?P<data>\d{1,9}))/Profile(?P<profile>\d{1,9})\.txt")
-
-# Axes whose position is the scattering angle; "OmegaTwoTheta" counts in omega.
-_TWO_THETA = {"TwoTheta", "TwoThetaB", "TwoThetaTheta", "TwoThetaOmega"} | {
-    "TwoThetaChi",
-    "TwoThetaChiPhi",
-}
-_MOVES_TOO = {"TwoThetaTheta": "omega", "TwoThetaOmega": "omega", "TwoThetaChiPhi": "phi"}
-_UNITS = {"counts": "counts", "cps": "counts/s"}
 
 
 def is_mine(file: DataFile) -> bool:
@@ -50,7 +42,8 @@ def read(file: DataFile) -> list[Scan]:
         name = f"{match['folder']}/MesurementConditions{match['profile']}.xml"  # sic
         conditions = parse(file.member(name)) if name in file.members else None
         axis = text_of(conditions, "ScanInformation/AxisName") or "TwoTheta"
-        if axis not in _TWO_THETA:
+        moving = moves_with_two_theta(axis)
+        if moving is None:
             other.add(axis)
             continue
         rows = _profile(file.member(match[0]))
@@ -60,8 +53,8 @@ def read(file: DataFile) -> list[Scan]:
                 "two_theta",
                 rows[:, 0],
                 rows[:, 1] * rows[:, 2] if rows.shape[1] > 2 else rows[:, 1],
-                units=_UNITS.get(unit.lower(), "1"),
-                metadata={} if conditions is None else _header(conditions, axis),
+                units=INTENSITY_UNITS.get(unit.lower(), "1"),
+                metadata={} if conditions is None else _header(conditions, moving),
             )
         )
     if not scans:
@@ -82,7 +75,7 @@ def _profile(content: bytes) -> Float:
     return rows
 
 
-def _header(conditions: Element, axis: str) -> dict[str, float | str]:
+def _header(conditions: Element, moving: str) -> dict[str, float | str]:
     scan = conditions.find("ScanInformation")
     generator = conditions.find("HWConfigurations/XrayGenerator")
     still = {
@@ -90,7 +83,7 @@ def _header(conditions: Element, axis: str) -> dict[str, float | str]:
         for element in conditions.iterfind("Axes/Axis")
         if element.get("State") != "Oscillation"
     }
-    still.pop(_MOVES_TOO.get(axis, ""), None)
+    still.pop(moving, None)
     beta = text_of(generator, "WaveType").lower().startswith("kb")
     return stated(
         wavelength=number(text_of(generator, "WavelengthKbeta" if beta else "WavelengthKalpha1")),
@@ -101,7 +94,11 @@ def _header(conditions: Element, axis: str) -> dict[str, float | str]:
         sample=text_of(conditions, "GeneralInformation/SampleName"),
         instrument=text_of(conditions, "GeneralInformation/SystemName"),
         time=text_of(scan, "StartTime"),
-        counting_time=_counting_time(scan),
+        counting_time=counting_time(
+            number(text_of(scan, "Speed")),
+            text_of(scan, "SpeedUnit"),
+            number(text_of(scan, "Step")),
+        ),
         temperature=_temperature(conditions),
         **{name: still.get(name) for name in ("omega", "chi", "phi", "x", "y", "z")},
     )
@@ -114,14 +111,3 @@ def _temperature(conditions: Element) -> float | None:
     if stage is None or value is None:
         return None
     return {"C": value + 273.15, "K": value}.get(stage.get("Unit", "").lstrip("°"))
-
-
-def _counting_time(scan: Element | None) -> float | None:
-    """Return the time a step took [s]; a continuous scan states its speed."""
-    speed, step = number(text_of(scan, "Speed")), number(text_of(scan, "Step"))
-    unit = text_of(scan, "SpeedUnit").lower()
-    if unit in {"sec", "s"}:
-        return speed
-    if unit == "deg/min" and speed and step:
-        return 60 * step / speed
-    return None

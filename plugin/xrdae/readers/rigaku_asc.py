@@ -11,17 +11,14 @@ import re
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.stepped import intensities, iso_date, number, positions
+from xrdae.readers.header import counting_time, iso_time, number, stated
+from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
+from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
 from xrdae.scan import Scan
 
-SUFFIXES = frozenset({".asc", ".dat"})
-
 _MINE = re.compile(r"\s*\*TYPE\s*=")
-_TWO_THETA = re.compile(r"(?:theta/?)?(?:2|two)theta")
 _ANODES = {"24": "Cr", "26": "Fe", "27": "Co", "29": "Cu", "42": "Mo", "47": "Ag", "74": "W"}
-_UNITS = {"counts": "counts", "cps": "counts/s"}
 
 
 def is_mine(file: DataFile) -> bool:
@@ -40,7 +37,7 @@ def read(file: DataFile) -> list[Scan]:
     scans, other = [], set()
     for n, (keys, rows) in enumerate(_groups(split_lines(file.text or "")), start=1):
         axis = keys.get("SCAN_AXIS") or keys.get("SCAN_MODE", "")
-        if axis and not _TWO_THETA.match(re.sub(r"[\s_-]", "", axis).lower()):
+        if axis and moves_with_two_theta(axis) is None:
             other.add(axis)
             continue
         try:
@@ -87,7 +84,7 @@ def _scan(keys: dict[str, str], rows: list[str]) -> Scan:
     if announced is not None and announced != values.size:
         raise FormatError(f"it announces {announced:.0f} points, but {values.size} follow")
     angles = positions(values.size, *(number(keys.get(key)) for key in ("START", "STEP", "STOP")))
-    units = _UNITS.get(keys.get("YUNIT", "").lower(), "1")
+    units = INTENSITY_UNITS.get(keys.get("YUNIT", "").lower(), "1")
     return Scan("two_theta", angles, values, units=units, metadata=_header(keys))
 
 
@@ -101,7 +98,7 @@ def _header(keys: dict[str, str]) -> dict[str, float | str]:
         sample=keys.get("SAMPLE"),
         title=keys.get("COMMENT"),
         instrument=keys.get("GONIO", "").partition(",")[0],
-        time=iso_date(keys.get("DATE", "")),
+        time=iso_time(keys.get("DATE", ""), "day"),
         counting_time=_counting_time(keys),
         voltage=number(keys.get("KV")),
         current=number(keys.get("MA")),
@@ -113,8 +110,7 @@ def _counting_time(keys: dict[str, str]) -> float | None:
 
     Continuous scans are found with a speed in seconds a step that contradicts their counts.
     """
-    speed, step = number(keys.get("SPEED")), number(keys.get("STEP"))
-    dimension = keys.get("SPEED_DIM", "").lower()
-    if dimension.startswith("sec"):
-        return None if "cont" in keys.get("MEAS_MODE", "").lower() else speed
-    return 60 * step / speed if dimension.startswith("deg./min") and speed and step else None
+    units = keys.get("SPEED_DIM", "")
+    if units.lower().startswith("sec") and "cont" in keys.get("MEAS_MODE", "").lower():
+        return None
+    return counting_time(number(keys.get("SPEED")), units, number(keys.get("STEP")))

@@ -1,8 +1,12 @@
-"""What the small formats share: a start, a step and intensities, and dates of the day first."""
+"""Intensities at positions from a start, by a step, to an end, as many formats state them.
+
+Source of the barest: FullProf's manual, patterns with INSTRM = 0 (start, step, end, then
+intensities alone) and 8 (the same under two title lines, then as many uncertainties; DMC and HRPT
+at PSI).
+"""
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import TypeAlias
 
@@ -10,22 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
+from xrdae.readers.text_header import metadata
+from xrdae.readers.text_table import COMMENT, numbers_from
+from xrdae.scan import Scan
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
-_DATE = re.compile(
-    r"\s*(\d{1,2})-(\d{1,2}|[A-Za-z]{3})-(\d{4}|\d{2})(?:[\s,]+(\d\d?):(\d\d)(?::\d\d)?)?\s*$"
-)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_FIRST_YEAR = 1950  # converters write 1-1-1900 where they know none
-
-
-def number(text: str | None) -> float | None:
-    """Return the number that a text is, None where it is none."""
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
+_MOST_STEPS = 1e6
+_STEPS = re.compile(r"\s*([\d.+\-eE]+)\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)(?![\w.,])")
 
 
 def intensities(text: str) -> Float:
@@ -61,21 +57,47 @@ def positions(n: int, start: float | None, step: float | None, end: float | None
     return start + step * np.arange(n, dtype=np.float64)
 
 
-def iso_date(text: str) -> str | None:
-    """Return `12-Jul-17 17:31` or `29-4-2002` in the form of ISO 8601; None for other forms."""
-    match = _DATE.match(text)
-    if match is None:
+def announced_steps(lines: list[str]) -> tuple[int, float, float, float] | None:
+    """Return the line of `start step end` and its values, where intensities alone follow."""
+    plain = [i for i, line in enumerate(lines[:100]) if line.strip() and not COMMENT.match(line)]
+    for i, *following in zip(plain[:7], plain[1:], plain[2:], strict=False):
+        if not (match := _STEPS.match(lines[i])):
+            continue
+        try:
+            start, step, end = map(float, match.groups())
+        except ValueError:
+            continue
+        widths = {len(numbers_from([lines[k]])) for k in following}
+        is_row = len(numbers_from([lines[i]])) in widths
+        if 0 < step < (end - start) / 10 < step * _MOST_STEPS and not (
+            is_row or widths & {0, 2, 3}
+        ):
+            return i, start, step, end
+    return None
+
+
+def read_steps(lines: list[str]) -> Scan | None:
+    """Return the pattern of a FullProf file with INSTRM = 0 or 8; None where it is none.
+
+    Raises
+    ------
+    FormatError
+        If it holds other numbers than it announces.
+    """
+    announced = announced_steps(lines)
+    if announced is None:
         return None
-    day, month, year = match[1], match[2].lower(), int(match[3])
-    if len(match[3]) == 2:
-        year += 1900 if year >= 69 else 2000
-    months = _MONTHS.index(month) + 1 if month in _MONTHS else month
-    try:
-        found = datetime.datetime(
-            year, int(months), int(day), int(match[4] or 0), int(match[5] or 0)
+    i, start, step, end = announced
+    n = round((end - start) / step) + 1
+    values = np.array(numbers_from(lines[i + 1 :]))
+    if values.size == n:
+        intensity, errors = values, None
+    elif values.size == 2 * n and i == 2:  # under two title lines
+        intensity, errors = values[:n], values[n:]
+    else:
+        raise FormatError(
+            f"its line {i + 1} announces {n} points (start, step, end), but {values.size} numbers "
+            "follow; the file is cut off or of another format"
         )
-    except ValueError:
-        return None
-    if year < _FIRST_YEAR:
-        return None
-    return found.isoformat(timespec="minutes") if match[4] else found.date().isoformat()
+    found = metadata(lines[:i])
+    return Scan("two_theta", start + step * np.arange(n), intensity, errors, metadata=found)

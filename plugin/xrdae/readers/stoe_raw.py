@@ -14,11 +14,9 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.stepped import iso_date, positions
+from xrdae.readers.header import iso_time, stated
+from xrdae.readers.stepped import positions
 from xrdae.scan import Scan
-
-SUFFIXES = frozenset({".raw"})
 
 _MAGIC = b"RAW_1.06"
 _RECORD = 512
@@ -69,7 +67,7 @@ def _range(content: bytes, start: int, header: dict[str, float | str]) -> Scan:
     counts = np.frombuffer(stored, dtype).astype(np.float64)
     if factor > 1:
         counts /= factor
-    time = iso_date(_text(content[start : start + 16]))
+    time = iso_time(_text(content[start : start + 16]), "day")
     angles = positions(n, first, step, last)
     return Scan(
         "two_theta", angles, counts, units="counts", metadata={**header, **stated(time=time)}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from xrdae import axes
 from xrdae.errors import FormatError
+from xrdae.readers.header import iso_time
 from xrdae.scan import METADATA_UNITS
 
 # Names of axes in labels; the first that fits.
@@ -15,13 +16,15 @@ _KINDS = {
     "two_theta": r"2\s*[-_*]?\s*\\?th|two[\s_-]*theta|(?<![a-z])tth|2\s*[-_*]?\s*θ"
     r"|(?:diffraction|scattering) angle",
     "q": r"(?<![a-z])q(?:vec\w*)?(?![a-z])|momentum transfer|scattering vector",
-    "d": r"^\W*d(?![a-z])|d[\s_-]?spac|lattice spacing",
+    "d": r"^\W*d(?![a-z*^])|d[\s_-]?spac|lattice spacing",
 }
+# 1/d; s and k are that too, but only with units that say so: s may be sigma.
+_RECIPROCAL = re.compile(r"\W*(?:1\s*/\s*d|d\s*(?:\*|\^?{?-1}?\$?)|(?P<letter>[sk]))(?![a-z^*\d])")
 _OTHER = re.compile(
-    r"time|tof|energy|kev|channel|omega|theta|(?<![a-z])(?:chi|phi|psi|r|t|z)(?![a-z_])|wave"
-    r"|temperature|distance|radi[au]|pixel"
+    r"time|tof|energy|kev|channel|omega|theta|(?<![a-z])(?:chi|phi|psi|r|t|z)(?![a-z_\d])|wave"
+    r"|temperature|distance|radi[au]|pixel|^\W*(?:1\s*/\s*d(?![a-z])|d\s*(?:\*|\^?-2))"
 )
-_SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "Θ": "θ", "ϑ": "θ"})
+_SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "²": "2", "Θ": "θ", "ϑ": "θ"})
 # Spellings of units that axes.kind_of_units leaves to their writers.
 _UNITS = (
     (r"[\\${}]|\.$", ""),
@@ -33,6 +36,15 @@ _UNITS = (
     (r"(?i)nanomet(?:er|re)s?", "nm"),
     (r"(?i)angstroe?ms?", "angstrom"),
 )
+_SPELLINGS = {
+    "C": "degC",
+    "°C": "degC",
+    "ºC": "degC",
+    "Celsius": "degC",
+    "Kelvin": "K",
+    "sec": "s",
+    "deg": "degree",
+}
 _PAIR = re.compile(r"^[\s#!%;'\"/*_]*([A-Za-zλ][^:=,;\t\"]{0,40}?)\"?\s*[:=,;\t]\s*(.*?)\s*$")
 _QUOTED = re.compile(r"\b([A-Za-z]\w*):\s*\"([^\"]*)\"")  # as EVA exports its header
 _NUMBER = re.compile(r"([+-]?(?:\d+[.,]?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)$")
@@ -61,17 +73,16 @@ _KEYS = {
     "anode material": "anode",
 } | {key.replace("_", " "): key for key in (*METADATA_UNITS, "sample", "time", "title", "anode")}
 _AXIS_KEYS = {"unit", "x unit", "x-axis unit", "the x-axis unit is", "x label", "x-axis"}
-_DATAFORMATS = {"qa": ("q", 1.0), "qnm": ("q", 0.1), "twotheta": ("two_theta", 1.0)}  # diffpy
+# What pdfgetx3 calls its input: https://www.diffpy.org/doc/pdfgetx/ (`dataformat`), in lower case.
+DATAFORMATS = {"qa": ("q", 1.0), "qnm": ("q", 0.1), "twotheta": ("two_theta", 1.0)}
 _LONGEST_LABEL = 200
-# Guessed from the number alone, these would be wrong as often as right.
-_NEEDS_UNITS = {"counting_time", "temperature"}
 
 
 def axis_of_label(label: str) -> tuple[str, float] | None:
     """Return the kind of axis that a label names and the factor to its units.
 
     Units decide where they are given; without any, two_theta is in degree, q in 1/angstrom and
-    d in angstrom.
+    d in angstrom. What is 1/d (or called s or k, with units of it) is q after times 2 pi.
 
     Raises
     ------
@@ -80,6 +91,10 @@ def axis_of_label(label: str) -> tuple[str, float] | None:
     """
     label = label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS)
     plain = label.lower()
+    if reciprocal := _RECIPROCAL.match(plain):
+        kind, factor = _axis_of_units("q" + label[reciprocal.end() :]) or ("", 1.0)
+        if kind == "q" or not (kind or reciprocal["letter"]):
+            return "q", 2 * math.pi * factor
     named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
     if named is None and _OTHER.search(plain):
         raise FormatError(
@@ -102,8 +117,8 @@ def axis_of_header(lines: Iterable[str]) -> tuple[str, float] | None:
     """
     for name, value in pairs(lines):
         key = name.lower()
-        if key == "dataformat" and value.lower() in _DATAFORMATS:
-            return _DATAFORMATS[value.lower()]
+        if key == "dataformat" and value.lower() in DATAFORMATS:
+            return DATAFORMATS[value.lower()]
         if key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value):
             raise FormatError(f"it is a scan of type {value!r}, not over 2theta")
         if key in _AXIS_KEYS and (axis := axis_of_label(value)):
@@ -116,8 +131,8 @@ def axis_of_header(lines: Iterable[str]) -> tuple[str, float] | None:
 def metadata(lines: Iterable[str]) -> dict[str, float | str]:
     """Return what a header says of the scan, in the units of `METADATA_UNITS`.
 
-    Of several values for a name the first holds. Temperatures and counting times must be given
-    with units, or by their full names `temperature` [K] and `counting_time` [s].
+    Of several values for a name the first holds. A temperature must be given with units: 25 may be
+    degC or K. A counting time must too, but for the keys `counting_time` and `timeperstep` [s].
     """
     found: dict[str, float | str] = {}
     for key, text in pairs(lines):
@@ -149,32 +164,16 @@ def _more_pairs(text: str) -> Iterator[tuple[str, str]]:
             yield match[1], match[2].strip("'\"")
 
 
-def iso_time(text: str) -> str | None:
-    """Return a date and time, year first, in the form of ISO 8601; None for other forms."""
-    match = re.match(r"(\d{4})[-/](\d\d)[-/](\d\d)(?:[T ]+(\d\d:\d\d\S*))?$", text.strip())
-    if not match:
-        return None
-    day = "-".join(match.group(1, 2, 3))
-    return f"{day}T{match[4]}" if match[4] else day
-
-
 def convert(value: float, units: str, to: str) -> float | None:
-    """Convert between units by pint (degC to K by offset); None where that makes no sense."""
-    units = {"C": "degC", "°C": "degC", "Celsius": "degC", "sec": "s", "deg": "degree"}.get(
-        units, units
-    )
+    """Convert between units as headers spell them; None where that makes no sense."""
+    units = _SPELLINGS.get(units, units)
     if units == to:
         return value
     if not _may_be_units(units):
         return None
     if to == "angstrom":
         return axes.length_in_angstrom(value, units)
-    import pint
-
-    try:
-        return float(pint.Quantity(value, units).to(to).magnitude)
-    except Exception:  # pint raises half a dozen kinds for text that is no unit
-        return None
+    return axes.converted(value, units, to)
 
 
 def _value(name: str, key: str, text: str, units: str) -> float | str | None:
@@ -187,8 +186,8 @@ def _value(name: str, key: str, text: str, units: str) -> float | str | None:
         return None
     number = float(match[1].replace(",", "."))
     units = units or re.split(r"[\s,;]", match[2])[0].strip("[]()")
-    is_known = key.replace(" ", "_") == name or key == "timeperstep"
-    if not units and name in _NEEDS_UNITS and not is_known:
+    is_in_seconds = key in {"counting time", "timeperstep"}
+    if not units and (name == "temperature" or (name == "counting_time" and not is_in_seconds)):
         return None
     value = convert(number, units or METADATA_UNITS[name], METADATA_UNITS[name])
     if name == "wavelength" and value is not None:

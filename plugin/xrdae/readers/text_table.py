@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,6 +19,8 @@ COMMENT = re.compile(r"\s*(?:[#!%;'\"]|//|/\*|\*/)")
 _ROW = re.compile(r"[\s\d.,;+\-eEnaNifINFty]++$")
 _BEHIND = re.compile(r"[#!%]")  # begins a comment behind numbers
 _DIGIT = re.compile(r"\d")
+_END_MARK = re.compile(r"\W*[A-Za-z]{2,}\W*$")  # END, *EOF
+_AT_THE_END = "\x1a \t\0"
 _LONGEST_ROW = 10_000  # a line of a binary or minified file is no row
 
 
@@ -44,8 +46,8 @@ class Dialect(NamedTuple):
         return row.replace(",", self.comma)
 
     def clean(self, row: str) -> str:
-        """Return a plain row without a comment behind it and with nan in its empty fields."""
-        row = _BEHIND.split(row, maxsplit=1)[0].strip()
+        """Return a row with decimal points, nan in its empty fields and no comment behind it."""
+        row = _BEHIND.split(self.plain(row), maxsplit=1)[0].strip()
         if self.delimiter is None:
             return row
         fields = row.split(self.delimiter)
@@ -56,9 +58,7 @@ class Dialect(NamedTuple):
     def width(self, row: str) -> int:
         """Return how many numbers a row holds, 0 where not all of it are numbers."""
         try:
-            return len(
-                [float(field) for field in self.clean(self.plain(row)).split(self.delimiter)]
-            )
+            return len([float(field) for field in self.clean(row).split(self.delimiter)])
         except ValueError:
             return 0
 
@@ -74,21 +74,24 @@ class Table:
     values
         `(row, column)`.
     line_numbers
-        `(row,)`, of the rows in the file, from 1.
+        Of the rows in the file, from 1.
     is_interrupted
         Whether comments stand between rows, as between the scans of a multi-scan file.
     """
 
     header: list[str]
     values: Float
-    line_numbers: npt.NDArray[np.int64]
+    line_numbers: Sequence[int]
     is_interrupted: bool
 
 
 def split_lines(text: str) -> list[str]:
     """Return lines whatever ends them (Unix, Windows, old Mac); a DOS end-of-file mark is cut."""
-    text = text.rstrip("\x1a\r\n \t\0")
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    while len(lines) > 1 and not lines[-1].strip(_AT_THE_END):
+        lines.pop()
+    lines[-1] = lines[-1].rstrip(_AT_THE_END)
+    return lines
 
 
 def first_row(lines: Sequence[str]) -> int | None:
@@ -128,24 +131,28 @@ def read_table(lines: list[str]) -> Table:
     header, rows = lines[:start], lines[start:]
     dialect = _dialect(list(islice(_rows(rows, 0), 200)))
     _check_header(header, dialect.width(rows[0]), dialect)
-    numbers = np.arange(start + 1, len(lines) + 1)
-    if dialect.comma != ",":
-        rows = [dialect.plain(row) for row in rows]
+    if _END_MARK.match(rows[-1]) and not dialect.width(rows[-1]):
+        rows.pop()
+    numbers: Sequence[int] = range(start + 1, start + 1 + len(rows))
     try:
         # Comments and gaps are looked for only where there are any: that is much faster.
-        values = np.loadtxt(rows, comments=None, delimiter=dialect.delimiter, ndmin=2)
+        values = _parsed(rows if dialect.comma == "," else map(dialect.plain, rows), dialect)
         if len(values) == len(rows):
             return Table(header, values, numbers, False)
     except ValueError:
         pass
     kept = [i for i, row in enumerate(rows) if row.strip() and not COMMENT.match(row)]
-    clean = [dialect.clean(rows[i]) for i in kept]
+    numbers = [numbers[i] for i in kept]
     try:
-        values = np.loadtxt(clean, comments=None, delimiter=dialect.delimiter, ndmin=2)
+        values = _parsed((dialect.clean(rows[i]) for i in kept), dialect)
     except ValueError as error:
-        raise _complaint(clean, numbers[kept], dialect) from error
+        raise _complaint([rows[i] for i in kept], numbers, dialect) from error
     is_interrupted = any(COMMENT.match(row) for row in rows[: kept[-1]])
-    return Table(header, values, numbers[kept], is_interrupted)
+    return Table(header, values, numbers, is_interrupted)
+
+
+def _parsed(rows: Iterable[str], dialect: Dialect) -> Float:
+    return np.loadtxt(rows, comments=None, delimiter=dialect.delimiter, ndmin=2)
 
 
 def numbers_from(lines: Sequence[str]) -> list[float]:
@@ -210,7 +217,7 @@ def _check_header(header: list[str], width: int, dialect: Dialect) -> None:
             )
 
 
-def _complaint(rows: list[str], numbers: npt.NDArray[np.int64], dialect: Dialect) -> FormatError:
+def _complaint(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> FormatError:
     """Return the error that names the first row unlike the first one."""
     width = dialect.width(rows[0])
     for i, row in enumerate(rows):
@@ -221,6 +228,6 @@ def _complaint(rows: list[str], numbers: npt.NDArray[np.int64], dialect: Dialect
             what = f"line {numbers[i]} is no row of numbers: {row[:40]!r}"
         else:
             what = f"line {numbers[i]} has {found} of {width} values"
-        end = "; the file is cut off" if i == len(rows) - 1 else ""
+        end = "; the file is cut off" if i == len(rows) - 1 and _is_row(row) else ""
         return FormatError(f"{what}{end}")
     return FormatError("its numbers cannot be read")

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
-from xrdae.readers.stepped import intensities, iso_date, number, positions
+from xrdae.readers.header import iso_time, number, stated
+from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
 from xrdae.scan import Scan
-
-SUFFIXES = frozenset({".udf"})
 
 
 def is_mine(file: DataFile) -> bool:
@@ -54,7 +52,7 @@ def _header(keys: dict[str, str]) -> dict[str, float | str]:
         sample=keys.get("SampleIdent"),
         title=keys.get("Title1"),
         instrument=keys.get("DiffrType", "").strip("?"),
-        time=iso_date(keys.get("FileDateTime", "")),
+        time=iso_time(keys.get("FileDateTime", ""), "day"),
         counting_time=number(keys.get("ScanStepTime")),
         voltage=number(keys.get("GeneratorVoltage")),
         current=number(keys.get("TubeCurrent")),

@@ -17,19 +17,16 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
+from xrdae.readers.header import iso_time, number, stated
 from xrdae.readers.text_table import split_lines
 from xrdae.scan import Scan
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
-SUFFIXES = frozenset({".uxd"})
-
 _MARKER = re.compile(r"_(2THETA)?(COUNTS|CPS)\s*$")
 _MINE = re.compile(r"(?m)^_(?:FILEVERSION\s*=|(?:2THETA)?(?:COUNTS|CPS)\s*$)")
 _KEY = re.compile(r"_(\w+)\s*=\s*(.*?)\s*$")
 _TWO_THETA = {"COUPLED", "2THETA", "TWOTHETA", "LOCKED COUPLED", "UNLOCKED COUPLED", ""}
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _ANGSTROMS = {"A": 1.0, "NM": 10.0}
 
 
@@ -93,12 +90,12 @@ def _range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n: int)
             raise FormatError(f"range {n}: its last position has no intensity; the file is cut off")
         positions, intensity = values[::2], values[1::2]
     else:
-        start, step = _number(keys, "START"), _number(keys, "STEPSIZE")
-        start = _number(keys, "2THETA") if start is None else start
+        start, step = number(keys.get("START")), number(keys.get("STEPSIZE"))
+        start = number(keys.get("2THETA")) if start is None else start
         if start is None or not step:
             raise FormatError(f"range {n}: it states no _START and _STEPSIZE")
         positions, intensity = (start + step * np.arange(values.size)).astype(float), values
-    announced = _number(keys, "STEPCOUNT")
+    announced = number(keys.get("STEPCOUNT"))
     if announced is not None and announced != intensity.size:
         raise FormatError(f"range {n}: {intensity.size} of {announced:.0f} points are there")
     units = "counts" if marker[2] == "COUNTS" else "counts/s"
@@ -111,36 +108,20 @@ def _header(keys: dict[str, str]) -> dict[str, float | str]:
     lines = {
         name: factor * value
         for name, key in (("wavelength", "WL1"), ("k_alpha_2", "WL2"))
-        if factor and (value := _number(keys, key)) is not None
+        if factor and (value := number(keys.get(key))) is not None
     }
     return stated(
         **lines,
-        k_alpha_ratio=_number(keys, "WLRATIO"),
+        k_alpha_ratio=number(keys.get("WLRATIO")),
         anode=keys.get("ANODE"),
         sample=keys.get("SAMPLE"),
-        time=_time(keys.get("DATEMEASURED", "")),
-        counting_time=_number(keys, "STEPTIME"),
-        chi=_number(keys, "KHI"),
-        phi=_number(keys, "PHI"),
-        x=_number(keys, "X"),
-        y=_number(keys, "Y"),
-        z=_number(keys, "Z"),
-        voltage=_number(keys, "KV"),
-        current=_number(keys, "MA"),
+        time=iso_time(keys.get("DATEMEASURED", ""), "day"),
+        counting_time=number(keys.get("STEPTIME")),
+        chi=number(keys.get("KHI")),
+        phi=number(keys.get("PHI")),
+        x=number(keys.get("X")),
+        y=number(keys.get("Y")),
+        z=number(keys.get("Z")),
+        voltage=number(keys.get("KV")),
+        current=number(keys.get("MA")),
     )
-
-
-def _number(keys: dict[str, str], key: str) -> float | None:
-    try:
-        return float(keys[key])
-    except (KeyError, ValueError):
-        return None
-
-
-def _time(text: str) -> str | None:
-    """Return `04-Mar-2010 20:59:14` as ISO 8601."""
-    match = re.match(r"(\d\d?)-(\w{3})-(\d{4})\s+(\d\d:\d\d:\d\d)$", text)
-    if match is None or match[2].title() not in _MONTHS:
-        return None
-    month = _MONTHS.index(match[2].title()) // 3 + 1
-    return f"{match[3]}-{month:02}-{int(match[1]):02}T{match[4]}"

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
+from xrdae.readers.header import number as number  # for the readers of XML
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -42,14 +43,6 @@ def parse(content: bytes) -> Element:
 def text_of(parent: Element | None, path: str) -> str:
     """Return the text of the first element at a path, empty where there is none."""
     return (parent.findtext(path) or "").strip() if parent is not None else ""
-
-
-def number(text: str | None) -> float | None:
-    """Return a number of a header, None where there is none."""
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
 
 
 def numbers(parent: Element, path: str) -> Float:
