@@ -16,7 +16,6 @@ from xrdae.scan import Scan
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-SUFFIXES = frozenset({".brml"})
 _RAW_DATA = re.compile(
     r"(?P<folder>Experiment(?P<experiment>\d{1,9}))/RawData(?P<raw>\d{1,9})\.xml"
 )

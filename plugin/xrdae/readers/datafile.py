@@ -59,7 +59,7 @@ class DataFile:
                     f"it has {status.st_size / 2**20:.0f} MB; patterns in this format have at most "
                     f"{MOST_BYTES / 2**20:.0f}"
                 )
-            return cls(path, start + stream.read(MOST_BYTES))
+            return cls(path, start + stream.read(status.st_size))
 
     @property
     def suffix(self) -> str:

@@ -11,8 +11,6 @@ from typing import NoReturn
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 
-SUFFIXES: frozenset[str] = frozenset()
-
 
 def is_mine(file: DataFile) -> bool:
     """Tell whether a .raw file is binary and begins as Rigaku's do."""

@@ -16,7 +16,6 @@ from xrdae.scan import Scan
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-SUFFIXES = frozenset({".xrdml"})
 _ROOT = re.compile(r"<(?:\w{1,40}:)?xrdMeasurements\b")
 
 
