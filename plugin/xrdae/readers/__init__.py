@@ -11,6 +11,7 @@ import importlib
 import os
 from types import ModuleType
 
+import numpy as np
 import xarray as xr
 
 from xrdae.errors import FormatError
@@ -81,8 +82,6 @@ def read(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
 
 def _check(scans: list[Scan]) -> None:
     """Refuse what no pattern can be, whichever reader found it."""
-    import numpy as np
-
     if not scans:
         raise FormatError("it holds no pattern")
     for i, scan in enumerate(scans):

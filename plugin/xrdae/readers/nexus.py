@@ -40,9 +40,9 @@ def read(file: DataFile) -> xr.Dataset:
     try:
         with h5py.File(file.path, "r") as root:
             return to_dataset(find_data(root), path=file.path)
+    except FormatError:
+        raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        if isinstance(error, FormatError):
-            raise
         raise FormatError(f"its HDF5 content cannot be read: {error}") from error
 
 

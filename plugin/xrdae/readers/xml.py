@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.readers.header import number as number  # for the readers of XML
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
