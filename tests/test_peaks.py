@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae.axes import Axis
-from xrdae.peaks import channels, find_regions, peak_bounds
+from xrdae.peaks import channels, contrary, find_regions, peak_bounds
 
 POSITIONS = np.linspace(20, 80, 1200)
 
@@ -64,3 +64,25 @@ def test_channels_of_a_region_include_both_ends():
     np.testing.assert_array_equal(
         channels(axis, np.array([[2.0, 5.0], [2.1, 4.9]])), [[2, 6], [3, 5]]
     )
+
+
+def test_contrary_regions_are_the_strong_of_least_and_the_weak_of_most_excess():
+    strength = np.arange(9.0)
+    excess = np.array([5, 0.1, 0.4, 0.2, -0.1, 0.3, -0.2, -0.5, -0.4])
+    # Strong are 6 to 8; weak 1 to 4: the weakest of all, 0, holds no peak.
+    assert contrary(strength, excess) == (7, 2)
+    shuffled = np.random.default_rng(0).permutation(9)
+    assert tuple(shuffled[list(contrary(strength[shuffled], excess[shuffled]))]) == (7, 2)
+
+
+def test_without_a_contrary_sign_there_is_no_contrary_region_unless_signs_do_not_count():
+    strength, excess = np.arange(9.0), np.linspace(-1, -0.2, 9)
+    assert contrary(strength, excess) == (6, None)
+    assert contrary(strength, -excess) == (None, 1)
+    assert contrary(strength, excess, signed=False) == (6, 4)
+
+
+def test_contrary_regions_need_four_that_are_known():
+    excess = np.array([-1, 1.0, -1.0, np.nan])
+    assert contrary(np.arange(4.0), excess) == (None, None)
+    assert contrary(np.arange(5.0), np.array([np.nan, 0, 1.0, 0, -1.0])) == (4, 2)

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae.model import Model
+from xrdae.peaks import contrary
 from xrdae.sampling import evenly
 from xrdae.simulate import alloy_series
 
@@ -45,7 +46,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     low, high = _ends_of_a_row(training)
     synthesized = training.xrdae.synthesize(model, between=(low, high), n=7, endpoints=True)
     ratio = synthesis_against_blending(training, model)
-    contrary = contrary_peaks(series, model)
+    windows = contrary_peaks(series, model)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.nc")
     results.to_netcdf(folder / "results.nc")
@@ -63,7 +64,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
         ("R2 of Zr content, held out", f"{r_squared(unseen.zr, unseen.zr_estimate):.4f}"),
         ("peaks found", f"{results.sizes['region']}"),
         *_relevant_peaks(results),
-        *((name, row.text()) for name, row in contrary.items()),
+        *((name, row.text()) for name, row in windows.items()),
         ("synthesis error / linear blending", f"{ratio:.2f}"),
     ]  # fmt: skip
 
@@ -153,12 +154,8 @@ def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
             ("sensitivity", np.array(change) / np.maximum(height, 1e-9)),
         )
     }
-    strong = np.flatnonzero(rank["intensity"] >= 0.75)
-    weak = np.flatnonzero((rank["intensity"] > 0.1) & (rank["intensity"] <= 0.5))
-    found = {
-        "strong but irrelevant": strong[excess[strong].argmin()],
-        "weak but relevant": weak[excess[weak].argmax()],
-    }
+    # Windows without a peak set the level here: the sign of the mean excess says little.
+    strong, weak = contrary(height, excess, signed=False)
     return {
         name: Window(
             start=float(bounds[i, 0]),
@@ -167,7 +164,8 @@ def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
             intensity=float(rank["intensity"][i]),
             sensitivity=float(rank["sensitivity"][i]),
         )
-        for name, i in found.items()
+        for name, i in (("strong but irrelevant", strong), ("weak but relevant", weak))
+        if i is not None
     }
 
 

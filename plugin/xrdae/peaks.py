@@ -73,6 +73,38 @@ def channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
     return np.stack([start, stop], axis=1)
 
 
+def contrary(
+    strength: Float, excess: Float, *, signed: bool = True
+) -> tuple[int | None, int | None]:
+    """Return the strong region of least relevance and the weak one of most, None where none is.
+
+    Strong are the upper quarter by strength, weak those between the lowest tenth, which hold no
+    peak, and the middle.
+
+    Parameters
+    ----------
+    strength
+        `(region,)`, such as the norm of the intensity above its lowest point.
+    excess
+        `(region,)`, `relevance_excess`; NaN where not known.
+    signed
+        Only an excess below 0 is irrelevant and only one above 0 is relevant; False: the extreme
+        ones, whatever their sign.
+    """
+    known = np.flatnonzero(np.isfinite(excess))
+    if known.size < 4:
+        return None, None
+    rank = strength[known].argsort().argsort() / (known.size - 1)
+    strong = known[rank >= 0.75]
+    weak = known[(rank > 0.1) & (rank <= 0.5)]
+    if signed:
+        strong, weak = strong[excess[strong] < 0], weak[excess[weak] > 0]
+    return (
+        int(strong[excess[strong].argmin()]) if strong.size else None,
+        int(weak[excess[weak].argmax()]) if weak.size else None,
+    )
+
+
 def noise_level(patterns: Float) -> float:
     """Return the standard deviation of the noise of `(..., channel)`, 0 below three channels.
 
