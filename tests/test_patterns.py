@@ -48,6 +48,14 @@ def test_the_only_variable_on_an_axis_is_the_intensity_and_its_errors_are_not():
     assert find_patterns(found).intensity.name == "I"
 
 
+def test_results_that_are_attached_do_not_compete_with_the_intensity(series, model):
+    named = series.rename(intensity="frame")
+    out = named.xrdae.relevance(model).xrdae.reconstruct(model)
+    out = out.xrdae.synthesize(model, between=(0, 4))
+    assert find_patterns(out).intensity.name == "frame"
+    assert find_patterns(out[["synthesized"]]).intensity.name == "synthesized"
+
+
 def test_k_of_electron_diffraction_is_not_q():
     found = find_patterns(dataset(("p", "k"), {"p": 3, "k": 5}, {"k": "1/angstrom"}))
     np.testing.assert_allclose(found.axis.values, 2 * np.pi * np.linspace(1, 2, 5))

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,15 @@ def test_positions_may_be_dicts_and_negative(series, model):
     one = series.xrdae.synthesize(model, between=(0, -1))
     other = series.xrdae.synthesize(model, between=({"pattern": 0}, {"pattern": 23}))
     np.testing.assert_array_equal(one["synthesized"], other["synthesized"])
+
+
+def test_the_result_says_between_which_patterns_and_how_far(series, model):
+    out = series.xrdae.synthesize(model, between=(2, {"pattern": -1}), n=3, endpoints=True)
+    attrs = out["synthesized"].attrs
+    assert json.loads(attrs["xrdae_between"]) == [{"pattern": 2}, {"pattern": 23}]
+    assert json.loads(attrs["xrdae_fractions"]) == [0, 0.25, 0.5, 0.75, 1]
+    again = out.xrdae.synthesize(model, at={"x": [0.3]})
+    assert "xrdae_between" not in again["synthesized"].attrs
 
 
 def test_a_pattern_in_between_is_nearer_to_the_truth_than_either_end(series, model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ _SET_UNITS = (
 )
 _INTENSITY = ("intensity", "intensity_1d", "i1d")  # the last two of xrd_tools and easyXRD
 _COMPANIONS = ("_errors", "_error", "_std")
+_RESULTS = {"reconstruction", "relevance_profile", "synthesized"}  # earlier ones, attached
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,6 +55,38 @@ class Patterns:
     def sample_dims(self) -> tuple[Hashable, ...]:
         """The other dimensions."""
         return self.intensity.dims[:-1]
+
+    def position(self, position: int | Mapping[str, int]) -> dict[str, int]:
+        """Return where one pattern is, 0 or more along each sample dimension.
+
+        Parameters
+        ----------
+        position
+            Along the one sample dimension, or a dict of positions; below 0 from the end.
+
+        Raises
+        ------
+        DataError
+            If it does not name one pattern of these.
+        """
+        sizes = {str(d): self.intensity.sizes[d] for d in self.sample_dims}
+        if isinstance(position, Mapping):
+            indexers = {str(d): int(i) for d, i in position.items()}
+        elif len(sizes) == 1:
+            indexers = {next(iter(sizes)): int(position)}
+        else:
+            raise DataError(
+                f"pattern {position!r}: with sample dimensions {list(sizes)} give a dict, for "
+                f"example {dict.fromkeys(sizes, 0)}"
+            )
+        if set(indexers) != set(sizes):
+            raise DataError(f"pattern {position!r} must name each of the dimensions {list(sizes)}")
+        for d, i in indexers.items():
+            if not -sizes[d] <= i < sizes[d]:
+                raise DataError(
+                    f"pattern {position!r}: {d!r} has {sizes[d]} positions, 0 to {sizes[d] - 1}"
+                )
+        return {d: i % sizes[d] for d, i in indexers.items()}
 
     def labels(self) -> dict[str, xr.DataArray]:
         """Return the numeric coordinates along the sample dimensions, each on all of them."""
@@ -132,6 +165,7 @@ def _find_variable(dataset: xr.Dataset, variable: str | None) -> Hashable:
         and array.dtype.kind in "iuf"
         and not str(name).endswith(_COMPANIONS)
     ]
+    with_axis = [name for name in with_axis if name not in _RESULTS] or with_axis
     if len(with_axis) == 1:
         return with_axis[0]
     if with_axis:

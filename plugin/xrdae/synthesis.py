@@ -172,9 +172,15 @@ def synthesize(
         )
         for name, values in path.labels.items()
     }
+    found = like(intensity, patterns, "synthesized intensity")
+    if request.between is not None:
+        # On the variable: a later request replaces it, and what it says of itself.
+        between = [patterns.position(p) for p in request.between]
+        found.attrs["xrdae_between"] = json.dumps(between)
+        found.attrs["xrdae_fractions"] = json.dumps(request.fractions().tolist())
     return xr.Dataset(
         {
-            "synthesized": like(intensity, patterns, "synthesized intensity"),
+            "synthesized": found,
             "synthesized_std": like(std, patterns, "standard deviation of synthesized intensity"),
             "synthesized_latent": named(along(path.targets.latents, "latent_axis"), LATENT_NAME),
             "synthesized_novelty": named(along(novelty), NOVELTY_NAME),
@@ -224,7 +230,7 @@ def _between(
     lies between them is a sudden change, a mixture of both: then they are blended.
     """
     assert request.between is not None
-    indexers = [_indexers(p, patterns) for p in request.between]
+    indexers = [patterns.position(p) for p in request.between]
     ends = [input_of(indexer) for indexer in indexers]
     values = np.stack([end.values for end in ends])
     for end, position in zip(values, request.between, strict=True):
@@ -308,25 +314,3 @@ def _path(
     mean = (weights * scale).sum(axis=1)
     relative = ends * (scale / mean[:, None])[:, :, None]
     return _Path(Targets(latents, relative, end_latents, weights), mean, labels)
-
-
-def _indexers(position: Position, patterns: Patterns) -> dict[str, int]:
-    """Return the indexers of one pattern, checked against the sample dimensions."""
-    sizes = {str(d): patterns.intensity.sizes[d] for d in patterns.sample_dims}
-    if isinstance(position, Mapping):
-        indexers = {str(d): int(i) for d, i in position.items()}
-    elif len(sizes) == 1:
-        indexers = {next(iter(sizes)): int(position)}
-    else:
-        raise DataError(
-            f"pattern {position!r}: with sample dimensions {list(sizes)} give a dict, for example "
-            f"{dict.fromkeys(sizes, 0)}"
-        )
-    if set(indexers) != set(sizes):
-        raise DataError(f"pattern {position!r} must name each of the dimensions {list(sizes)}")
-    for d, i in indexers.items():
-        if not -sizes[d] <= i < sizes[d]:
-            raise DataError(
-                f"pattern {position!r}: {d!r} has {sizes[d]} positions, 0 to {sizes[d] - 1}"
-            )
-    return {d: i % sizes[d] for d, i in indexers.items()}
