@@ -72,9 +72,12 @@ def test_a_zarr_store_is_data_too(files, series, model):
 
 
 def test_info_describes_models_and_data(files):
-    assert "two_theta 20 to 80 degree (200 points)" in run("info", files / "model.nc")
+    said = run("info", files / "model.nc")
+    for words in ("two_theta, 20 to 80 degree", "24 patterns", "1.5406 angstrom", "held-out error"):
+        assert words in said
     said = run("info", files / "data.nc")
-    assert "{'pattern': 24}" in said
+    assert "'intensity', 24 pattern" in said
+    assert "20 to 80 degree (two_theta), 200 points" in said
     assert "wavelength 1.5406" in said
 
 
@@ -82,7 +85,9 @@ def test_plugins_lists_the_builtin_steps():
     assert "builtin: xrdae_attach, xrdae_encode, xrdae_fit" in run("plugins")
 
 
-@pytest.mark.parametrize("command", ["demo", "fit", "encode", "relevance", "synthesize", "info"])
+@pytest.mark.parametrize(
+    "command", ["demo", "fit", "encode", "relevance", "synthesize", "report", "info"]
+)
 def test_every_command_explains_itself(command):
     assert "Usage:" in run(command, "--help")
     assert command in run("--help")

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def encoder(series, model):
-    return model._kernels.encoder(model._patterns(series), None)
+    return model._kernels.encoder(model.patterns(series), None)
 
 
 def plainly(model, intensity):

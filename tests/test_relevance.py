@@ -129,7 +129,7 @@ def test_with_a_gap_in_a_region_only_what_is_measured_is_masked(series, model, s
 
 
 def test_noise_in_a_region_moves_the_latents_as_far_as_many_draws_of_it(series, model):
-    masking = model._kernels.masking(model._patterns(series), None, [[30, 37], [49, 55]], "zero")
+    masking = model._kernels.masking(model.patterns(series), None, [[30, 37], [49, 55]], "zero")
     inputs = model.model_input(series).values
     auto = model.autoencoder
     coefficients = auto.basis.project(inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from xrdae.model import Model
     from xrdae.peaks import Regions
     from xrdae.plot import Plot
+    from xrdae.report import Report
     from xrdae.synthesis import Position
 
 
@@ -119,6 +121,22 @@ class XrdaeAccessor:
         from xrdae.plot import Plot
 
         return Plot(to_dataset(self._obj))
+
+    def report(
+        self, model: Model, path: str | os.PathLike[str] | None = None, *, title: str | None = None
+    ) -> Report:
+        """Return the explorer, one HTML page, and write it where a path is given: `make_report`."""
+        from xrdae.report import make_report
+
+        report = make_report(to_dataset(self._obj), model, title=title)
+        if path is not None:
+            report.save(path)
+        return report
+
+    def _repr_html_(self) -> str:
+        from xrdae import summary
+
+        return summary.table(summary.of_patterns(to_dataset(self._obj)), "xrdae")
 
     def _input(self, model: Model) -> dict[str, Any]:
         dataset = to_dataset(self._obj)

@@ -159,34 +159,36 @@ def synthesize(
 
 
 @main.command()
+@DATA
+@click.option("-m", "--model", "model_path", type=click.Path(exists=True, path_type=Path),
+              help="Model file; without one a model is fitted to DATA.")  # fmt: skip
+@click.option("-o", "--out", type=click.Path(path_type=Path),
+              help="HTML file to write. [default: DATA's name with .html, here]")  # fmt: skip
+@click.option("--title", help="Title of the page.")
+def report(data: Path, model_path: Path | None, out: Path | None, title: str | None) -> None:
+    """Write one HTML page on which to walk through the latent space of DATA."""
+    dataset = _open(data)
+    model = _load(model_path) if model_path else dataset.xrdae.fit()
+    out = out or Path(f"{data.resolve().stem}.html")
+    dataset.xrdae.report(model, out, title=title)
+    click.echo(f"wrote {out}")
+
+
+@main.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 def info(path: Path) -> None:
     """Describe a model file, or a data file with its results."""
+    from xrdae import summary
     from xrdae.errors import FormatError
-    from xrdae.patterns import find_patterns
 
     try:
-        model = _load(path)
+        sections = summary.of_model(_load(path))
     except FormatError:
-        dataset = _open(path)
-        found = find_patterns(dataset)
-        axis = found.axis
-        sizes = {str(d): dataset.sizes[d] for d in found.sample_dims}
-        click.echo(f"{path}: patterns in {found.intensity.name!r}")
-        click.echo(
-            f"axis     {found.dim}: {axis.values[0]:.5g} to {axis.values[-1]:.5g} {axis.units} "
-            f"({axis.kind}), {axis.values.size} points, wavelength {axis.wavelength or 'unknown'}"
-        )
-        click.echo(f"samples  {sizes}")
-        click.echo(f"labels   {', '.join(sorted(found.labels())) or 'none'}")
-        results = [n for n in ("latent", "relevance", "synthesized") if n in dataset.variables]
-        click.echo(f"results  {', '.join(results) or 'none'}")
-        return
-    click.echo(f"{path}: {model!r}")
-    click.echo(f"settings    {model.config.to_json()}")
-    click.echo(f"training    stopped: {model.history.attrs['stopped']}; held-out error "
-               f"{float(model.history['held_out'].min()):.4f} of the patterns' spread")  # fmt: skip
-    click.echo("made with   " + ", ".join(f"{k} {v}" for k, v in model.provenance.items()))
+        sections = {"Data": summary.of_patterns(_open(path))}
+    for caption, rows in sections.items():
+        click.echo(f"{caption}")
+        for name, value in rows.items():
+            click.echo(f"  {name:<22}{value}")
 
 
 @main.command()

@@ -156,6 +156,13 @@ def like(array: Labelled, patterns: Patterns, long_name: str) -> Labelled:
     return _described(array, {"units": units, "long_name": long_name})
 
 
+def titled(array: xr.DataArray, name: Hashable | None = None) -> str:
+    """Return the words for an array in a picture: its long name, else its name, and its units."""
+    text = str(array.attrs.get("long_name", name if name is not None else array.name))
+    units = str(array.attrs.get("units", "1"))
+    return text if units in ("1", "") else f"{text} ({units})"
+
+
 def _described(array: Labelled, attrs: dict[str, Any]) -> Labelled:
     out = array.copy(deep=False)
     out.attrs = {**array.attrs, **attrs}

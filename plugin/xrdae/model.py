@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae import store
+from xrdae import store, summary
 from xrdae.autoencoder import Autoencoder
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
@@ -100,7 +100,7 @@ class Model:
         pattern without a positive finite intensity is NaN throughout (with a warning, unless it
         is masked or the data are lazy).
         """
-        patterns = self._patterns(dataset)
+        patterns = self.patterns(dataset)
         array = patterns.intensity
         inputs, scale = apply(
             functools.partial(flattened, self._kernels.source(patterns, None)),
@@ -130,7 +130,7 @@ class Model:
             norm of the pattern; `novelty (...)`, above 1 for one in twenty patterns of the
             training data's kind, and for those with a place or a phase that training never saw.
         """
-        patterns = self._patterns(dataset)
+        patterns = self.patterns(dataset)
         array = patterns.or_inputs(inputs)
         latent, std, error, novelty = apply(
             self._kernels.encoder(patterns, inputs),
@@ -157,7 +157,7 @@ class Model:
 
         A background that the model subtracts is not added again; NaN outside the model's axis.
         """
-        patterns = self._patterns(dataset)
+        patterns = self.patterns(dataset)
         source = self._kernels.source(patterns, inputs)
         back = regridder(self.autoencoder.preparation.axis, patterns.axis)
         reconstruct = self.autoencoder.reconstruct
@@ -240,7 +240,7 @@ class Model:
         standard deviations, between such maps and of noise. Compare it between regions of one
         width, narrower than what peaks move.
         """
-        patterns = self._patterns(dataset)
+        patterns = self.patterns(dataset)
         masking = self._kernels.masking(patterns, inputs, regions, fill)
         result = relevance_maps(masking, patterns, inputs)
         warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
@@ -311,7 +311,9 @@ class Model:
             and `latent` on the scale of the training patterns around);
             `synthesized_latent (synthetic, latent_axis)`; `synthesized_novelty (synthetic)`,
             above 1 outside the support of the training data; the labels as
-            `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights.
+            `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights, and with
+            `between` on `synthesized` the JSON attributes `xrdae_between`, the positions of the two
+            patterns, and `xrdae_fractions (synthetic)`, how far from the first to the second.
         """
         request = Request(between=between, n=n, endpoints=endpoints, at=at, latent=latent)
         known = None
@@ -330,7 +332,7 @@ class Model:
             self.autoencoder,
             self.support,
             self.mixture,
-            self._patterns(dataset),
+            self.patterns(dataset),
             input_of,
             request=request,
             known=known,
@@ -383,7 +385,7 @@ class Model:
             attrs = self.labels[label].attrs
         else:
             latents, labels = self._labelled(reference, [label], fall_back=False)
-            attrs = self._patterns(reference).labels()[label].attrs
+            attrs = self.patterns(reference).labels()[label].attrs
         latent = self.encode(dataset, inputs=inputs)["latent"]
         result = estimate_label(
             latent, label, latents, labels[:, 0], attrs=attrs, seed=self.config.seed
@@ -402,7 +404,7 @@ class Model:
 
         Those of the training data where the dataset lacks a label.
         """
-        found = self._patterns(dataset).labels()
+        found = self.patterns(dataset).labels()
         missing = [name for name in names if name not in found]
         if missing and fall_back:
             return self._training_labels(names)
@@ -420,7 +422,7 @@ class Model:
             if name not in self.labels or name == "latent":
                 raise DataError(
                     f"the training data have no numeric label {name!r}; they have "
-                    f"{self._label_names()}: give a dataset with this label (estimate takes it "
+                    f"{self.label_names()}: give a dataset with this label (estimate takes it "
                     "as reference=)"
                 )
         labels = np.stack([self.labels[name].values for name in names], axis=1)
@@ -442,10 +444,15 @@ class Model:
             f"{axis.units} ({axis.values.size} points), "
             f"{self.autoencoder.basis.components.shape[0]} components, "
             f"{self.autoencoder.ensemble.members} members, {self.n_latent} latents, fitted to "
-            f"{self.labels.sizes['pattern']} patterns, labels {self._label_names()}>"
+            f"{self.labels.sizes['pattern']} patterns, labels {self.label_names()}>"
         )
 
-    def _label_names(self) -> list[str]:
+    def _repr_html_(self) -> str:
+        sections = summary.of_model(self).items()
+        return "".join(summary.table(rows, caption) for caption, rows in sections)
+
+    def label_names(self) -> list[str]:
+        """Return the names of the training patterns' numeric labels."""
         return sorted(set(map(str, self.labels.data_vars)) - {"latent"})
 
     @functools.cached_property
@@ -455,7 +462,8 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
-    def _patterns(self, dataset: xr.Dataset) -> Patterns:
+    def patterns(self, dataset: xr.Dataset) -> Patterns:
+        """Return the patterns of a dataset that the model can take, or raise DataError."""
         variable, dim = self.config.variable, self.config.dim
         patterns = find_patterns(
             dataset,

@@ -16,6 +16,7 @@ from xrdae.errors import DataError
 Float = npt.NDArray[Any]
 Regions = str | npt.ArrayLike
 
+CONTRARY = ("strong but irrelevant", "weak but relevant")  # what `contrary` finds
 PROMINENCE = 0.01  # of the strongest peak's, below which a bump is no peak
 
 
@@ -71,6 +72,16 @@ def channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
     start = np.searchsorted(axis.values, bounds[:, 0], side="left")
     stop = np.searchsorted(axis.values, bounds[:, 1], side="right")
     return np.stack([start, stop], axis=1)
+
+
+def strength(positions: Float, pattern: Float, bounds: Float) -> Float:
+    """Return the norm `(region,)` of a pattern above its lowest point in each region.
+
+    `positions` and `pattern` are `(point,)`, NaN where not measured; `bounds` `(region, 2)`.
+    """
+    inside = [pattern[(positions >= low) & (positions <= high)] for low, high in bounds]
+    known = [part[np.isfinite(part)] for part in inside]
+    return np.array([np.linalg.norm(part - part.min()) if part.size else 0.0 for part in known])
 
 
 def contrary(

@@ -100,7 +100,7 @@ def relevance() -> list[Row]:
     def ours() -> xr.Dataset:
         return series.xrdae.relevance(model, regions=bounds, fill="mean")
 
-    masking = model._kernels.masking(model._patterns(series), None, bounds, "mean")
+    masking = model._kernels.masking(model.patterns(series), None, bounds, "mean")
     prepared = inputs.numpy()
 
     def shifts() -> tuple[np.ndarray, ...]:

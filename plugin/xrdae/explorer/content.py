@@ -1,0 +1,227 @@
+"""What the explorer shows: arrays and words, taken from a dataset and its model by the hooks."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.explorer.packing import quantized
+from xrdae.interpolation import METHODS
+from xrdae.labelled import titled
+from xrdae.model import Model
+from xrdae.patterns import Patterns
+from xrdae.peaks import CONTRARY, contrary, strength
+from xrdae.plugins import manager
+from xrdae.prepare import regridder
+
+Float = npt.NDArray[Any]
+
+MOST_PATTERNS = 20_000  # points that the page stays fluid with
+MOST_VALUES = 4_000_000  # intensities that go into the page as they were measured
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Content:
+    """What the page is given.
+
+    Attributes
+    ----------
+    header
+        Names, units and numbers, JSON-compatible.
+    arrays
+        What is large, by name.
+    """
+
+    header: dict[str, Any]
+    arrays: dict[str, Float]
+
+
+def find_content(dataset: xr.Dataset, model: Model) -> Content:
+    """Return what the page shows of a dataset; see `xrdae.report.make_report`.
+
+    Raises
+    ------
+    DataError
+        If no pattern has usable intensity.
+    """
+    if not model.patterns(dataset).sample_dims:
+        dataset = dataset.expand_dims("pattern")
+    sizes = {d: dataset.sizes[d] for d in model.patterns(dataset).sample_dims}
+    steps = _steps(sizes)
+    dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
+    patterns, hook = model.patterns(dataset), manager().hook
+    encoded = hook.xrdae_encode(dataset=dataset, model=model)
+    with warnings.catch_warnings(action="ignore"):  # encoding has warned of empty patterns
+        maps = hook.xrdae_relevance(
+            dataset=dataset, model=model, regions="peaks", fill="background"
+        )
+        inputs = hook.xrdae_model_input(dataset=dataset, model=model)
+    encoded, maps, inputs = (
+        part.transpose(*patterns.sample_dims, ...).compute() for part in (encoded, maps, inputs)
+    )
+    flat = _Flat(patterns)
+    latent, novelty = flat(encoded["latent"]), flat(encoded["novelty"])
+    if not np.isfinite(latent).all(axis=1).any():
+        raise DataError("no pattern has usable intensity: there is nothing to show")
+    scale = inputs.coords.get("scale")
+    scales = np.ones(len(latent)) if scale is None else flat(scale)
+    labels, values = _labels(patterns, encoded)
+    axis = patterns.axis.values / patterns.factor
+    shift = flat(maps["latent_shift"])
+    arrays = {
+        "axis": axis,
+        "latent": latent,
+        "latent_std": flat(encoded["latent_std"]),
+        "scale": scales,
+        **_intensities(patterns, model, flat(inputs), scales, novelty),
+        **{f"label.{i}": flat(value) for i, value in enumerate(values)},
+        **quantized("latent_shift", shift.reshape(len(shift), -1)),
+        **quantized("relevance_excess", flat(maps["relevance_excess"])),
+        "region_start": maps["region_start"].values,
+        "region_stop": maps["region_stop"].values,
+        **_engine(model, patterns),
+    }
+    header = {
+        "axis": titled(patterns.intensity[patterns.dim], patterns.dim),
+        "axis_name": str(patterns.dim),
+        "axis_units": patterns.units,
+        "intensity": titled(patterns.intensity, "intensity"),
+        "dims": [str(d) for d in sizes],
+        "sizes": list(sizes.values()),
+        "shape": [dataset.sizes[d] for d in sizes],
+        "steps": list(steps.values()),
+        "labels": labels,
+        "notes": _notes(axis, patterns, maps),
+        "n_latent": model.n_latent,
+        "gain": model.autoencoder.preparation.gain,
+        "width": model.support.width,
+        "novelty_limit": float(model.support.novelty.limits[0]),
+        "reach": min(model.mixture.reach, 1e30),
+        "methods": list(METHODS),
+    }
+    return Content(header, arrays)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Flat:
+    """From an array on the sample dimensions to one on `pattern`: `(pattern, ...)`."""
+
+    patterns: Patterns
+
+    def __call__(self, array: xr.DataArray) -> Float:
+        dims = self.patterns.sample_dims
+        return np.asarray(array.values).reshape(-1, *array.shape[len(dims) :])
+
+
+def _steps(sizes: dict[Hashable, int]) -> dict[Hashable, int]:
+    """Return by what step to go along each dimension, so that the page stays fluid."""
+    steps = dict.fromkeys(sizes, 1)
+    while math.prod(-(-n // steps[d]) for d, n in sizes.items()) > MOST_PATTERNS:
+        steps[max(sizes, key=lambda d: sizes[d] / steps[d])] += 1
+    return steps
+
+
+def _intensities(
+    patterns: Patterns, model: Model, inputs: Float, scale: Float, novelty: Float
+) -> dict[str, Float]:
+    """Return coefficients of all patterns, and the patterns themselves as far as there is room.
+
+    Where there is not room for all, those of largest novelty are kept, for what the basis leaves
+    over of the others is small: `kept (pattern,)` is the row in `measured (row, point)`, or -1.
+    `prepared (row, channel)` is scaled intensity on the model's axis; it is left out where it is
+    the measured one but for its scale.
+    """
+    autoencoder = model.autoencoder
+    room = max(1, MOST_VALUES // (patterns.axis.values.size + inputs.shape[1]))
+    which = np.sort(np.argsort(-np.nan_to_num(novelty, nan=-1), kind="stable")[:room])
+    kept = np.full(novelty.size, -1)
+    kept[which] = np.arange(which.size)
+    dims = patterns.sample_dims
+    at = np.unravel_index(which, [patterns.intensity.sizes[d] for d in dims])
+    rows = {d: xr.DataArray(index, dims="row") for d, index in zip(dims, at, strict=True)}
+    measured = patterns.intensity.isel(rows).transpose("row", patterns.dim).values.astype(float)
+    filled = autoencoder.basis.fill(inputs.astype(np.float32))
+    prepared = autoencoder.preparation.scaled(filled[which])
+    as_measured = prepared.shape == measured.shape and np.allclose(
+        prepared * scale[which, None], measured, rtol=1e-5, atol=1e-5 * np.nanmax(measured)
+    )
+    return {
+        "kept": kept,
+        **quantized("measured", measured),
+        **({} if as_measured else quantized("prepared", prepared)),
+        **quantized("coefficients", autoencoder.basis.project(filled)),
+    }
+
+
+def _labels(
+    patterns: Patterns, encoded: xr.Dataset
+) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
+    """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
+
+    Times are milliseconds since 1970; texts are positions among their categories.
+    """
+    template = patterns.intensity.isel({patterns.dim: 0}, drop=True)
+    found, values = [], []
+    for name, coord in [
+        *template.coords.items(),
+        *encoded[["novelty", "reconstruction_error"]].items(),
+    ]:
+        if not coord.dims or not set(coord.dims) <= set(patterns.sample_dims):
+            continue
+        label: dict[str, Any] = {"name": str(name), "title": titled(coord, name)}
+        array = coord.broadcast_like(template).transpose(*patterns.sample_dims)
+        if array.dtype.kind in "iufb":
+            label["kind"], data = "number", array.values.astype(np.float64)
+        elif array.dtype.kind == "M":
+            milliseconds = array.values.astype("datetime64[ms]")
+            data = np.where(np.isnat(milliseconds), np.nan, milliseconds.astype(np.int64))
+            label["kind"] = "time"
+        else:
+            texts, index = np.unique(array.values.astype(str), return_inverse=True)
+            data = index.reshape(array.shape).astype(np.float64)
+            label |= {"kind": "text", "categories": texts.tolist()}
+        found.append(label)
+        values.append(array.copy(data=data))
+    return found, values
+
+
+def _notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
+    """Return the regions that are contrary on average, see `xrdae.peaks.contrary`."""
+    mean = patterns.intensity.mean(patterns.sample_dims).values
+    excess = maps["relevance_excess"].mean(patterns.sample_dims).values
+    bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)
+    found = contrary(strength(axis, mean, bounds), excess)
+    return {i: words for i, words in zip(found, CONTRARY, strict=True) if i is not None}
+
+
+def _engine(model: Model, patterns: Patterns) -> dict[str, Float]:
+    """Return what the page synthesizes with: decoder, basis, training patterns, mixture."""
+    autoencoder, support = model.autoencoder, model.support
+    back = regridder(autoencoder.preparation.axis, patterns.axis).weights
+    arrays = {
+        "mean": autoencoder.preparation.mean,
+        **quantized("components", autoencoder.basis.components),
+        "reference": support.latents,
+        "reference_scale": support.scale,
+        **quantized("reference_coefficients", support.coefficients),
+        "mixture": model.mixture.weights,
+        "mixture_error": model.mixture.error,
+    }
+    for i, (weight, bias) in enumerate(autoencoder.ensemble.decoder):
+        arrays |= {f"decoder.{i}.weight": weight.numpy(), f"decoder.{i}.bias": bias.numpy()}
+    if back is not None:
+        columns = back.T.tocsr()  # a row for each point of the data
+        arrays |= {
+            "back.start": columns.indptr,
+            "back.channel": columns.indices,
+            "back.weight": columns.data.astype(np.float32),
+        }
+    return arrays

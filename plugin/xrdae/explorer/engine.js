@@ -1,0 +1,45 @@
+"use strict";
+/* Synthesis beside the page. */
+
+/** Synthesizes in a worker where the page may have one, so that it stays fluid. */
+class Engine {
+  constructor(synthesizer, header, text) {
+    this.waiting = new Map(); // of each purpose the newest request only
+    this.synthesizer = synthesizer;
+    try {
+      const code = new Blob([document.getElementById("synthesis").textContent], { type: "text/javascript" });
+      this.worker = new Worker(URL.createObjectURL(code));
+      this.worker.postMessage({ start: { header, text } });
+      this.worker.onmessage = ({ data }) => this.done(data);
+      this.worker.onerror = () => { this.worker = null; if (this.current) this.run(this.current); };
+    } catch { this.worker = null; } // not allowed where the page is shown
+  }
+
+  /** A result of `at` or `between`; one that a newer request of the same purpose overtook never comes. */
+  ask(purpose, method, ...args) {
+    return new Promise((resolve) => {
+      this.waiting.set(purpose, { method, args, resolve });
+      this.next();
+    });
+  }
+
+  next() {
+    if (this.current || !this.waiting.size) return;
+    const purpose = ["probe", "walk", "track"].find((name) => this.waiting.has(name));
+    this.current = this.waiting.get(purpose);
+    this.waiting.delete(purpose);
+    this.run(this.current);
+  }
+
+  run({ method, args }) {
+    if (this.worker) this.worker.postMessage({ method, args });
+    else setTimeout(() => this.done(this.synthesizer[method](...args)), 0);
+  }
+
+  done(result) {
+    const { resolve } = this.current;
+    this.current = null;
+    resolve(result);
+    this.next();
+  }
+}

@@ -1,0 +1,506 @@
+"use strict";
+/* What the page does: it fills the sources of the Bokeh figures (figures.py) from the arrays that
+ * it was given (content.py), and answers to mouse, touch and keys. Numbers come from synthesis.js.
+ * Words from data files reach the page as text only, never as HTML. */
+
+class Explorer {
+  constructor(models, header, data, text) {
+    Object.assign(this, { models, header, data });
+    this.synthesizer = new Synthesizer(header, data);
+    this.engine = new Engine(this.synthesizer, header, text);
+    this.axis = data.axis.values;
+    this.count = data.latent.shape[0];
+    this.nRegion = data.region_start.shape[0];
+    this.plane = [0, Math.min(1, header.n_latent - 1)]; // latent axes shown: across and up
+    this.view = { masked: null, group: [], color: 0, fraction: 0.5 };
+    this.usable = [];
+    for (let i = 0; i < this.count; i++) if (this.synthesizer.latent(i).every(Number.isFinite)) this.usable.push(i);
+    this.view.probe = this.middle();
+    this.view.from = this.usable[0];
+    this.view.to = this.usable.at(-1);
+  }
+
+  start() {
+    this.fillControls();
+    this.listen();
+    this.drawPoints();
+    this.resetView();
+    this.setColor(0);
+    this.pin(this.usable[0]);
+    this.moveProbe(this.view.probe);
+    this.drawPath();
+  }
+
+  source(name) { return this.models[`${name}_source`]; }
+  set(name, columns) { this.source(name).data = columns; }
+  element(id) { return document.getElementById(id); }
+
+  // Places in the latent plane
+
+  x(latent) { return latent[this.plane[0]]; }
+  y(latent) { return this.header.n_latent > 1 ? latent[this.plane[1]] : 0; }
+
+  /** The latent point at a place in the plane; other axes as the probe has them. */
+  latentAt(x, y) {
+    const latent = [...this.view.probe];
+    latent[this.plane[0]] = x;
+    if (this.header.n_latent > 1) latent[this.plane[1]] = y;
+    return latent;
+  }
+
+  /** The latent point of the pattern nearest to the mean of all: there are data. */
+  middle() {
+    const all = this.usable.map((i) => this.synthesizer.latent(i));
+    const mean = all[0].map((_, l) => all.reduce((sum, z) => sum + z[l], 0) / all.length);
+    const far = all.map((z) => z.reduce((sum, v, l) => sum + (v - mean[l]) ** 2, 0));
+    return all[far.indexOf(far.reduce((a, b) => Math.min(a, b)))];
+  }
+
+  /** The usable pattern nearest to a place, distances in units of the view. */
+  nearest(x, y) {
+    const { x_range: across, y_range: up } = this.models.plane;
+    const width = across.end - across.start, height = up.end - up.start;
+    const { x: xs, y: ys } = this.source("points").data;
+    let best = -1, least = Infinity;
+    for (const i of this.usable) {
+      const far = ((xs[i] - x) / width) ** 2 + ((ys[i] - y) / height) ** 2;
+      if (far < least) { least = far; best = i; }
+    }
+    return { pattern: best, far: Math.sqrt(least) };
+  }
+
+  drawPoints() {
+    const x = new Float64Array(this.count), y = new Float64Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      const z = this.synthesizer.latent(i);
+      x[i] = this.x(z);
+      y[i] = this.y(z);
+    }
+    this.set("points", { x, y, color: new Float64Array(this.count) });
+  }
+
+  resetView() {
+    const ranges = [this.models.plane.x_range, this.models.plane.y_range];
+    ["x", "y"].forEach((name, k) => {
+      const values = this.usable.map((i) => this[name](this.synthesizer.latent(i)));
+      const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
+      const margin = 0.12 * (high - low) || 1;
+      ranges[k].setv({ start: low - margin, end: high + margin });
+    });
+    this.shade();
+  }
+
+  /** Greys where the novelty of a latent point is above 1. */
+  shade() {
+    const { x_range: across, y_range: up } = this.models.plane, [image] = this.source("shade").data.image;
+    const [x, y, dw, dh] = [across.start, up.start, across.end - across.start, up.end - up.start];
+    const [rows, columns] = image.shape;
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        const latent = this.latentAt(x + (j + 0.5) / columns * dw, y + (i + 0.5) / rows * dh);
+        image[i * columns + j] = this.synthesizer.novelty(latent) > 1 ? 1 : NaN;
+      }
+    }
+    this.set("shade", { image: [image], x: [x], y: [y], dw: [dw], dh: [dh] });
+  }
+
+  setColor(index) {
+    const label = this.header.labels[index], { mapper, bar, viridis, categories, ticks, formats } = this.models;
+    const source = this.source("points"), values = this.data[`label.${index}`].values;
+    this.view.color = index;
+    let low = Infinity, high = -Infinity;
+    for (const v of values) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
+    if (label.kind === "text") {
+      const n = label.categories.length;
+      mapper.setv({ palette: categories.slice(0, n), low: -0.5, high: n - 0.5 });
+      ticks.text.ticks = label.categories.map((_, i) => i);
+      bar.major_label_overrides = new Map(label.categories.map((name, i) => [i, plain(name)]));
+    } else {
+      mapper.setv({ palette: viridis, low: low < high ? low : low - 0.5, high: low < high ? high : high + 0.5 });
+      bar.major_label_overrides = new Map();
+    }
+    bar.setv({ ticker: ticks[label.kind], formatter: formats[label.kind], title: plain(label.title) });
+    source.data = { ...source.data, color: Float64Array.from(values) };
+  }
+
+  // Patterns
+
+  pin(pattern) {
+    if (!this.usable.includes(pattern)) {
+      this.element("pinned-text").textContent = `Pattern ${pattern} has no usable intensity.`;
+      return;
+    }
+    this.view.pinned = pattern;
+    this.element("pinned").value = pattern;
+    const z = this.synthesizer.latent(pattern), y = this.synthesizer.measured(pattern);
+    this.set("pinned", { x: [this.x(z)], y: [this.y(z)] });
+    this.set("measured", { x: this.axis, y });
+    const kept = this.data.kept.values[pattern] >= 0;
+    this.element("pinned-text").textContent = `${this.place(pattern)}, ${kept ? "as measured" : "as the basis holds it"}`;
+    const list = this.element("pinned-labels");
+    list.replaceChildren();
+    this.labelsOf(pattern).forEach(([name, value]) => {
+      const row = make("div", undefined, list);
+      make("dt", name, row);
+      make("dd", value, row);
+    });
+    this.drawRelevance(y);
+  }
+
+  /** Where in the dataset a pattern lies: its positions. */
+  place(pattern) {
+    const { dims, shape, steps } = this.header, words = [];
+    for (let d = dims.length - 1; d >= 0; d--) {
+      words.unshift(`${dims[d]} ${(pattern % shape[d]) * steps[d]}`);
+      pattern = Math.floor(pattern / shape[d]);
+    }
+    return words.join(", ");
+  }
+
+  labelsOf(pattern) {
+    return this.header.labels.map(({ name, kind, categories }, k) => {
+      const value = this.data[`label.${k}`].values[pattern];
+      if (!Number.isFinite(value)) return [name, "none"];
+      if (kind === "text") return [name, categories[value]];
+      return [name, kind === "time" ? new Date(value).toISOString().slice(0, 19) : short(value)];
+    });
+  }
+
+  async moveProbe(latent) {
+    this.view.probe = latent;
+    const novelty = this.synthesizer.novelty(latent), novel = novelty > 1;
+    this.set("probe", { x: [this.x(latent)], y: [this.y(latent)], color: [novel ? "#d55e00" : "#0b5fa5"] });
+    const text = this.element("probe-text");
+    text.classList.toggle("warn", novel);
+    text.textContent = `Probe at (${latent.map((v) => v.toFixed(3)).join(", ")}): novelty ${short(novelty, 3)}`
+      + (novel ? ", no data near: do not trust this pattern" : "");
+    const found = await this.engine.ask("probe", "at", latent);
+    this.view.found = found;
+    this.set("synthesized", band(this.axis, found));
+  }
+
+  setGroup(patterns) {
+    this.view.group = patterns;
+    const text = this.element("group-text");
+    if (!patterns.length) {
+      this.set("group", { x: [], y: [], low: [], high: [] });
+      text.textContent = "";
+      return;
+    }
+    const n = this.axis.length, sum = new Float64Array(n), squares = new Float64Array(n), seen = new Uint32Array(n);
+    const first = this.synthesizer.measured(patterns[0]);
+    for (const pattern of patterns) {
+      const row = this.synthesizer.measured(pattern);
+      for (let i = 0; i < n; i++) {
+        if (Number.isNaN(row[i])) continue;
+        const v = row[i] - (first[i] || 0); // squares of small numbers keep their digits
+        sum[i] += v;
+        squares[i] += v * v;
+        seen[i] += 1;
+      }
+    }
+    const y = sum.map((s, i) => s / seen[i] + (first[i] || 0));
+    const std = squares.map((s, i) => Math.sqrt(Math.max(s / seen[i] - (sum[i] / seen[i]) ** 2, 0)));
+    this.view.groupPattern = { intensity: y, std };
+    this.set("group", band(this.axis, this.view.groupPattern));
+    const { name, kind } = this.header.labels[this.view.color];
+    let words = `Group of ${patterns.length} patterns`;
+    if (kind === "number") {
+      const values = patterns.map((i) => this.data[`label.${this.view.color}`].values[i]).filter(Number.isFinite);
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      const spread = Math.sqrt(values.reduce((s, v) => s + (v - mean) ** 2, 0) / values.length);
+      words += `; ${name}: mean ${short(mean)}, spread ${short(spread)}`;
+    }
+    text.textContent = words;
+  }
+
+  // Relevance
+
+  shift(pattern, region) {
+    const n = this.header.n_latent, row = this.data.latent_shift.row(pattern);
+    return Array.from(row.subarray(region * n, (region + 1) * n));
+  }
+
+  drawRelevance(y) {
+    const { pinned } = this.view, relevance = [], left = this.data.region_start.values, right = this.data.region_stop.values;
+    for (let r = 0; r < this.nRegion; r++) relevance.push(Math.hypot(...this.shift(pinned, r)));
+    this.view.relevance = relevance;
+    const excess = this.data.relevance_excess.row(pinned);
+    const most = Math.max(...relevance, 1e-12);
+    let low = Infinity, high = -Infinity;
+    for (const v of y) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
+    this.models.shift.high = most;
+    this.set("regions", {
+      left: Array.from(left), right: Array.from(right), relevance,
+      bottom: relevance.map(() => Math.min(low, 0)), top: relevance.map(() => high),
+      alpha: relevance.map((v) => 0.25 + 0.6 * v / most),
+    });
+    this.set("pattern_again", { x: this.axis, y });
+    const box = this.element("peaks"), table = make("table"), head = make("tr", undefined, table);
+    for (const word of ["peak", "relevance", "excess", ""]) make("th", word, head).scope = "col";
+    const order = relevance.map((_, r) => r).sort((a, b) => relevance[b] - relevance[a]);
+    this.buttons = [];
+    for (const r of order) {
+      const row = make("tr", undefined, table), middle = (left[r] + right[r]) / 2;
+      const button = make("button", `${short(middle)} ${this.header.axis_units}`, make("td", undefined, row));
+      button.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
+      button.title = "mask this peak";
+      this.buttons[r] = button;
+      make("td", short(relevance[r], 3), row);
+      make("td", short(excess[r], 3), row);
+      make("td", this.header.notes[r] ?? "", row);
+    }
+    box.replaceChildren(table);
+    this.mask(this.view.masked);
+  }
+
+  /** Masks a region of the pinned pattern, or none (null), and shows where its point goes. */
+  mask(region) {
+    this.view.masked = region;
+    this.buttons.forEach((button, r) => button.setAttribute("aria-pressed", String(r === region)));
+    const text = this.element("mask-text");
+    if (region === null) {
+      this.set("masked", { x: [], y: [] });
+      this.set("mask", { x: [], y: [] });
+      text.textContent = "No peak is masked.";
+      return;
+    }
+    const { pinned, relevance } = this.view, z = this.synthesizer.latent(pinned), shift = this.shift(pinned, region);
+    const moved = z.map((v, l) => v + shift[l]);
+    this.set("masked", { x: [this.x(z), this.x(moved)], y: [this.y(z), this.y(moved)] });
+    const start = this.data.region_start.values[region], stop = this.data.region_stop.values[region];
+    const inside = [], y = this.synthesizer.measured(pinned);
+    for (let i = 0; i < this.axis.length; i++) {
+      if (this.axis[i] >= start && this.axis[i] <= stop && Number.isFinite(y[i])) inside.push(i);
+    }
+    const ends = inside.length ? [inside[0], inside.at(-1)] : [];
+    this.set("mask", { x: ends.map((i) => this.axis[i]), y: ends.map((i) => y[i]) });
+    text.textContent = `Masked ${short(start)} to ${short(stop)} ${this.header.axis_units}: the point moves by `
+      + `${short(relevance[region], 3)}, to (${moved.map((v) => v.toFixed(3)).join(", ")}).`;
+  }
+
+  // The path between two patterns
+
+  setEnd(which, pattern) {
+    if (!this.usable.includes(pattern)) {
+      this.element("path-text").textContent = `Pattern ${pattern} has no usable intensity.`;
+      return;
+    }
+    this.view[which] = pattern;
+    this.drawPath();
+  }
+
+  drawPath() {
+    const { from, to } = this.view, ends = [from, to].map((i) => this.synthesizer.latent(i));
+    this.element("from").value = from;
+    this.element("to").value = to;
+    this.set("from", { x: this.axis, y: this.synthesizer.measured(from) });
+    this.set("to", { x: this.axis, y: this.synthesizer.measured(to) });
+    this.set("route", { x: ends.map((z) => this.x(z)), y: ends.map((z) => this.y(z)) });
+    this.walk(this.view.fraction);
+    this.trackPeaks();
+  }
+
+  async walk(fraction) {
+    this.view.fraction = fraction;
+    this.element("fraction").value = fraction;
+    this.element("fraction-text").textContent = fraction.toFixed(2);
+    this.set("fraction", { x: [this.axis[0], this.axis.at(-1)], y: [fraction, fraction] });
+    const { from, to } = this.view, found = await this.engine.ask("walk", "between", from, to, fraction);
+    this.view.between = { ...found, from, to, fraction };
+    this.set("here", { x: [this.x(found.latent)], y: [this.y(found.latent)] });
+    this.set("between", band(this.axis, found));
+    this.set("blend", { x: this.axis, y: found.blend });
+    const words = this.header.labels.slice(0, -2).map(({ name, kind }, k) => { // the last two are results
+      const [a, b] = [from, to].map((i) => this.data[`label.${k}`].values[i]);
+      return kind === "number" && a !== b && !this.header.dims.includes(name) ? `${name} ${short(a + fraction * (b - a))}` : "";
+    });
+    const text = this.element("path-text"), novel = found.novelty > 1;
+    text.classList.toggle("warn", novel);
+    text.textContent = [...words.filter(Boolean).slice(0, 4), `novelty ${short(found.novelty, 3)}`].join(", ")
+      + (novel ? ", no data near: do not trust this pattern" : "")
+      + (found.sudden ? "; a sudden change between neighbours: blended" : "");
+  }
+
+  /** Finds the peaks at 21 places along the path. */
+  async trackPeaks() {
+    const turn = (this.turn = (this.turn ?? 0) + 1), x = [], y = [], steps = 20, { from, to } = this.view;
+    this.set("peaks", { x, y });
+    for (let k = 0; k <= steps; k++) {
+      const { intensity } = await this.engine.ask("track", "between", from, to, k / steps);
+      if (turn !== this.turn) return;
+      for (const position of findPeaks(this.axis, intensity)) { x.push(position); y.push(k / steps); }
+    }
+    this.set("peaks", { x, y });
+  }
+
+  // Controls
+
+  fillControls() {
+    const options = (id, names) => names.forEach(([value, name]) => { make("option", name, this.element(id)).value = value; });
+    const { labels } = this.header, most = this.models.categories.length;
+    const usable = labels.map((label, k) => [k, label.name, label]);
+    options("color", usable.filter(([, , label]) => label.kind !== "text" || label.categories.length <= most));
+    options("group-label", usable.filter(([, , label]) => label.kind === "number"));
+    for (const id of ["pinned", "from", "to"]) this.element(id).max = this.count - 1;
+    if (this.header.n_latent > 2) {
+      this.element("axes").hidden = false;
+      const axes = Array.from({ length: this.header.n_latent }, (_, l) => [l, `latent axis ${l}`]);
+      options("axis-x", axes);
+      options("axis-y", axes);
+      this.element("axis-y").value = 1;
+    }
+  }
+
+  listen() {
+    const on = (id, event, act) => this.element(id).addEventListener(event, act);
+    const number = (id) => this.element(id).valueAsNumber;
+    on("color", "change", (e) => { this.setColor(Number(e.target.value)); this.setGroup(this.view.group); });
+    on("reset-view", "click", () => this.resetView());
+    on("pinned", "input", () => this.pin(number("pinned")));
+    on("from", "input", () => this.setEnd("from", number("from")));
+    on("to", "input", () => this.setEnd("to", number("to")));
+    on("from-pinned", "click", () => this.setEnd("from", this.view.pinned));
+    on("to-pinned", "click", () => this.setEnd("to", this.view.pinned));
+    on("fraction", "input", () => this.walk(number("fraction")));
+    on("group-set", "click", () => this.selectByLabel());
+    on("group-clear", "click", () => { this.source("points").selected.indices = []; });
+    this.source("points").selected.change.connect(() => this.setGroup([...this.source("points").selected.indices]));
+    document.querySelectorAll("input[name=mode]").forEach((input) => input.addEventListener("change", () => this.setMode(input.value)));
+    ["axis-x", "axis-y"].forEach((id, k) => on(id, "change", (e) => {
+      this.plane[k] = Number(e.target.value);
+      this.redraw();
+    }));
+    document.querySelectorAll(".downloads").forEach((box) => box.addEventListener("click", (e) => {
+      const { kind } = e.target.dataset;
+      if (kind === "csv") save(new Blob([this.csv(box.dataset.panel)], { type: "text/csv" }), `${box.dataset.panel}.csv`);
+      if (kind === "png") this.picture(box.dataset.panel);
+    }));
+    on("plane-keys", "keydown", (e) => this.onKey(e));
+    on("plane-keys", "pointerleave", () => { this.element("hover").hidden = true; });
+    window.onHover = (data) => this.hover(data);
+    window.onPlane = (event) => this.onPlane(event);
+    window.onRelevance = (event) => {
+      const { region_start: start, region_stop: stop } = this.data;
+      const region = start.values.findIndex((low, r) => event.x >= low && event.x <= stop.values[r]);
+      this.mask(region < 0 || region === this.view.masked ? null : region);
+    };
+  }
+
+  redraw() {
+    const { plane } = this.models;
+    plane.below[0].axis_label.text = `latent axis ${this.plane[0]}`;
+    plane.left[0].axis_label.text = `latent axis ${this.plane[1]}`;
+    this.drawPoints();
+    this.resetView();
+    this.setColor(this.view.color);
+    this.pin(this.view.pinned);
+    this.moveProbe(this.view.probe);
+    this.drawPath();
+  }
+
+  setMode(mode) {
+    const { lasso, pan, wheel } = this.models;
+    lasso.active = mode === "lasso";
+    pan.active = wheel.active = mode === "pan";
+    this.view.mode = mode;
+  }
+
+  onPlane(event) {
+    const probing = (this.view.mode ?? "probe") === "probe";
+    if (event.event_name.endsWith("tap")) { // of two quick ones the second is a "doubletap"
+      const { pattern, far } = this.nearest(event.x, event.y);
+      if (far > 0.03) { if (probing) this.moveProbe(this.latentAt(event.x, event.y)); return; }
+      if (event.modifiers?.shift) { this.setEnd("from", this.view.pinned); this.setEnd("to", pattern); } else this.pin(pattern);
+    } else if (probing) this.moveProbe(this.latentAt(event.x, event.y));
+    else if (event.event_name === "panend" && this.view.mode === "pan") this.shade();
+  }
+
+  onKey(event) {
+    const { x_range: across, y_range: up } = this.models.plane, size = event.shiftKey ? 0.002 : 0.02;
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const key = event.key.toLowerCase();
+    if (move) {
+      const { probe } = this.view;
+      this.moveProbe(this.latentAt(
+        this.x(probe) + move[0] * size * (across.end - across.start),
+        this.y(probe) + move[1] * size * (up.end - up.start)));
+    } else if (event.key === "Enter") {
+      this.pin(this.nearest(this.x(this.view.probe), this.y(this.view.probe)).pattern);
+    } else if (key === "n" || key === "p") {
+      const at = this.usable.indexOf(this.view.pinned) + (key === "n" ? 1 : -1);
+      this.pin(this.usable[(at + this.usable.length) % this.usable.length]);
+    } else return;
+    event.preventDefault();
+  }
+
+  selectByLabel() {
+    const values = this.data[`label.${this.element("group-label").value}`].values;
+    const low = this.element("group-low").valueAsNumber, high = this.element("group-high").valueAsNumber;
+    const inside = (v) => !(v < low) && !(v > high) && Number.isFinite(v); // an empty field is no bound
+    this.source("points").selected.indices = this.usable.filter((i) => inside(values[i]));
+  }
+
+  hover({ index, geometry }) {
+    const card = this.element("hover"), pattern = index.indices[0];
+    if (pattern === undefined || this.view.mode === "lasso") { card.hidden = true; return; }
+    if (this.view.hovered !== pattern) {
+      this.view.hovered = pattern;
+      card.replaceChildren();
+      make("b", this.place(pattern), card);
+      card.append(sparkline(this.synthesizer.measured(pattern)));
+      for (const [name, value] of this.labelsOf(pattern)) make("div", `${name}: ${value}`, card);
+    }
+    const box = this.element("plane-keys").getBoundingClientRect();
+    card.hidden = false;
+    const x = box.left + geometry.sx + 16, y = box.top + geometry.sy + 12;
+    card.style.left = `${Math.max(4, Math.min(x, innerWidth - card.offsetWidth - 8))}px`;
+    card.style.top = `${Math.max(4, Math.min(y, innerHeight - card.offsetHeight - 8))}px`;
+  }
+
+  // Downloads
+
+  csv(panel) {
+    const { header, view, axis, data } = this, axisName = `${header.axis_name} [${header.axis_units}]`;
+    if (panel === "plane") {
+      const names = Array.from({ length: header.n_latent }, (_, l) => [`latent_${l}`, `latent_std_${l}`]).flat();
+      const rows = this.usable.map((i) => [
+        i, ...this.synthesizer.latent(i).flatMap((v, l) => [v, data.latent_std.values[i * header.n_latent + l]]),
+        ...this.labelsOf(i).map(([, value], k) => (header.labels[k].kind === "number" ? data[`label.${k}`].values[i] : value)),
+        view.group.includes(i) ? 1 : 0,
+      ]);
+      return table(["pattern", ...names, ...header.labels.map((l) => l.name), "in_group"], rows);
+    }
+    if (panel === "relevance") {
+      const names = Array.from({ length: header.n_latent }, (_, l) => `latent_shift_${l}`);
+      return table(["region_start", "region_stop", "relevance", "relevance_excess", ...names],
+        view.relevance.map((v, r) => [data.region_start.values[r], data.region_stop.values[r], v,
+          data.relevance_excess.row(view.pinned)[r], ...this.shift(view.pinned, r)]));
+    }
+    const columns = panel === "pattern" ? {
+      [`pinned_${view.pinned}`]: this.synthesizer.measured(view.pinned),
+      synthesized: view.found.intensity, synthesized_std: view.found.std,
+      ...(view.group.length ? { group_mean: view.groupPattern.intensity, group_std: view.groupPattern.std } : {}),
+    } : {
+      [`from_${view.between.from}`]: this.synthesizer.measured(view.between.from),
+      [`to_${view.between.to}`]: this.synthesizer.measured(view.between.to),
+      [`synthesized_${view.between.fraction}`]: view.between.intensity, synthesized_std: view.between.std, linear_blend: view.between.blend,
+    };
+    const values = Object.values(columns);
+    return table([axisName, ...Object.keys(columns)], Array.from(axis, (x, i) => [x, ...values.map((v) => v[i])]));
+  }
+
+  async picture(panel) {
+    const figure = this.models[panel];
+    save(await Bokeh.index.get_by_id(figure.id).export("png", true).to_blob(), `${panel}.png`);
+  }
+}
+
+async function startExplorer(models) {
+  const header = JSON.parse(document.getElementById("header").textContent);
+  const box = document.getElementById("arrays"), text = box.textContent;
+  const explorer = window.explorer = new Explorer(models, header, await unpack(header.arrays, text), text);
+  box.remove();
+  explorer.start();
+  document.body.dataset.ready = Math.round(performance.now()); // milliseconds since it was opened
+}

@@ -1,0 +1,228 @@
+"""The explorer's figures: Bokeh models with empty sources that the page fills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from xrdae.explorer.content import Content
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
+CATEGORIES = [
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#f0e442",
+    "#000000",
+]
+
+
+def explorer_document(content: Content) -> Any:
+    """Return a Bokeh document of the roots `plane`, `pattern`, `path`, `positions`, `relevance`.
+
+    When the page is ready it calls `startExplorer` (explorer.js) with the models by their names.
+    """
+    from bokeh.document import Document
+    from bokeh.events import DocumentReady
+    from bokeh.models import CustomJS, Range1d
+
+    header, axis = content.header, content.arrays["axis"]
+    ends = float(axis[0]), float(axis[-1])
+    shared = Range1d(*ends, bounds=ends)
+    made: dict[str, Any] = {}
+    _plane(made)
+    _pattern(made, header, shared)
+    _path(made, header, shared)
+    _relevance(made, header, shared)
+    document = Document()
+    for name in ("plane", "pattern", "path", "positions", "relevance"):
+        document.add_root(made[name])
+    document.js_on_event(
+        DocumentReady, CustomJS(args={"models": made}, code="startExplorer(models)")
+    )
+    return document
+
+
+def _source(made: dict[str, Any], name: str, *columns: str) -> Any:
+    from bokeh.models import ColumnDataSource
+
+    made[f"{name}_source"] = ColumnDataSource({column: [] for column in columns})
+    return made[f"{name}_source"]
+
+
+def _figure(made: dict[str, Any], name: str, *, x: str, y: str, **options: Any) -> Any:
+    from bokeh.models import PlainText
+    from bokeh.plotting import figure
+
+    settings = {"height": 320, "sizing_mode": "stretch_width"}
+    made[name] = plot = figure(name=name, **settings | options)
+    # Labels come from data files: plain text, never TeX or HTML.
+    plot.xaxis.axis_label, plot.yaxis.axis_label = PlainText(text=x), PlainText(text=y)
+    plot.axis.axis_label_text_font_style = "normal"
+    plot.toolbar.logo = None
+    return plot
+
+
+def _profile(made: dict[str, Any], name: str, header: dict[str, Any], shared: Any, **y: Any) -> Any:
+    """Return a figure along the diffraction axis, which all of them share."""
+    from bokeh.models import BoxZoomTool, PanTool, ResetTool, WheelZoomTool
+
+    options = {"y": header["intensity"]} | y
+    plot = _figure(
+        made, name, x=header["axis"], x_range=shared, tools="", toolbar_location="above", **options
+    )
+    zoom = BoxZoomTool(dimensions="width")
+    plot.add_tools(PanTool(), zoom, WheelZoomTool(dimensions="width"), ResetTool())
+    plot.toolbar.active_drag = zoom
+    return plot
+
+
+def _legend(plot: Any) -> None:
+    plot.legend.click_policy = "hide"
+    plot.legend.background_fill_alpha = 0.7
+    plot.legend.padding = plot.legend.margin = 4
+    plot.legend.label_text_font_size = "11px"
+
+
+def _plane(made: dict[str, Any]) -> None:
+    from bokeh.models import (
+        BasicTicker,
+        BasicTickFormatter,
+        ColorBar,
+        CustomJS,
+        DatetimeTickFormatter,
+        FixedTicker,
+        HoverTool,
+        LassoSelectTool,
+        LinearColorMapper,
+        PanTool,
+        Range1d,
+        WheelZoomTool,
+    )  # fmt: skip
+    from bokeh.palettes import Viridis256
+
+    plot = _figure(
+        made, "plane", x="latent axis 0", y="latent axis 1", height=460, tools="",
+        toolbar_location=None, output_backend="webgl", x_range=Range1d(), y_range=Range1d(),
+    )  # fmt: skip
+    shade = _source(made, "shade", "image", "x", "y", "dw", "dh")
+    shade.data = {"image": [np.full((90, 90), np.nan, np.float32)]} | {
+        column: [1.0] for column in ("x", "y", "dw", "dh")
+    }
+    nothing = LinearColorMapper(["#ececf0"], nan_color="rgba(0, 0, 0, 0)")
+    plot.image("image", "x", "y", "dw", "dh", source=shade, color_mapper=nothing)
+    plot.grid.level = "underlay"
+    made["mapper"] = LinearColorMapper(Viridis256, nan_color="#bbbbbb")
+    made["viridis"], made["categories"] = list(Viridis256), CATEGORIES
+    points = plot.scatter(
+        "x", "y", source=_source(made, "points", "x", "y", "color"), size=7, line_color=None,
+        fill_color={"field": "color", "transform": made["mapper"]}, fill_alpha=0.85,
+        nonselection_fill_alpha=0.15,
+    )  # fmt: skip
+    bar = ColorBar(color_mapper=made["mapper"], width=12, title_standoff=6, padding=4, margin=4)
+    plot.add_layout(bar, "right")
+    made |= {
+        "bar": bar,
+        "ticks": {"number": BasicTicker(), "time": BasicTicker(), "text": FixedTicker()},
+        "formats": {
+            "number": BasicTickFormatter(), "time": DatetimeTickFormatter(),
+            "text": BasicTickFormatter(),
+        },
+    }  # fmt: skip
+    # What moves is on a level of its own, so that the points are not painted again with it.
+    above = {"level": "overlay"}
+    route = _source(made, "route", "x", "y")
+    plot.line("x", "y", source=route, color="black", line_width=1.5, line_dash="dashed", **above)
+    here = _source(made, "here", "x", "y")
+    plot.scatter("x", "y", source=here, size=10, marker="square", color="black", **above)
+    masked = _source(made, "masked", "x", "y")
+    plot.line("x", "y", source=masked, color=ORANGE, line_width=2, **above)
+    plot.scatter("x", "y", source=masked, color=ORANGE, marker="x", size=9, line_width=2, **above)
+    pinned = _source(made, "pinned", "x", "y")
+    ring = {"fill_color": None, "line_color": "black", "line_width": 2}
+    plot.scatter("x", "y", source=pinned, size=15, **ring, **above)
+    probe = _source(made, "probe", "x", "y", "color")
+    rim = {"fill_color": "color", "line_color": "white", "line_width": 2}
+    plot.scatter("x", "y", source=probe, size=19, marker="diamond", **rim, **above)
+    lasso, pan, wheel = LassoSelectTool(renderers=[points]), PanTool(), WheelZoomTool()
+    hover = HoverTool(
+        renderers=[points], tooltips=None, callback=CustomJS(code="window.onHover?.(cb_data)")
+    )
+    plot.add_tools(lasso, pan, wheel, hover)
+    plot.toolbar.active_drag = plot.toolbar.active_scroll = None
+    made |= {"lasso": lasso, "pan": pan, "wheel": wheel}
+    for event in ("panstart", "pan", "panend", "tap", "doubletap"):
+        plot.js_on_event(event, CustomJS(code="window.onPlane?.(cb_obj)"))
+
+
+def _line(plot: Any, source: Any, **options: Any) -> None:
+    plot.line("x", "y", source=source, **options)
+
+
+def _band(plot: Any, source: Any, color: str, label: str) -> None:
+    plot.varea(
+        "x", "low", "high", source=source, fill_color=color, fill_alpha=0.2, legend_label=label
+    )
+
+
+def _pattern(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
+    plot = _profile(made, "pattern", header, shared, height=460)
+    group = _source(made, "group", "x", "y", "low", "high")
+    probe = _source(made, "synthesized", "x", "y", "low", "high")
+    _band(plot, group, BLUE, "group: mean, spread")
+    _line(plot, group, color=BLUE, line_dash="dashed", legend_label="group: mean, spread")
+    _line(plot, _source(made, "measured", "x", "y"), color="black", legend_label="pinned pattern")
+    _band(plot, probe, ORANGE, "synthesized at the probe")
+    _line(plot, probe, color=ORANGE, line_width=1.5, legend_label="synthesized at the probe")
+    _legend(plot)
+
+
+def _path(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
+    from bokeh.models import Range1d
+
+    plot = _profile(made, "path", header, shared)
+    ends = (("from", GREY, "solid"), ("to", PURPLE, "solid"))
+    for name, color, dash in ends:
+        source = _source(made, name, "x", "y")
+        _line(plot, source, color=color, line_dash=dash, line_alpha=0.7, legend_label=name)
+    between = _source(made, "between", "x", "y", "low", "high")
+    _line(
+        plot, _source(made, "blend", "x", "y"), color="black", line_dash="dashed",
+        legend_label="linear blend",
+    )  # fmt: skip
+    _band(plot, between, ORANGE, "synthesized")
+    _line(plot, between, color=ORANGE, line_width=1.5, legend_label="synthesized")
+    _legend(plot)
+    track = _profile(
+        made, "positions", header, shared, height=240, y="way along the path",
+        y_range=Range1d(-0.03, 1.03),
+    )  # fmt: skip
+    peaks = _source(made, "peaks", "x", "y")
+    track.scatter("x", "y", source=peaks, size=5, color=ORANGE)
+    _line(track, _source(made, "fraction", "x", "y"), color="black", line_dash="dashed")
+
+
+def _relevance(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
+    from bokeh.models import ColorBar, CustomJS, LinearColorMapper, PlainText
+    from bokeh.palettes import Cividis256
+
+    plot = _profile(made, "relevance", header, shared)
+    plot.toolbar.active_drag = None
+    made["shift"] = mapper = LinearColorMapper(Cividis256[::-1], low=0, high=1)
+    regions = _source(made, "regions", "left", "right", "bottom", "top", "relevance", "alpha")
+    plot.quad(
+        "left", "right", "top", "bottom", source=regions, line_color=None, fill_alpha="alpha",
+        fill_color={"field": "relevance", "transform": mapper},
+    )  # fmt: skip
+    _line(plot, _source(made, "pattern_again", "x", "y"), color="black")
+    _line(plot, _source(made, "mask", "x", "y"), color=ORANGE, line_width=3)
+    bar = ColorBar(
+        color_mapper=mapper, width=12, padding=4, margin=4, title=PlainText(text="shift")
+    )
+    plot.add_layout(bar, "right")
+    for event in ("tap", "doubletap"):
+        plot.js_on_event(event, CustomJS(code="window.onRelevance?.(cb_obj)"))

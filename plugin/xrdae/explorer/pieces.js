@@ -1,0 +1,65 @@
+"use strict";
+/* Small parts of the page that know nothing of its state. */
+
+function make(tag, text, parent) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  parent?.append(element);
+  return element;
+}
+
+const short = (v, digits = 5) => (Number.isFinite(v) ? String(Number(v.toPrecision(digits))) : "none");
+
+const band = (x, { intensity: y, std }) => ({
+  x, y, low: y.map((v, i) => Math.max(v - std[i], Math.min(v, 0))), high: y.map((v, i) => v + std[i]),
+});
+
+/** Text that Bokeh draws as it is: no TeX. */
+const plain = (text) => new (Bokeh.Models.get("PlainText"))({ text });
+
+/** Positions of maxima that rise by 5 % of the highest value above the valleys beside them. */
+function findPeaks(axis, y) {
+  const found = [], most = y.reduce((a, b) => (b > a ? b : a), 0), least = 0.05 * most;
+  for (let i = 1; i < y.length - 1; i++) {
+    if (!(y[i] > y[i - 1] && y[i] >= y[i + 1]) || y[i] < least) continue;
+    const valley = (step) => {
+      let low = y[i];
+      for (let j = i + step; j >= 0 && j < y.length && !(y[j] > y[i]); j += step) low = Math.min(low, y[j]);
+      return low;
+    };
+    if (y[i] - Math.max(valley(-1), valley(1)) < least) continue;
+    const bend = y[i - 1] - 2 * y[i] + y[i + 1], shift = bend < 0 ? (y[i - 1] - y[i + 1]) / (2 * bend) : 0;
+    found.push(axis[i] + shift * (axis[i + 1] - axis[i - 1]) / 2);
+  }
+  return found;
+}
+
+function sparkline(y) {
+  const SVG = "http://www.w3.org/2000/svg", svg = document.createElementNS(SVG, "svg");
+  const width = 240, height = 70, most = y.reduce((a, b) => (b > a ? b : a), 0) || 1, tops = new Array(width).fill(-1);
+  y.forEach((v, i) => { // the highest value in each pixel: no peak is lost
+    const k = Math.floor(i / y.length * width);
+    if (v > tops[k]) tops[k] = v;
+  });
+  const points = tops.map((v, k) => (v >= 0 ? `${k},${(height - 3 - v / most * (height - 8)).toFixed(1)}` : "")).filter(Boolean);
+  const line = document.createElementNS(SVG, "polyline");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  line.setAttribute("points", points.join(" "));
+  line.setAttribute("fill", "none");
+  line.setAttribute("stroke", "black");
+  svg.append(line);
+  return svg;
+}
+
+function table(names, rows) {
+  const cell = (v) => (typeof v === "number" ? (Number.isNaN(v) ? "" : String(v)) : `"${String(v).replaceAll('"', '""')}"`);
+  return [names, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+function save(blob, name) {
+  const link = make("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,245 @@
+"use strict";
+/* Patterns between known ones, as in interpolation.py and synthesis.py, one point at a time; the
+ * method is described there, and the constants are theirs. tests/browser compare the two. */
+
+const NEIGHBOURS = 48, COMPONENTS = 6, SURROUNDING = 4;
+
+/** A pattern projected on the directions in which its neighbours differ most. */
+function denoise(pattern, neighbours) {
+  const n = neighbours.length, centre = weightedSum(neighbours, neighbours.map(() => 1 / n));
+  const rows = neighbours.map((row) => row.map((v, i) => v - centre[i]));
+  const gram = rows.map(() => new Float64Array(n));
+  for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) gram[i][j] = gram[j][i] = dot(rows[i], rows[j]);
+  const { values, vectors } = eigen(gram);
+  const away = pattern.map((v, i) => v - centre[i]), out = centre;
+  for (let k = 0; k < Math.min(COMPONENTS, n); k++) {
+    if (!(values[k] > 1e-12 * values[0])) break;
+    const direction = weightedSum(rows, vectors[k]);
+    const share = dot(direction, away) / values[k];
+    for (let i = 0; i < out.length; i++) out[i] += share * direction[i];
+  }
+  return out;
+}
+
+/** From what the page holds (see content.py) to patterns, measured and synthesized. */
+class Synthesizer {
+  constructor(header, data) {
+    Object.assign(this, { header, data });
+    const { gain, n_latent } = header, { shape } = data.components;
+    this.nComponent = shape[0];
+    this.nChannel = shape[1];
+    this.factor = Math.max(1, Math.round(header.width / COARSE_WIDTH));
+    this.mean = data.mean.values;
+    this.components = Array.from({ length: shape[0] }, (_, k) => data.components.row(k).map((v) => gain * v));
+    this.layers = [];
+    for (let i = 0; `decoder.${i}.weight` in data; i++) {
+      this.layers.push({ weight: data[`decoder.${i}.weight`], bias: data[`decoder.${i}.bias`] });
+    }
+    this.members = this.layers[0].weight.shape[0];
+    const { values } = data.reference, n = data.reference.shape[0];
+    this.references = Array.from({ length: n }, (_, i) => values.subarray(i * n_latent, (i + 1) * n_latent));
+    this.mixture = Array.from(data.mixture.values);
+    this.remembered = new Map();
+  }
+
+  latent(pattern) {
+    const n = this.header.n_latent;
+    return Array.from(this.data.latent.values.subarray(pattern * n, (pattern + 1) * n));
+  }
+
+  /** Scaled intensity (channel) of coefficients. */
+  expand(coefficients) {
+    const out = Float64Array.from(this.mean);
+    for (let k = 0; k < this.nComponent; k++) {
+      const c = coefficients[k], row = this.components[k];
+      for (let i = 0; i < out.length; i++) out[i] += c * row[i];
+    }
+    return out;
+  }
+
+  /** Coefficients (member)(component) of a latent point. */
+  decode(latent) {
+    return Array.from({ length: this.members }, (_, m) => {
+      let x = latent;
+      this.layers.forEach(({ weight, bias }, i) => {
+        const [, nIn, nOut] = weight.shape, y = new Float64Array(nOut);
+        y.set(bias.values.subarray(m * nOut, (m + 1) * nOut));
+        for (let j = 0; j < nIn; j++) {
+          const start = (m * nIn + j) * nOut;
+          for (let k = 0; k < nOut; k++) y[k] += x[j] * weight.values[start + k];
+        }
+        x = i < this.layers.length - 1 ? y.map((v) => v / (1 + Math.exp(-v))) : y;
+      });
+      return x;
+    });
+  }
+
+  /** Distance to the nearest training latent over its limit: above 1 there are no data. */
+  novelty(latent) {
+    let least = Infinity;
+    for (const reference of this.references) {
+      let s = 0;
+      for (let i = 0; i < latent.length; i++) s += (reference[i] - latent[i]) ** 2;
+      if (s < least) least = s;
+    }
+    return Math.sqrt(least) / this.header.novelty_limit;
+  }
+
+  /** Scaled intensity (channel) of a training pattern, and its profile for alignment. */
+  reference(i) {
+    let found = this.remembered.get(i);
+    if (!found) {
+      if (this.remembered.size > 200) this.remembered.clear();
+      const pattern = this.expand(this.data.reference_coefficients.row(i));
+      found = { pattern, profile: profileOf(pattern, this.factor) };
+      this.remembered.set(i, found);
+    }
+    return found;
+  }
+
+  /** Scaled intensity (channel) of a pattern of the dataset, gaps filled. */
+  prepared(pattern) {
+    const row = this.data.kept.values[pattern];
+    if (row < 0) return this.expand(this.data.coefficients.row(pattern));
+    if (this.data.prepared) return this.data.prepared.row(row);
+    const scale = this.data.scale.values[pattern];
+    return this.data.measured.row(row).map((v) => v / scale);
+  }
+
+  /** A pattern of the dataset on its own axis, in its units: measured, or as the basis holds it. */
+  measured(pattern) {
+    const row = this.data.kept.values[pattern];
+    if (row >= 0) return this.data.measured.row(row);
+    return this.onData(this.prepared(pattern), this.data.scale.values[pattern]);
+  }
+
+  /** From the model's axis to that of the data; NaN where the model's does not reach. */
+  onData(values, scale) {
+    const start = this.data["back.start"]?.values;
+    if (!start) return values.map((v) => v * scale);
+    const channel = this.data["back.channel"].values, weight = this.data["back.weight"].values;
+    return Float64Array.from({ length: start.length - 1 }, (_, i) => {
+      if (start[i] === start[i + 1]) return NaN;
+      let s = 0;
+      for (let k = start[i]; k < start[i + 1]; k++) s += weight[k] * values[channel[k]];
+      return s * scale;
+    });
+  }
+
+  /** Training patterns around a latent point, and weights that sum to one. */
+  surrounding(latent) {
+    const far = this.references.map((r) => distance(latent, r));
+    const count = Math.min(SURROUNDING * latent.length, far.length);
+    const which = smallest(far, count), unit = Math.max(far[which[count - 1]], 1e-12);
+    const A = latent.map((_, l) => which.map((i) => this.references[i][l] / unit));
+    A.push(which.map(() => 1e3));
+    which.forEach((i, k) => A.push(which.map((_, j) => (j === k ? 0.05 * far[i] / unit : 0))));
+    const w = nonNegative(A, [...latent.map((v) => v / unit), 1e3, ...which.map(() => 0)]);
+    const whole = w.reduce((a, b) => a + b);
+    return { which, weights: Array.from(w, (v) => v / whole) };
+  }
+
+  /** Synthesizes at a latent point, from the training patterns around. */
+  at(latent) {
+    const { which, weights } = this.surrounding(latent);
+    const ends = which.map((i) => ({
+      pattern: this.reference(i).pattern,
+      latent: Array.from(this.references[i]),
+      scale: this.data.reference_scale.values[i],
+    }));
+    return this.synthesized(latent, ends, weights, this.mixture);
+  }
+
+  /** Synthesizes between two patterns of the dataset, at a fraction of the way. */
+  between(first, second, fraction) {
+    const ends = [first, second].map((i) => ({
+      pattern: this.prepared(i), latent: this.latent(i), scale: this.data.scale.values[i],
+    }));
+    const weights = [1 - fraction, fraction];
+    const latent = ends[0].latent.map((v, l) => weights[0] * v + weights[1] * ends[1].latent[l]);
+    const blend = this.onData(weightedSum(ends.map((e) => e.pattern), ends.map((e, k) => e.scale * weights[k])), 1);
+    const near = distance(ends[0].latent, ends[1].latent) <= this.header.reach;
+    const isEnd = fraction === 0 || fraction === 1;
+    if (near || isEnd) return { ...this.synthesized(latent, ends, weights, this.mixture), blend };
+    if (this.neighbours(first, second)) {  // a sudden change: a mixture of both
+      return { ...this.synthesized(latent, ends, weights, [1, 0, 0, 0]), blend, sudden: true };
+    }
+    return { ...this.at(latent), blend };
+  }
+
+  /** Are two patterns next to one another in the dataset? */
+  neighbours(first, second) {
+    const { shape, steps } = this.header;
+    let apart = 0;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      apart += steps[d] * Math.abs((first % shape[d]) - (second % shape[d]));
+      first = Math.floor(first / shape[d]);
+      second = Math.floor(second / shape[d]);
+    }
+    return apart === 1;
+  }
+
+  synthesized(latent, ends, weights, mixture) {
+    const used = weights.map((w, k) => (w > 0 ? k : -1)).filter((k) => k >= 0);
+    ends = used.map((k) => ends[k]);
+    weights = used.map((k) => weights[k]);
+    if (weights.some((w) => w === 1)) mixture = [1, 0, 0, 0];
+    const scale = dot(weights, ends.map((e) => e.scale));
+    const patterns = ends.map((e) => e.pattern.map((v) => v * e.scale / scale));
+    const positive = (row) => row.map((v) => Math.max(v, 0));
+    const found = [positive(weightedSum(patterns, weights))];
+    let variance = null;
+    if (mixture[1] > 0) {
+      const here = this.decode(latent), there = ends.map((e) => this.decode(e.latent));
+      const apart = here.map((c, m) => c.map((v, k) => v - dot(weights, there.map((t) => t[m][k]))));
+      const middle = weightedSum(apart, apart.map(() => 1 / apart.length));
+      const level = this.expand(middle);
+      found[1] = positive(weightedSum(patterns, weights).map((v, i) => v + level[i] - this.mean[i]));
+      variance = new Float64Array(this.nChannel);
+      for (const member of apart) {
+        const row = this.expand(member);
+        for (let i = 0; i < row.length; i++) variance[i] += (row[i] - level[i]) ** 2 / apart.length;
+      }
+    }
+    if (mixture[2] > 0 || mixture[3] > 0) {
+      const profiles = patterns.map((p) => profileOf(p, this.factor));
+      let aligned = alignedMean(patterns, profiles, weights, patterns[0], this.factor);
+      aligned = alignedMean(patterns, profiles, weights, aligned, this.factor);
+      found[2] = positive(aligned);
+      if (mixture[3] > 0) found[3] = positive(this.denoised(aligned, latent));
+    }
+    const n = this.nChannel, intensity = new Float64Array(n), std = new Float64Array(n);
+    mixture.forEach((w, m) => { if (w > 0) for (let i = 0; i < n; i++) intensity[i] += w * found[m][i]; });
+    const [byspread, bycount, constant] = this.data.mixture_error.values;
+    for (let i = 0; i < n; i++) {
+      let spread = variance ? mixture[1] ** 2 * variance[i] : 0;
+      mixture.forEach((w, m) => { if (w > 0) spread += w * (found[m][i] - intensity[i]) ** 2; });
+      std[i] = Math.sqrt(byspread * spread + bycount * intensity[i] + constant);
+    }
+    return {
+      latent, novelty: this.novelty(latent), scale,
+      intensity: this.onData(intensity, scale), std: this.onData(std, scale),
+    };
+  }
+
+  denoised(aligned, latent) {
+    const far = this.references.map((r) => distance(latent, r));
+    const which = smallest(far, Math.min(NEIGHBOURS, far.length));
+    const frame = profileOf(aligned, this.factor);
+    const near = which.map((i) => {
+      const { pattern, profile } = this.reference(i);
+      const moved = displacement(frame, profile, this.factor, this.nChannel);
+      return resample(pattern, moved.map((u, x) => x + u));
+    });
+    return denoise(aligned, near);
+  }
+}
+
+if (typeof document === "undefined") { // in a worker: `at` and `between`, one after the other
+  let ready;
+  const started = async ({ header, text }) => new Synthesizer(header, await unpack(header.arrays, text));
+  onmessage = async ({ data: { start, method, args } }) => {
+    if (start) ready = started(start);
+    else postMessage((await ready)[method](...args));
+  };
+}

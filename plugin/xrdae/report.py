@@ -1,0 +1,167 @@
+"""The report: one self-contained HTML page to walk through the latent space of a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import os
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xrdae import summary
+from xrdae.estimate import find_estimator
+from xrdae.explorer.content import Content, find_content
+from xrdae.explorer.packing import packed
+from xrdae.files import replacing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xrdae.model import Model
+
+SYNTHESIS = ("arrays.js", "numerics.js", "alignment.js", "synthesis.js")
+EXPLORER = ("engine.js", "pieces.js", "explorer.js")
+FRAME_HEIGHT = 900  # pixels, of the page inside a notebook
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A page, shown where it stands last in a notebook's cell.
+
+    Attributes
+    ----------
+    html
+        The whole page.
+    """
+
+    html: str
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page to a file, whole or not at all."""
+        with replacing(path) as aside:
+            aside.write_text(self.html, encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.html, quote=True)
+        style = f"width: 100%; height: {FRAME_HEIGHT}px; border: 1px solid #ccc"
+        return f'<iframe title="xrdae explorer" srcdoc="{page}" style="{style}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<xrdae.report.Report: {len(self.html) / 1e6:.1f} MB of HTML; save(path) writes it>"
+
+
+def make_report(dataset: xr.Dataset, model: Model, *, title: str | None = None) -> Report:
+    """Return the explorer of a dataset.
+
+    The page holds what it needs and asks no network for anything: the latents, labels and
+    relevance of all patterns (of more than 20 000, evenly chosen ones), the patterns themselves
+    (of more than four million intensities the most novel ones; the others as the basis holds
+    them), and decoder, basis and mixture, by which it synthesizes as `Model.synthesize` does.
+
+    Parameters
+    ----------
+    dataset
+        Patterns by the convention.
+    model
+        A fitted model.
+    title
+        Of the page; None: the dataset's attribute `title`, else a plain one.
+
+    Raises
+    ------
+    DataError
+        If the dataset cannot be used, or no pattern has usable intensity.
+    ImportError
+        Without bokeh.
+    """
+    try:
+        from bokeh.embed import file_html
+        from bokeh.resources import Resources
+
+        from xrdae.explorer.figures import explorer_document
+    except ImportError as error:
+        raise ImportError("a report needs bokeh: pip install 'xrdae[report]'") from error
+    content = find_content(dataset, model)
+    header, arrays = packed(content.arrays)
+    title = str(title or dataset.attrs.get("title") or "Diffraction patterns and their latents")
+    page = file_html(
+        explorer_document(content),
+        Resources(mode="inline", minified=True, log_level="error"),
+        title=title,
+        template=_asset("page.html"),
+        template_variables={
+            "title": title,
+            "lead": _lead(content),
+            "css": _asset("page.css"),
+            # The first also makes the worker.
+            "synthesis": "".join(map(_asset, SYNTHESIS)),
+            "explorer": "".join(map(_asset, EXPLORER)),
+            "header": _json(content.header | {"arrays": header}),
+            "arrays": arrays,
+            "sections": _sections(content, model),
+        },
+    )
+    return Report(page)
+
+
+def _asset(name: str) -> str:
+    return (files("xrdae") / "explorer" / name).read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    """Return JSON that cannot end the script element that it stands in."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
+
+
+def _lead(content: Content) -> str:
+    header, axis = content.header, content.arrays["axis"]
+    sizes = " x ".join(f"{n} {d}" for n, d in zip(header["shape"], header["dims"], strict=True))
+    words = (
+        f"{sizes}, {axis.size} points from {axis[0]:.4g} to {axis[-1]:.4g} {header['axis_units']}"
+    )
+    if any(step > 1 for step in header["steps"]):
+        whole = " x ".join(map(str, header["sizes"]))
+        words += f"; every {' and '.join(map(str, header['steps']))}th of {whole}"
+    return words
+
+
+def _sections(content: Content, model: Model) -> summary.Sections:
+    """Return the tables of figures."""
+    header, arrays = content.header, content.arrays
+    values = {label["name"]: arrays[f"label.{i}"] for i, label in enumerate(header["labels"])}
+    novelty = values["novelty"]
+    error = values["reconstruction_error"]
+    return {
+        "These patterns": {
+            "patterns": str(novelty.size),
+            "without usable intensity": str(int(np.isnan(novelty).sum())),
+            "reconstruction error": f"{np.nanmedian(error):.4f} (median), "
+            f"{np.nanmax(error):.4f} (largest)",
+            "novelty above 1": f"{int((novelty > 1).sum())} of {novelty.size}",
+        },
+        "Estimates, in blocks of patterns held out": _cross_validation(model),
+        "Synthesis is a mixture of": {
+            name: f"{weight:.2f}"
+            for name, weight in zip(header["methods"], arrays["mixture"], strict=True)
+        },
+        **summary.of_model(model),
+    }
+
+
+def _cross_validation(model: Model) -> dict[str, str]:
+    """Return what block cross-validation says of every label that varies."""
+    found: dict[str, str] = {}
+    for name in model.label_names():
+        label, latents = model.labels[name], model.labels["latent"].values
+        if len(np.unique(label.values[np.isfinite(label.values)])) < 3:
+            continue
+        try:
+            estimator = find_estimator(latents, label.values, name=name, seed=model.config.seed)
+        except ImportError as error:
+            return {"not made": str(error)}
+        figures, units = estimator.figures, str(label.attrs.get("units", "1"))
+        found[name] = summary.cross_validated(figures["r2"], figures["mae"], units)
+    return found

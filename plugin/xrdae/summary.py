@@ -1,0 +1,114 @@
+"""A model in a few words: what it takes, what it does first, how well it was trained."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xrdae.patterns import find_patterns
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xrdae.model import Model
+
+Sections = dict[str, dict[str, str]]
+
+
+def of_model(model: Model) -> Sections:
+    """Return sections of names and values that describe a model."""
+    config, parts = model.config, model.autoencoder
+    axis, held_out = parts.preparation.axis, model.history["held_out"]
+    wavelength = "unknown" if axis.wavelength is None else f"{axis.wavelength:.6g} angstrom"
+    background = config.background
+    if config.background_options:
+        background += f" {dict(config.background_options)}"
+    ignored = ("zero_shift", "strain", "texture", "background_change")
+    taught = [f"{name} {getattr(config, name):g}" for name in ignored if getattr(config, name)]
+    return {
+        "Model": {
+            "fitted to": f"{model.labels.sizes['pattern']} patterns",
+            "labels": ", ".join(model.label_names()) or "none",
+            "latent axes": str(model.n_latent),
+            "members": f"{parts.ensemble.members}, hidden layers {list(config.hidden)}",
+            "basis": f"{parts.basis.components.shape[0]} components",
+            "seed": str(config.seed),
+        },
+        "Preprocessing": {
+            "axis": f"{axis.kind}, {axis.values[0]:.5g} to {axis.values[-1]:.5g} {axis.units}",
+            "points": f"{axis.values.size}, grid {config.grid}",
+            "wavelength": wavelength,
+            "background": background,
+            "scale": f"each pattern divided by its {config.scale}",
+            "blind to": ", ".join(taught) or "nothing in particular",
+        },
+        "Training": {
+            "steps": f"{int(model.history['step'][-1])}, stopped: {model.history.attrs['stopped']}",
+            "held-out error": f"{float(held_out.min()):.4f} of the patterns' spread"
+            if np.isfinite(held_out).any()
+            else "no pattern was held out",
+        },
+        "Made with": {name: str(value) for name, value in model.provenance.items()},
+    }
+
+
+def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
+    """Return names and values that describe a dataset's patterns and the results it carries."""
+    found = find_patterns(dataset)
+    axis = found.axis
+    wavelength = f", wavelength {axis.wavelength:.6g} angstrom" if axis.wavelength else ""
+    return {
+        "patterns": f"{found.intensity.name!r}, "
+        + (" x ".join(f"{dataset.sizes[d]} {d}" for d in found.sample_dims) or "1"),
+        "axis": f"{found.dim}: {axis.values[0] / found.factor:.5g} to "
+        f"{axis.values[-1] / found.factor:.5g} {found.units} ({axis.kind}), {axis.values.size} "
+        f"points{wavelength}",
+        "labels": ", ".join(sorted(found.labels())) or "none",
+        **_of_results(dataset),
+    }
+
+
+def _of_results(dataset: xr.Dataset) -> dict[str, str]:
+    found = {}
+    if "reconstruction_error" in dataset.variables:
+        error = float(dataset["reconstruction_error"].median())
+        found["reconstruction error"] = f"{error:.3g} (median)"
+    if "novelty" in dataset.variables:
+        novelty = dataset["novelty"]
+        found["novelty"] = f"above 1 for {int((novelty > 1).sum())} of {novelty.size} patterns"
+    if "relevance" in dataset.variables:
+        relevance = dataset["relevance"]
+        mean = relevance.mean([d for d in relevance.dims if d != "region"])
+        most = mean.isel(region=int(mean.values.argmax()))["region_center"]
+        found["relevance"] = (
+            f"{mean.size} regions, on average the most relevant at {float(most):.4g} "
+            f"{most.attrs.get('units', '')}"
+        )
+    if "synthesized" in dataset.variables:
+        found["synthesized"] = f"{dataset.sizes['synthetic']} patterns"
+    for name, array in dataset.data_vars.items():
+        if "cross_validation_r2" in array.attrs:
+            found[str(name)] = cross_validated(
+                array.attrs["cross_validation_r2"],
+                array.attrs["cross_validation_mae"],
+                array.attrs.get("units", "1"),
+            )
+    return found or {"results": "none yet: ds.xrdae.encode(model) adds some"}
+
+
+def cross_validated(r2: float, mae: float, units: str) -> str:
+    """Return in words how well held-out blocks of a label are estimated."""
+    return f"R2 {r2:.3f}, mean absolute error {mae:.3g}{'' if units == '1' else ' ' + units}"
+
+
+def table(rows: Mapping[str, Any], caption: str) -> str:
+    """Return names and values as an HTML table."""
+    left = "style='text-align: left'"
+    cells = ((html.escape(str(name)), html.escape(str(value))) for name, value in rows.items())
+    lines = "".join(
+        f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in cells
+    )
+    return f"<table><caption {left}><b>{html.escape(caption)}</b></caption>{lines}</table>"
