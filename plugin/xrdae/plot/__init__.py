@@ -1,0 +1,186 @@
+"""Pictures of attached results, in xarray's manner: `ax=` in, the Axes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from xrdae.plot.figures import draw_estimate, draw_novelty, draw_training
+from xrdae.plot.latent import draw_latent
+from xrdae.plot.maps import draw_map, draw_relevance_map
+from xrdae.plot.relevance import draw_relevance
+from xrdae.plot.synthesis import draw_synthesis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from xrdae.model import Model
+    from xrdae.plot.phases import Phases
+
+
+class Plot:
+    """Plots of the results that a dataset carries.
+
+    Every method draws in the axes given as `ax`, or in those of a new pyplot figure, and returns
+    them. It raises DataError where a result or a label is missing, and says which call attaches it,
+    and ImportError without matplotlib.
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def latent(
+        self,
+        *,
+        color: str | None = None,
+        uncertainty: bool = False,
+        density: bool = False,
+        clusters: int | None = None,
+        path: str | bool | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Scatter the first two latent axes; a single one against the order of the patterns.
+
+        Both axes have one scale, unless the map is more than five times as long as wide. Patterns
+        without latents are left out.
+
+        Parameters
+        ----------
+        color
+            Name of a label of numbers, times or texts (at most eight different ones) along the
+            sample dimensions, or of a result such as "novelty"; None: one colour.
+        uncertainty
+            Draw an ellipse of one `latent_std` around each pattern.
+        density
+            Draw the patterns' density (Gaussian kernels, Scott's width) behind: contours that
+            hold 95, 80, 60, 40 and 20 % of them.
+        clusters
+            Number of Gaussians in a mixture, fitted to what is drawn, whose outlines at two
+            standard deviations are drawn and numbered from left to right; needs scikit-learn.
+        path
+            Draw a line with arrowheads through the patterns: True in the order of the dataset (of
+            one sample dimension), a name in that of a label.
+        ax
+            Where to draw; None: a new figure.
+        """
+        return draw_latent(
+            self._dataset,
+            color=color,
+            uncertainty=uncertainty,
+            density=density,
+            clusters=clusters,
+            path=path,
+            ax=ax,
+        )
+
+    def relevance(
+        self,
+        *,
+        pattern: Mapping[str, int] | int | None = None,
+        phases: Phases | None = None,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw a pattern, each region shaded by its relevance.
+
+        Arrows above show where masking the region moves the latent point, along the first two
+        latent axes. A strong region of less relevance, and a weak one of more, than an
+        untrained network gives it are named: see `xrdae.peaks.contrary` and `relevance_excess`.
+
+        Parameters
+        ----------
+        pattern
+            Position along the one sample dimension, or positions; None: the mean of all, and that
+            of their relevance and shifts.
+        phases
+            CIF of a phase, a list of them, or a dict from names to CIFs: their reflections
+            stronger than a thousandth of the strongest are marked below the pattern, with the
+            indices of the strongest where there is room; needs gemmi.
+        ax
+            Where to draw; None: a new figure.
+
+        Raises
+        ------
+        DataError
+            With `phases` on a two_theta axis without a wavelength.
+        """
+        return draw_relevance(self._dataset, pattern=pattern, phases=phases, ax=ax)
+
+    def relevance_map(self, *, y: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the relevance of every pattern along the diffraction axis as an image.
+
+        Parameters
+        ----------
+        y
+            Name of a label of numbers or times by which the patterns are sorted; patterns of
+            equal labels get a row each. None: the coordinate of the sample dimension, else the
+            position; several sample dimensions are stacked. Of more than 2000 patterns, as many are
+            drawn, evenly chosen.
+        ax
+            Where to draw; None: a new figure.
+        """
+        return draw_relevance_map(self._dataset, y=y, ax=ax)
+
+    def synthesis(self, *, ax: Axes | None = None) -> Axes:
+        """Draw synthesized patterns as a waterfall, the first at the bottom.
+
+        Those between two patterns: with these below and above in black, and their linear blend
+        dashed. Others: with the measured pattern of the nearest latents in grey, where the
+        dataset has `latent`. At the right: the first label that varies, else how far between.
+        """
+        return draw_synthesis(self._dataset, ax=ax)
+
+    def training(self, model: Model, *, ax: Axes | None = None) -> Axes:
+        """Draw the loss and the held-out error of a model over the steps of its training.
+
+        Both are root mean squared errors over the spread of the patterns. The best held-out error
+        is marked: the model's state is that of its step.
+        """
+        return draw_training(model, ax=ax)
+
+    def estimate(self, label: str, *, ax: Axes | None = None) -> Axes:
+        """Draw `<label>_estimate` against the label, with bars of one `<label>_std`.
+
+        The text says R2 and mean absolute error of the patterns drawn, of which the estimate may
+        know the labels, and of the blocks held out in cross-validation.
+        """
+        return draw_estimate(self._dataset, label, ax=ax)
+
+    def map(
+        self,
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        latent_axes: tuple[int, ...] = (0, 1),
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw latents over a map, two of them as a two-dimensional colour.
+
+        Colours run from the 1 % to the 99 % quantile of each latent. Patterns without latents are
+        hatched, or crosses.
+
+        Parameters
+        ----------
+        x, y
+            Names of two labels, at which each pattern is a marker; None: the dataset has two
+            sample dimensions, which make an image (the second one to the right).
+        latent_axes
+            One or two latent axes.
+        ax
+            Where to draw; None: a new figure.
+        """
+        return draw_map(self._dataset, x=x, y=y, latent_axes=latent_axes, ax=ax)
+
+    def novelty(self, *, x: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the novelty of every pattern, and the limit above which it is unlike the training.
+
+        Parameters
+        ----------
+        x
+            Name of a label of numbers or times; None: the coordinate of the sample dimension, else
+            the position; several sample dimensions are stacked.
+        ax
+            Where to draw; None: a new figure.
+        """
+        return draw_novelty(self._dataset, x=x, ax=ax)

@@ -1,0 +1,206 @@
+"""What all pictures share: where to draw, the words beside it, and labels of every pattern."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.labelled import titled
+from xrdae.patterns import Patterns, find_patterns
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.colorbar import Colorbar
+
+Float = npt.NDArray[Any]
+
+ENCODE = "encode(model)"
+RELEVANCE = "relevance(model)"
+WIDTH = 38  # characters, after which a label goes on in a new line
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Label:
+    """A label of every pattern.
+
+    Attributes
+    ----------
+    values
+        `(pattern,)`, numbers (NaN where not known) or texts ("" where not known); times are
+        days, as matplotlib counts them.
+    title
+        Its name and units.
+    kind
+        "number", "time" or "text".
+    """
+
+    values: Float
+    title: str
+    kind: str
+
+    def dress(self, axis: Axis) -> None:
+        """Give an axis along which this label runs its title, and dates where they are dates."""
+        axis.set_label_text(wrapped(self.title))
+        if self.kind == "time":
+            from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+            locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+            axis.set_major_locator(locator)
+            axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+    def texts(self, which: npt.NDArray[np.intp]) -> list[str]:
+        """Return the values of some patterns as texts."""
+        values = self.values[which]
+        if self.kind == "time":
+            from matplotlib.dates import num2date
+
+            dates = num2date(values)  # type: ignore[no-untyped-call]
+            return [f"{date:%Y-%m-%d %H:%M}" for date in dates]
+        return [v if self.kind == "text" else short(v) for v in values]
+
+
+def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
+    """Return the axes to draw in, or those of a new figure of a size in inches."""
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError("plots need matplotlib: pip install 'xrdae[plot]'") from error
+    return pyplot.figure(figsize=size, layout="constrained").add_subplot()
+
+
+def needed(dataset: xr.Dataset, **sources: str) -> xr.Dataset:
+    """Return variables with their coordinates.
+
+    `sources` are their names, and the calls that attach them.
+    """
+    for name, source in sources.items():
+        if name not in dataset.variables:
+            raise DataError(f"the dataset has no {name!r}; attach it first: ds.xrdae.{source}")
+    return dataset[list(sources)]
+
+
+def flat(array: xr.DataArray, *last: str) -> Float:
+    """Return `(pattern, *last)`: the sample dimensions in one."""
+    values = array.transpose(..., *last).values
+    return np.asarray(values.reshape(-1, *(array.sizes[d] for d in last)))
+
+
+def patterns_of(dataset: xr.Dataset) -> Patterns:
+    """Return the patterns that the model was applied to."""
+    config = json.loads(dataset.attrs.get("xrdae_config", "{}"))
+    names = {name: config.get(name) for name in ("variable", "dim")}
+    variable, dim = (name if name in dataset.variables else None for name in names.values())
+    return find_patterns(dataset, variable=variable, dim=dim)
+
+
+def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
+    """Return a label, or a result, of every pattern of the template `(sample dims ...)`.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is neither of numbers, nor of times, nor of texts.
+    """
+    if name not in dataset.variables and name not in dataset.dims:
+        known = [str(n) for n, v in dataset.variables.items() if set(v.dims) <= set(template.dims)]
+        raise DataError(
+            f"the dataset has no {name!r} along {list(template.dims)}; it has {sorted(known)}"
+        )
+    label = dataset[name]
+    if not set(label.dims) <= set(template.dims):
+        raise DataError(
+            f"{name!r} lies along {list(label.dims)}, the patterns along {list(template.dims)}"
+        )
+    values = label.broadcast_like(template).transpose(*template.dims).values.ravel()
+    if values.dtype.kind in "iuf":
+        return Label(values.astype(float), titled(label, name), "number")
+    if values.dtype.kind == "M":
+        from matplotlib.dates import date2num
+
+        days: Any = date2num(values)  # type: ignore[no-untyped-call]
+        return Label(np.asarray(days), titled(label, name), "time")
+    if values.dtype.kind == "m":
+        seconds = np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
+        return Label(seconds, f"{titled(label, name)} (s)", "number")
+    if values.dtype.kind in "bUSO":
+        texts = ["" if v is None or v != v else _text(v) for v in values.tolist()]
+        return Label(np.array(texts, dtype=str), titled(label, name), "text")
+    raise DataError(f"label {name!r} is of type {values.dtype}: neither numbers, times nor texts")
+
+
+def find_scale(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
+    """Return a label that can be put along an axis: not one of texts."""
+    label = find_label(dataset, name, template)
+    if label.kind == "text":
+        raise DataError(f"label {name!r} is of texts, which have no order; give one of numbers")
+    return label
+
+
+def find_order(dataset: xr.Dataset, template: xr.DataArray) -> Label:
+    """Return what runs along the patterns: the sample dimension's coordinate, or positions."""
+    dims = [str(d) for d in template.dims]
+    if len(dims) == 1 and dims[0] in dataset.coords:
+        label = find_label(dataset, dims[0], template)
+        if label.kind != "text":
+            return label
+    title = f"position along {dims[0]}" if len(dims) == 1 else f"{', '.join(dims)} (stacked)"
+    return Label(np.arange(template.size, dtype=float), title, "number")
+
+
+def short(value: float) -> str:
+    """Return a number in three digits, or as many as stand before the point."""
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return text.replace("-", "−")  # the minus sign of tick labels
+
+
+def wrapped(text: str) -> str:
+    """Return text in lines that fit beside an axis."""
+    return textwrap.fill(text, WIDTH)
+
+
+def add_colorbar(ax: Axes, drawn: Any, label: Label | str) -> Colorbar:
+    """Add a colour bar with its label."""
+    bar = ax.figure.colorbar(drawn, ax=ax)
+    if isinstance(label, str):
+        bar.set_label(wrapped(label))
+    else:
+        label.dress(bar.ax.yaxis)
+    return bar
+
+
+def legend_above(ax: Axes, handles: Sequence[Artist] | None = None) -> None:
+    """Put a legend of short names in one line over the axes, where it hides nothing."""
+    ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False,
+        fontsize="small", borderaxespad=0.2, borderpad=0.2, columnspacing=1.2, handletextpad=0.5,
+    )  # fmt: skip
+
+
+def legend_beside(ax: Axes, title: str) -> None:
+    """Put a legend on the right of the axes, or inside where no layout would make room for it."""
+    if ax.figure.get_layout_engine() is None:
+        ax.legend(title=title, fontsize="small", framealpha=0.8)
+    else:
+        ax.legend(title=title, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def axes_size(ax: Axes) -> tuple[float, float]:
+    """Return width and height of the axes in points, before any layout."""
+    box = ax.get_window_extent()
+    return box.width * 72 / ax.figure.dpi, box.height * 72 / ax.figure.dpi
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,135 @@
+"""Pictures of figures: training, estimates, novelty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.labelled import titled
+from xrdae.plot.colors import BLUE, VERMILION
+from xrdae.plot.drawing import (
+    ENCODE,
+    find_order,
+    find_scale,
+    flat,
+    legend_above,
+    needed,
+    new_axes,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from xrdae.model import Model
+
+Float = npt.NDArray[Any]
+
+WIDE = 30.0  # largest novelty over the limit, above which the axis is logarithmic
+
+
+def draw_training(model: Model, *, ax: Axes | None) -> Axes:
+    """Draw how a model was trained; see `Plot.training`."""
+    history = model.history
+    step, held_out = history["step"].values, history["held_out"].values
+    ax = new_axes(ax)
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    ax.plot(step, history["loss"].values, color=BLUE, lw=1, label="loss, trained on")
+    if np.isfinite(held_out).any():
+        ax.plot(step, held_out, color=VERMILION, lw=1, ls="--", label="error, held out")
+        best = int(np.nanargmin(held_out))
+        ax.plot(
+            step[best], held_out[best], color="black", marker="o", ms=5, ls="",
+            label=f"best: {held_out[best]:.3g} at step {step[best]}",
+        )  # fmt: skip
+        ax.axvline(step[best], color="0.6", lw=0.8, ls=":", zorder=0)
+    ax.set(xlabel="step", ylabel="error over the patterns' spread", yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.margins(x=0.02)
+    legend_above(ax)
+    return ax
+
+
+def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:
+    """Draw estimates against a label; see `Plot.estimate`."""
+    call = f"estimate(model, {label!r})"
+    names = {f"{label}_estimate": call, f"{label}_std": call}
+    found = needed(dataset, **names)
+    found = found.assign(
+        {label: dataset.variables[label]} if label in dataset.variables else {}
+    ).compute()
+    estimate = found[f"{label}_estimate"]
+    truth = find_scale(found, label, estimate)
+    y, std = flat(estimate), flat(found[f"{label}_std"])
+    known = np.isfinite(truth.values) & np.isfinite(y)
+    if not known.any():
+        raise DataError(f"no pattern has both {label!r} and an estimate of it")
+    x, y, std = truth.values[known], y[known], std[known]
+    ax = new_axes(ax, size=(5.6, 5.2))
+    ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
+    ax.plot(ends, ends, color="0.4", lw=0.9, ls="--", zorder=1)
+    ax.errorbar(
+        x, y, std, ls="", marker="o", ms=4, mew=0.3, mec="white", color=BLUE, ecolor="0.6",
+        elinewidth=0.8, zorder=2,
+    )  # fmt: skip
+    ax.text(
+        0.03, 0.97, _figures(found, label, x, y), transform=ax.transAxes, va="top",
+        fontsize="small", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2},
+    )  # fmt: skip
+    ax.set(xlabel=wrapped(truth.title), ylabel=wrapped(titled(estimate)))
+    ax.set_aspect("equal", adjustable="datalim")
+    return ax
+
+
+def _figures(found: xr.Dataset, label: str, x: Float, y: Float) -> str:
+    """Return R2 and mean absolute error of these patterns, and of held-out blocks."""
+    units = found[label].attrs.get("units", "1")
+    unit = "" if units in ("1", "") else f" {units}"
+    spread = float(np.square(x - x.mean()).sum())
+    r2 = 1 - float(np.square(y - x).sum()) / spread if spread > 0 else np.nan
+    lines = [f"these {x.size} patterns: R² {r2:.4f}, MAE {np.abs(y - x).mean():.3g}{unit}"]
+    attrs = found[f"{label}_estimate"].attrs
+    if "cross_validation_r2" in attrs:
+        mae = attrs["cross_validation_mae"]
+        lines.append(f"held-out blocks: R² {attrs['cross_validation_r2']:.4f}, MAE {mae:.3g}{unit}")
+    return "\n".join(lines)
+
+
+def draw_novelty(dataset: xr.Dataset, *, x: str | None, ax: Axes | None) -> Axes:
+    """Draw novelty; see `Plot.novelty`."""
+    found = needed(dataset, novelty=ENCODE)
+    if x is not None and x in dataset.variables:
+        found = found.assign({x: dataset.variables[x]})
+    found = found.compute()
+    novelty = found["novelty"]
+    along = find_order(found, novelty) if x is None else find_scale(found, x, novelty)
+    values = flat(novelty)
+    ax = new_axes(ax)
+    novel, unknown = values > 1, np.isnan(values)
+    usual = ~novel & ~unknown
+    style: dict[str, Any] = {"s": 18, "linewidths": 0.3, "edgecolors": "white"}
+    ax.scatter(
+        along.values[usual], values[usual], color=BLUE, label=f"usual ({usual.sum()})", **style
+    )
+    ax.scatter(
+        along.values[novel], values[novel], color=VERMILION, marker="^",
+        label=f"novel ({novel.sum()})", **(style | {"s": 30}),
+    )  # fmt: skip
+    ax.axhline(1, color="0.2", lw=0.9, ls="--", label="limit")
+    if unknown.any():
+        ax.plot([], [], ls="", label=f"without latents: {unknown.sum()}")
+    if values[~unknown].max(initial=0) > WIDE:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
+    along.dress(ax.xaxis)
+    ax.set_ylabel("novelty: distance from the training data")
+    legend_above(ax)
+    return ax

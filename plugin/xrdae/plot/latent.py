@@ -1,0 +1,240 @@
+"""Pictures of the latent space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.plot.colors import BLUE, MARKERS, OKABE_ITO
+from xrdae.plot.drawing import (
+    ENCODE,
+    Label,
+    add_colorbar,
+    find_label,
+    find_scale,
+    flat,
+    legend_above,
+    legend_beside,
+    needed,
+    new_axes,
+    wrapped,
+)
+from xrdae.sampling import evenly
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Float = npt.NDArray[Any]
+
+HELD = (0.95, 0.8, 0.6, 0.4, 0.2)  # part of the patterns inside each contour of the density
+MOST_KERNELS = 2000  # patterns, evenly chosen, on which the density is built
+ARROWS = 8
+LONGEST = 5  # times as long as wide: the map of latents is drawn on one scale up to there
+
+
+def draw_latent(
+    dataset: xr.Dataset,
+    *,
+    color: str | None,
+    uncertainty: bool,
+    density: bool,
+    clusters: int | None,
+    path: str | bool | None,
+    ax: Axes | None,
+) -> Axes:
+    """Draw the latent space; see `Plot.latent`."""
+    found = needed(dataset, latent=ENCODE, **({"latent_std": ENCODE} if uncertainty else {}))
+    labels = {name for name in (color, path) if name in dataset.variables} - set(found.variables)
+    found = found.assign({name: dataset.variables[name] for name in labels})
+    found = found.compute()  # at once: lazy results have most of their graph in common
+    template = found["latent"].isel(latent_axis=0, drop=True)
+    latents = flat(found["latent"], "latent_axis")[:, :2]
+    points = _points(latents)
+    label = None if color is None else find_label(found, color, template)
+    order = _order(found, path, template, points)
+    grid = _density(latents) if density else None
+    outlines = [] if clusters is None else _outlines(latents, clusters)
+    ax = new_axes(ax)
+    if grid is not None:
+        _draw_density(ax, *grid, top=len(points))
+    if uncertainty:
+        _draw_ellipses(ax, points, flat(found["latent_std"], "latent_axis"))
+    if order is not None:
+        _draw_path(ax, points[order])
+    _draw_points(ax, points, label)
+    for number, outline in enumerate(outlines, start=1):
+        _draw_outline(ax, number, *outline)
+    if latents.shape[1] == 1:
+        ax.set(xlabel="latent axis 0", ylabel="pattern, in the order of the dataset")
+    else:
+        ax.set(xlabel="latent axis 0", ylabel="latent axis 1")
+        known = points[np.isfinite(points).all(axis=1)]
+        spans = np.sort(known.max(axis=0) - known.min(axis=0)) if len(known) else np.ones(2)
+        if spans[1] <= LONGEST * spans[0]:
+            ax.set_aspect("equal", adjustable="datalim")
+    return ax
+
+
+def _points(latents: Float) -> Float:
+    """Return `(pattern, 2)`; with one latent axis the second is the order of the patterns."""
+    if latents.shape[1] > 1:
+        return latents[:, :2]
+    order = np.arange(len(latents), dtype=float)
+    return np.stack([latents[:, 0], np.where(np.isnan(latents[:, 0]), np.nan, order)], axis=1)
+
+
+def _draw_points(ax: Axes, points: Float, label: Label | None) -> None:
+    size = 22 if len(points) <= 500 else 12 if len(points) <= 5000 else 4
+    style: dict[str, Any] = {"s": size, "linewidths": 0.3, "edgecolors": "#00000080", "zorder": 2}
+    if label is None:
+        ax.scatter(points[:, 0], points[:, 1], color=BLUE, **style)
+        return
+    if label.kind == "text":
+        _draw_categories(ax, points, label, style)
+        return
+    unknown = np.isnan(label.values)
+    if unknown.any():
+        hollow = style | {"edgecolors": "0.5", "facecolors": "none", "linewidths": 0.7}
+        x, y = points[unknown].T
+        ax.scatter(x, y, label=f"without {label.title}", **hollow)
+        legend_above(ax)
+    x, y = points[~unknown].T
+    drawn = ax.scatter(x, y, c=label.values[~unknown], cmap="viridis", **style)
+    add_colorbar(ax, drawn, label)
+
+
+def _draw_categories(ax: Axes, points: Float, label: Label, style: dict[str, Any]) -> None:
+    categories = sorted(set(label.values.tolist()) - {""})
+    if len(categories) > len(OKABE_ITO):
+        raise DataError(
+            f"label {label.title!r} has {len(categories)} different texts; at most "
+            f"{len(OKABE_ITO)} can be told apart by colour and marker: join some of them"
+        )
+    unknown = label.values == ""
+    if unknown.any():
+        ax.scatter(*points[unknown].T, label="(none)", **(style | {"color": "0.7", "marker": "."}))
+    for category, color, marker in zip(categories, OKABE_ITO, MARKERS, strict=False):
+        here = points[label.values == category]
+        ax.scatter(*here.T, color=color, marker=marker, label=category, **style)
+    legend_beside(ax, wrapped(label.title))
+
+
+def _draw_ellipses(ax: Axes, points: Float, std: Float) -> None:
+    from matplotlib.collections import EllipseCollection
+
+    ok = np.isfinite(points).all(axis=1)
+    height = std[ok, 1] if std.shape[1] > 1 else np.zeros(ok.sum())
+    ellipses = EllipseCollection(
+        2 * std[ok, 0], 2 * height, np.zeros(ok.sum()), units="xy", offsets=points[ok],
+        offset_transform=ax.transData, facecolors="none", edgecolors="0.45", linewidths=0.6,
+        zorder=1.5,
+    )  # fmt: skip
+    ax.add_collection(ellipses)
+
+
+def _density(latents: Float) -> tuple[list[Float], Float, Float]:
+    """Return a grid, the density on it, and the levels that hold the parts `HELD` of the points."""
+    import scipy.stats
+
+    known = latents[np.isfinite(latents).all(axis=1)]
+    known = known[evenly(len(known), MOST_KERNELS)]
+    try:
+        kernel = scipy.stats.gaussian_kde(known.T)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise DataError(
+            f"density= needs patterns that differ along every axis shown; these are {len(known)} "
+            "with latents, on one point or line"
+        ) from error
+    margin = 3.5 * np.sqrt(np.diag(kernel.covariance))
+    ends = zip(known.min(axis=0) - margin, known.max(axis=0) + margin, strict=True)
+    grid = [np.linspace(low, high, 120) for low, high in ends]
+    heights = kernel(np.stack(np.meshgrid(*grid, indexing="ij")).reshape(len(grid), -1))
+    levels = np.quantile(kernel(known.T), 1 - np.array(HELD))
+    return grid, heights.reshape([120] * len(grid)), levels
+
+
+def _draw_density(ax: Axes, grid: list[Float], heights: Float, levels: Float, *, top: int) -> None:
+    if len(grid) == 1:
+        grid, heights = [*grid, np.array([-1.0, top])], np.stack([heights] * 2, axis=1)
+    for i in range(2):  # the axes shall end where the lowest contour does
+        inside = np.flatnonzero((heights > levels[0]).any(axis=1 - i))
+        some = np.arange(max(inside[0] - 1, 0), min(inside[-1] + 2, grid[i].size))
+        grid[i], heights = grid[i][some], np.take(heights, some, axis=i)
+    levels = np.unique([*levels, max(heights.max(), levels[-1]) * 1.001])
+    grays = [f"{g:.2f}" for g in np.linspace(0.95, 0.72, len(levels) - 1)]
+    ax.contourf(*grid, heights.T, levels=levels, colors=grays, zorder=0)
+
+
+def _outlines(latents: Float, clusters: int) -> list[tuple[Float, Float]]:
+    """Return mean and covariance of each cluster, from left to right."""
+    known = latents[np.isfinite(latents).all(axis=1)]
+    if not 1 <= clusters <= len(known) or len(known) < 2:
+        raise DataError(f"clusters={clusters} for {len(known)} patterns with latents")
+    try:
+        from sklearn.mixture import GaussianMixture
+    except ImportError as error:
+        raise ImportError("clusters= needs scikit-learn: pip install 'xrdae[estimate]'") from error
+    mixture = GaussianMixture(clusters, random_state=0).fit(known)
+    order = np.lexsort(mixture.means_.T[::-1])
+    return [(mixture.means_[i], mixture.covariances_[i]) for i in order]
+
+
+def _draw_outline(ax: Axes, number: int, mean: Float, covariance: Float) -> None:
+    """Draw where two standard deviations end."""
+    from matplotlib.patches import Ellipse
+    from matplotlib.patheffects import withStroke
+
+    style: dict[str, Any] = {"fill": False, "lw": 1.2, "ls": "--", "zorder": 3}
+    x, y, transform = float(mean[0]), float(mean[-1]), ax.transData
+    if mean.size == 1:
+        reach = 2 * float(np.sqrt(covariance[0, 0]))
+        ax.axvspan(x - reach, x + reach, **style)
+        y, transform = 0.95, ax.get_xaxis_transform()
+    else:
+        variances, axes = np.linalg.eigh(covariance)
+        width, height = 4 * np.sqrt(np.maximum(variances, 0))  # twice two standard deviations
+        angle = float(np.degrees(np.arctan2(axes[1, 0], axes[0, 0])))
+        ax.add_patch(Ellipse((x, y), width, height, angle=angle, **style))
+    ax.text(
+        x, y, str(number), ha="center", va="center", weight="bold", zorder=4, transform=transform,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
+    )  # fmt: skip
+
+
+def _order(
+    found: xr.Dataset, path: str | bool | None, template: xr.DataArray, points: Float
+) -> npt.NDArray[np.intp] | None:
+    """Return the patterns along the path, those without latents left out."""
+    if path is None or path is False:
+        return None
+    keep = np.flatnonzero(np.isfinite(points).all(axis=1))
+    if isinstance(path, str):
+        values = find_scale(found, path, template).values
+        keep = keep[np.isfinite(values[keep])]
+        return np.asarray(keep[np.argsort(values[keep], kind="stable")])
+    if template.ndim != 1:
+        raise DataError(
+            f"path=True follows one sample dimension; the dataset has {list(template.dims)}: give "
+            "the name of a label to sort by"
+        )
+    return keep
+
+
+def _draw_path(ax: Axes, points: Float) -> None:
+    """Draw a line with arrowheads on the longest step in each of some stretches."""
+    ax.plot(*points.T, color="0.35", lw=0.7, zorder=1.8)
+    length = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    if not length.sum() > 0:
+        return
+    stretch = (np.cumsum(length) / length.sum() * ARROWS * 0.999).astype(int)
+    for k in np.unique(stretch):
+        i = int(np.argmax(np.where(stretch == k, length, -1)))
+        if length[i] == 0:
+            continue
+        middle = (points[i] + points[i + 1]) / 2
+        style = {"arrowstyle": "-|>", "color": "0.15", "lw": 0, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", middle, points[i], arrowprops=style, zorder=2.5)

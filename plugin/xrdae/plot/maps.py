@@ -1,0 +1,211 @@
+"""Images: relevance of many patterns, and latents of a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.labelled import titled
+from xrdae.plot.colors import two_dimensional
+from xrdae.plot.drawing import (
+    ENCODE,
+    RELEVANCE,
+    Label,
+    add_colorbar,
+    find_order,
+    find_scale,
+    flat,
+    legend_above,
+    needed,
+    new_axes,
+    short,
+)
+from xrdae.sampling import evenly
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Float = npt.NDArray[Any]
+
+MOST_ROWS = 2000  # patterns in one image: more than a picture has pixels
+USUAL = (0.01, 0.99)  # quantiles of a latent between which colours run
+HATCH = "////"
+
+
+def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -> Axes:
+    """Draw the relevance of all patterns along the axis; see `Plot.relevance_map`."""
+    profile = needed(dataset, relevance_profile=RELEVANCE)["relevance_profile"]
+    # The diffraction axis is the only dimension that relevance itself has not.
+    (dim,) = set(profile.dims) - set(needed(dataset, relevance=RELEVANCE)["relevance"].dims)
+    template = profile.isel({dim: 0}, drop=True)
+    label = find_order(dataset, template) if y is None else find_scale(dataset, y, template)
+    order = np.argsort(label.values, kind="stable")
+    order = order[np.isfinite(label.values[order])]
+    order = order[evenly(order.size, MOST_ROWS)]
+    if not order.size:
+        raise DataError(f"no pattern has a {label.title!r}")
+    rows = profile.transpose(..., dim)
+    if template.ndim == 1:  # of lazy results only the rows that are drawn
+        values = rows.isel({template.dims[0]: order}).values
+    else:
+        values = flat(rows, str(dim))[order]
+    x, height = profile[dim].values.astype(float), label.values[order]
+    ax = new_axes(ax, size=(8.5, 4.8))
+    from matplotlib.colors import PowerNorm
+
+    even = np.unique(height).size < height.size
+    edges = np.arange(order.size + 1.0) if even else _edges(height)
+    scale = PowerNorm(0.5, 0, _largest(values))  # else one strong peak leaves the others dark
+    drawn = ax.pcolormesh(_edges(x), edges, values, cmap="cividis", norm=scale, rasterized=True)
+    add_colorbar(ax, drawn, titled(profile))
+    label.dress(ax.yaxis)
+    if even:  # several patterns of one value: each has its row, the value stands at their middle
+        _, first, count = np.unique(height, return_index=True, return_counts=True)
+        some = np.unique(np.linspace(0, first.size - 1, 8).round().astype(int))
+        ax.set_yticks(first[some] + count[some] / 2, label.texts(order[first[some]]))
+    ax.set_xlabel(titled(profile[dim], dim))
+    return ax
+
+
+def draw_map(
+    dataset: xr.Dataset,
+    *,
+    x: str | None,
+    y: str | None,
+    latent_axes: tuple[int, ...],
+    ax: Axes | None,
+) -> Axes:
+    """Draw latents over a map; see `Plot.map`."""
+    latent = needed(dataset, latent=ENCODE)["latent"].transpose(..., "latent_axis")
+    n_latent = latent.sizes["latent_axis"]
+    axes = list(latent_axes)[:n_latent] if tuple(latent_axes) == (0, 1) else list(latent_axes)
+    if not 1 <= len(axes) <= 2 or not all(0 <= i < n_latent for i in axes):
+        raise DataError(f"latent_axes={latent_axes} are no one or two of {n_latent} latent axes")
+    if (x is None) != (y is None):
+        raise DataError("map takes both x= and y=, or neither")
+    template = latent.isel(latent_axis=0, drop=True)
+    if x is None and template.ndim != 2:
+        raise DataError(
+            f"the patterns lie along {list(template.dims)}: give two labels, x= and y=, to put "
+            "them on a map, or choose two dimensions with isel"
+        )
+    places = None if x is None or y is None else [find_scale(dataset, n, template) for n in (x, y)]
+    values = latent.isel(latent_axis=axes).values  # (sample dims ..., 1 or 2)
+    ranges = [_range(values[..., i]) for i in range(len(axes))]
+    scaled = [(values[..., i] - a) / (b - a) for i, (a, b) in enumerate(ranges)]
+    missing = np.isnan(values).any(axis=-1)
+    ax = new_axes(ax)
+    if places is None:
+        _draw_image(ax, dataset, template, scaled, missing)
+    else:
+        _draw_markers(ax, places, scaled, missing)
+    _draw_key(ax, axes, ranges, values[~missing])
+    return ax
+
+
+def _draw_image(
+    ax: Axes, dataset: xr.Dataset, template: xr.DataArray, scaled: list[Float], missing: Any
+) -> None:
+    import matplotlib
+    from matplotlib.patches import Patch
+
+    sides = []
+    for dim in map(str, template.dims):
+        side = find_order(dataset, dataset[dim])
+        rising = np.diff(side.values)
+        if not ((rising > 0).all() or (rising < 0).all()):
+            side = Label(np.arange(rising.size + 1.0), f"position along {dim}", "number")
+        sides.append(side)
+    color = (
+        two_dimensional(*scaled)
+        if len(scaled) == 2
+        else matplotlib.colormaps["cividis"](scaled[0])[..., :3]
+    )
+    color = np.concatenate([color, ~missing[..., None]], axis=-1)
+    down, right = sides
+    ax.pcolormesh(_edges(right.values), _edges(down.values), np.nan_to_num(color), rasterized=True)
+    right.dress(ax.xaxis)
+    down.dress(ax.yaxis)
+    units = [dataset[d].attrs.get("units") if d in dataset.coords else "" for d in template.dims]
+    if units[0] == units[1]:  # one scale: the map keeps its shape
+        ax.set_aspect("equal")
+    if missing.any():
+        ax.patch.set(hatch=HATCH, edgecolor="0.6", facecolor="white")
+        empty = Patch(hatch=HATCH, edgecolor="0.6", facecolor="white", label="without latents")
+        legend_above(ax, [empty])
+
+
+def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: Any) -> None:
+    import matplotlib
+
+    missing = missing.ravel()
+    across, up = (place.values for place in places)
+    color = (
+        two_dimensional(*(s.ravel() for s in scaled))
+        if len(scaled) == 2
+        else matplotlib.colormaps["cividis"](scaled[0].ravel())[..., :3]
+    )
+    if missing.any():
+        ax.scatter(
+            across[missing], up[missing], marker="x", color="0.5", s=18, lw=0.8,
+            label="without latents",
+        )  # fmt: skip
+        legend_above(ax)
+    ok = ~missing
+    ax.scatter(across[ok], up[ok], c=color[ok], s=36, linewidths=0.4, edgecolors="0.3")
+    places[0].dress(ax.xaxis)
+    places[1].dress(ax.yaxis)
+
+
+def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], values: Float) -> None:
+    """Draw what the colours mean, beside the axes."""
+    import matplotlib
+    from matplotlib.colorbar import make_axes
+    from matplotlib.colors import Normalize
+
+    if len(axes) == 1:
+        scale = matplotlib.cm.ScalarMappable(Normalize(*ranges[0]), "cividis")
+        add_colorbar(ax, scale, f"latent axis {axes[0]}")
+        return
+    key, _ = make_axes(ax, fraction=0.22, shrink=0.35, aspect=1, anchor=(0.0, 0.5), pad=0.16)
+    (a, b), (c, d) = ranges
+    grid = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
+    key.imshow(two_dimensional(*grid), origin="lower", extent=(a, b, c, d), aspect="auto")
+    key.set_box_aspect(1)
+    key.tick_params(labelsize="x-small")
+    key.set_xticks([a, b], [short(v) for v in (a, b)])
+    key.set_yticks([c, d], [short(v) for v in (c, d)])
+    key.set_xlabel(f"latent axis {axes[0]}", fontsize="small")
+    key.set_ylabel(f"latent axis {axes[1]}", fontsize="small")
+    some = values[evenly(len(values), 500)]
+    key.plot(
+        np.clip(some[:, 0], a, b), np.clip(some[:, 1], c, d), ls="", marker=".", ms=2, mew=0,
+        color="0.35",
+    )  # fmt: skip
+
+
+def _edges(centers: Float) -> Float:
+    """Return the edges `(n + 1,)` of cells around their centers."""
+    if centers.size == 1:
+        return np.array([centers[0] - 0.5, centers[0] + 0.5])
+    middle = (centers[1:] + centers[:-1]) / 2
+    first, last = 2 * centers[0] - middle[0], 2 * centers[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def _largest(values: Float) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.max(initial=0)) or 1.0
+
+
+def _range(values: Float) -> tuple[float, float]:
+    """Return the ends between which colours run."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = np.quantile(known, USUAL)
+    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)

@@ -1,0 +1,196 @@
+"""Pictures of relevance: over one pattern, and over all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.labelled import titled
+from xrdae.patterns import Patterns
+from xrdae.peaks import CONTRARY, contrary, strength
+from xrdae.plot.colors import pale
+from xrdae.plot.drawing import RELEVANCE, add_colorbar, axes_size, needed, new_axes, patterns_of
+from xrdae.plot.phases import HEIGHT, Phases, Row, draw_rows, find_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Float = npt.NDArray[Any]
+
+LONGEST = 17.0  # points, of an arrow
+ARROWS = 38.0  # points, of the band that they lie in
+LINE = 13.0  # points, of a line of text
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shown:
+    """What is drawn of one pattern, or of the mean of all.
+
+    Attributes
+    ----------
+    x, y
+        `(point,)`, axis and intensity.
+    bounds
+        `(region, 2)`.
+    relevance
+        `(region,)`.
+    shift
+        `(region, 2)`, along the first two latent axes; None: not attached.
+    named
+        Regions that are strong but irrelevant, and weak but relevant; None where there is none.
+    """
+
+    x: Float
+    y: Float
+    bounds: Float
+    relevance: Float
+    shift: Float | None
+    named: tuple[int | None, int | None]
+
+
+def draw_relevance(
+    dataset: xr.Dataset,
+    *,
+    pattern: Mapping[str, int] | int | None,
+    phases: Phases | None,
+    ax: Axes | None,
+) -> Axes:
+    """Draw a pattern and its relevance; see `Plot.relevance`."""
+    needed(dataset, relevance=RELEVANCE)
+    patterns = patterns_of(dataset)
+    shown = _shown(dataset, patterns, pattern)
+    rows = [] if phases is None else find_rows(phases, patterns)
+    ax = new_axes(ax, size=(8.5, 4.8))
+    ax.set_xlim(shown.x[0], shown.x[-1])
+    top = float(np.nanmax(shown.relevance, initial=0)) or 1.0
+    _draw_scale(ax, top)
+    low, high = _draw_bands(ax, shown, rows)
+    for start, stop, value in cells(shown.bounds, shown.relevance):
+        _draw_region(ax, start, stop, low, high, value / top)
+    ax.plot(shown.x, shown.y, color="black", lw=0.8)
+    ax.set_yticks([t for t in ax.get_yticks() if low <= t <= high])
+    intensity, count = patterns.intensity, patterns.intensity[{patterns.dim: 0}].size
+    ax.set(
+        xlabel=titled(intensity[patterns.dim], patterns.dim),
+        ylabel=titled(intensity) + (f", mean of {count}" if pattern is None else ""),
+    )
+    return ax
+
+
+def _shown(
+    dataset: xr.Dataset, patterns: Patterns, pattern: Mapping[str, int] | int | None
+) -> Shown:
+    results = ("relevance", "latent_shift", "relevance_excess")
+    found = dataset[[name for name in results if name in dataset.variables]]
+    found = found.assign(intensity_shown=patterns.intensity.variable)
+    dims = list(patterns.sample_dims)
+    found = found.mean(dims) if pattern is None else found.isel(patterns.position(pattern))
+    found = found.compute()
+    x = patterns.intensity[patterns.dim].values.astype(float)
+    y = found["intensity_shown"].values.astype(float)
+    bounds = np.stack([dataset["region_start"].values, dataset["region_stop"].values], axis=1)
+    shift = None
+    if "latent_shift" in found:
+        shift = found["latent_shift"].transpose("region", "latent_axis").values[:, :2]
+    named: tuple[int | None, int | None] = (None, None)
+    if "relevance_excess" in found:
+        named = contrary(strength(x, y, bounds), found["relevance_excess"].values)
+    return Shown(x, y, bounds, found["relevance"].values, shift, named)
+
+
+def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
+    """Make room above and below the pattern, and draw what lies there.
+
+    Returns the heights between which the pattern lies.
+    """
+    low, high = min(0.0, float(np.nanmin(shown.y, initial=0))), float(np.nanmax(shown.y, initial=1))
+    high = low + 1.03 * (high - low)
+    names = _places(ax, shown)
+    lines = max((line for _, _, line in names), default=-1) + 1
+    above = (ARROWS if shown.shift is not None else 4.0) + LINE * lines
+    below = HEIGHT * len(rows)
+    height = axes_size(ax)[1]
+    squeeze = min(1.0, 0.6 * height / max(above + below, 1.0))
+    unit = (high - low) / (height - squeeze * (above + below)) * squeeze  # a point's intensity
+    ax.set_ylim(low - below * unit, high + above * unit)
+    draw_rows(ax, rows, top=low, height=HEIGHT * unit)
+    if shown.shift is not None:
+        _draw_arrows(ax, shown, shown.shift, high + ARROWS / 2 * unit)
+    first = high + (above - LINE * lines) * unit
+    for region, x, line in names:
+        inside = (shown.x >= shown.bounds[region, 0]) & (shown.x <= shown.bounds[region, 1])
+        i = int(np.nanargmax(np.where(inside, shown.y, np.nan)))
+        ax.annotate(
+            CONTRARY[shown.named.index(region)],
+            (shown.x[i], shown.y[i]),
+            (x, first + line * LINE * unit),
+            ha="center", va="bottom", fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": "0.3", "lw": 0.7, "shrinkA": 0, "shrinkB": 1},
+        )  # fmt: skip
+    return low, high
+
+
+def _places(ax: Axes, shown: Shown) -> list[tuple[int, float, int]]:
+    """Return region, position of its name, and the line of text in which it stands."""
+    low, high = ax.get_xlim()
+    size = 0.54 * 8 * len(CONTRARY[0]) * (high - low) / axes_size(ax)[0]
+    regions = [region for region in shown.named if region is not None]
+    x = np.array([shown.bounds[region].mean() for region in regions])
+    if x.size == 2 and abs(x[1] - x[0]) < size:  # apart, each towards its side
+        x = x.mean() + np.where(x == x.min(), -size / 2, size / 2)
+        x += max(low + size / 2 - x.min(), 0) + min(high - size / 2 - x.max(), 0)
+    x = np.clip(x, low + size / 2, high - size / 2)
+    lines = np.arange(x.size) if x.size == 2 and abs(x[1] - x[0]) < 0.99 * size else 0 * x
+    return [(region, float(x[i]), int(lines[i])) for i, region in enumerate(regions)]
+
+
+def _draw_arrows(ax: Axes, shown: Shown, shift: Float, y: float) -> None:
+    shift = np.nan_to_num(shift)
+    second = shift[:, 1] if shift.shape[1] > 1 else np.zeros(len(shift))
+    longest = float(np.hypot(shift[:, 0], second).max(initial=0))
+    ax.quiver(
+        shown.bounds.mean(axis=1), np.full(len(shift), y), shift[:, 0], second,
+        angles="uv", units="inches", scale_units="inches", width=0.014, minlength=1.5,
+        scale=max(longest, 1e-30) / (LONGEST / 72), color="0.15", headwidth=4, headlength=4.5,
+    )  # fmt: skip
+    axes = "→ axis 0, ↑ axis 1" if shift.shape[1] > 1 else "→ axis 0"
+    ax.set_title(
+        f"arrows: latent shift when masked ({axes}), the longest {longest:.2g}",
+        loc="left", fontsize=8,
+    )  # fmt: skip
+
+
+def _draw_scale(ax: Axes, top: float) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    scale = ScalarMappable(Normalize(0, top), pale())
+    add_colorbar(ax, scale, "relevance: latent shift when masked")
+
+
+def _draw_region(
+    ax: Axes, start: float, stop: float, low: float, high: float, share: float
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    box = Rectangle((start, low), stop - start, high - low, color=pale()(share), lw=0, zorder=0.5)
+    ax.add_patch(box)
+
+
+def cells(bounds: Float, values: Float) -> list[tuple[float, float, float]]:
+    """Return start, stop and value of what regions cover; where they overlap, their mean."""
+    edges = np.unique(bounds)
+    found = []
+    for start, stop in itertools.pairwise(edges):
+        middle = (start + stop) / 2
+        here = values[(bounds[:, 0] <= middle) & (middle <= bounds[:, 1])]
+        here = here[np.isfinite(here)]
+        if here.size:
+            found.append((float(start), float(stop), float(here.mean())))
+    return found
