@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xrdae.model import Model
 
 SYNTHESIS = ("arrays.js", "numerics.js", "alignment.js", "synthesis.js")
-EXPLORER = ("engine.js", "pieces.js", "explorer.js")
+EXPLORER = ("engine.js", "pieces.js", "downloads.js", "controls.js", "explorer.js")
 FRAME_HEIGHT = 900  # pixels, of the page inside a notebook
 
 

@@ -96,7 +96,7 @@ def test_where_there_are_no_data_the_probe_says_so(explorer, series, model):
     novelty = float(expected["synthesized_novelty"][0])
     assert novelty > 1
     said = explorer.page.inner_text("#probe-text")
-    assert f"novelty {novelty:.3g}" in said
+    assert f"novelty {novelty:.2f}" in said
     assert "no data near" in said
     shade = explorer.ask("[...$.source('shade').data.image[0]].filter((v) => v === 1).length")
     assert 0 < shade < 8100

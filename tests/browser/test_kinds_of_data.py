@@ -103,6 +103,13 @@ def test_what_does_not_fit_into_a_page_is_thinned_and_said(series, model, shown,
     held = model.autoencoder.basis.expand(model.autoencoder.basis.project(inputs.values))
     expected = model.autoencoder.preparation.scaled(held)[0] * float(inputs["scale"][0])
     same_pattern(explorer.shown("measured")["y"], expected)
+    # A group of both kinds: its spread is that of all of them.
+    every = explorer.ask("$.usable.map((i) => [...$.synthesizer.measured(i)])")
+    explorer.page.click("#group-set")
+    explorer.wait("$.view.group.length === 12")
+    group = explorer.shown("group")
+    np.testing.assert_allclose(group["y"], np.mean(every, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(group["high"] - group["y"], np.std(every, axis=0), atol=1e-3)
 
 
 def test_texts_times_and_patterns_without_intensity(series, model, shown):

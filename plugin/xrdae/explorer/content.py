@@ -100,6 +100,7 @@ def find_content(dataset: xr.Dataset, model: Model) -> Content:
         "steps": list(steps.values()),
         "labels": labels,
         "notes": _notes(axis, patterns, maps),
+        "points": axis.size,
         "n_latent": model.n_latent,
         "gain": model.autoencoder.preparation.gain,
         "width": model.support.width,

@@ -1,7 +1,7 @@
 "use strict";
-/* What the page does: it fills the sources of the Bokeh figures (figures.py) from the arrays that
- * it was given (content.py), and answers to mouse, touch and keys. Numbers come from synthesis.js.
- * Words from data files reach the page as text only, never as HTML. */
+/* What the page shows: it fills the sources of the Bokeh figures (figures.py) from the arrays that
+ * it was given (content.py). Numbers come from synthesis.js. Words from data files reach the page
+ * as text only, never as HTML. */
 
 class Explorer {
   constructor(models, header, data, text) {
@@ -21,8 +21,7 @@ class Explorer {
   }
 
   start() {
-    this.fillControls();
-    this.listen();
+    this.controls = new Controls(this);
     this.drawPoints();
     this.resetView();
     this.setColor(0);
@@ -33,7 +32,6 @@ class Explorer {
 
   source(name) { return this.models[`${name}_source`]; }
   set(name, columns) { this.source(name).data = columns; }
-  element(id) { return document.getElementById(id); }
 
   // Places in the latent plane
 
@@ -127,17 +125,17 @@ class Explorer {
 
   pin(pattern) {
     if (!this.usable.includes(pattern)) {
-      this.element("pinned-text").textContent = `Pattern ${pattern} has no usable intensity.`;
+      byId("pinned-text").textContent = `Pattern ${pattern} has no usable intensity.`;
       return;
     }
     this.view.pinned = pattern;
-    this.element("pinned").value = pattern;
+    byId("pinned").value = pattern;
     const z = this.synthesizer.latent(pattern), y = this.synthesizer.measured(pattern);
     this.set("pinned", { x: [this.x(z)], y: [this.y(z)] });
     this.set("measured", { x: this.axis, y });
     const kept = this.data.kept.values[pattern] >= 0;
-    this.element("pinned-text").textContent = `${this.place(pattern)}, ${kept ? "as measured" : "as the basis holds it"}`;
-    const list = this.element("pinned-labels");
+    byId("pinned-text").textContent = `${this.place(pattern)}, ${kept ? "as measured" : "as the basis holds it"}`;
+    const list = byId("pinned-labels");
     list.replaceChildren();
     this.labelsOf(pattern).forEach(([name, value]) => {
       const row = make("div", undefined, list);
@@ -170,9 +168,9 @@ class Explorer {
     this.view.probe = latent;
     const novelty = this.synthesizer.novelty(latent), novel = novelty > 1;
     this.set("probe", { x: [this.x(latent)], y: [this.y(latent)], color: [novel ? "#d55e00" : "#0b5fa5"] });
-    const text = this.element("probe-text");
+    const text = byId("probe-text");
     text.classList.toggle("warn", novel);
-    text.textContent = `Probe at (${latent.map((v) => v.toFixed(3)).join(", ")}): novelty ${short(novelty, 3)}`
+    text.textContent = `Probe at (${latent.map((v) => v.toFixed(3)).join(", ")}): novelty ${novelty.toFixed(2)}`
       + (novel ? ", no data near: do not trust this pattern" : "");
     const found = await this.engine.ask("probe", "at", latent);
     this.view.found = found;
@@ -181,27 +179,13 @@ class Explorer {
 
   setGroup(patterns) {
     this.view.group = patterns;
-    const text = this.element("group-text");
+    const text = byId("group-text");
     if (!patterns.length) {
       this.set("group", { x: [], y: [], low: [], high: [] });
       text.textContent = "";
       return;
     }
-    const n = this.axis.length, sum = new Float64Array(n), squares = new Float64Array(n), seen = new Uint32Array(n);
-    const first = this.synthesizer.measured(patterns[0]);
-    for (const pattern of patterns) {
-      const row = this.synthesizer.measured(pattern);
-      for (let i = 0; i < n; i++) {
-        if (Number.isNaN(row[i])) continue;
-        const v = row[i] - (first[i] || 0); // squares of small numbers keep their digits
-        sum[i] += v;
-        squares[i] += v * v;
-        seen[i] += 1;
-      }
-    }
-    const y = sum.map((s, i) => s / seen[i] + (first[i] || 0));
-    const std = squares.map((s, i) => Math.sqrt(Math.max(s / seen[i] - (sum[i] / seen[i]) ** 2, 0)));
-    this.view.groupPattern = { intensity: y, std };
+    this.view.groupPattern = this.synthesizer.spreadOf(patterns);
     this.set("group", band(this.axis, this.view.groupPattern));
     const { name, kind } = this.header.labels[this.view.color];
     let words = `Group of ${patterns.length} patterns`;
@@ -236,13 +220,13 @@ class Explorer {
       alpha: relevance.map((v) => 0.25 + 0.6 * v / most),
     });
     this.set("pattern_again", { x: this.axis, y });
-    const box = this.element("peaks"), table = make("table"), head = make("tr", undefined, table);
-    for (const word of ["peak", "relevance", "excess", ""]) make("th", word, head).scope = "col";
+    const box = byId("peaks"), table = make("table"), head = make("tr", undefined, table);
+    for (const word of [`peak (${this.header.axis_units})`, "relevance", "excess", ""]) make("th", word, head).scope = "col";
     const order = relevance.map((_, r) => r).sort((a, b) => relevance[b] - relevance[a]);
     this.buttons = [];
     for (const r of order) {
       const row = make("tr", undefined, table), middle = (left[r] + right[r]) / 2;
-      const button = make("button", `${short(middle)} ${this.header.axis_units}`, make("td", undefined, row));
+      const button = make("button", short(middle), make("td", undefined, row));
       button.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
       button.title = "mask this peak";
       this.buttons[r] = button;
@@ -258,7 +242,7 @@ class Explorer {
   mask(region) {
     this.view.masked = region;
     this.buttons.forEach((button, r) => button.setAttribute("aria-pressed", String(r === region)));
-    const text = this.element("mask-text");
+    const text = byId("mask-text");
     if (region === null) {
       this.set("masked", { x: [], y: [] });
       this.set("mask", { x: [], y: [] });
@@ -283,7 +267,7 @@ class Explorer {
 
   setEnd(which, pattern) {
     if (!this.usable.includes(pattern)) {
-      this.element("path-text").textContent = `Pattern ${pattern} has no usable intensity.`;
+      byId("path-text").textContent = `Pattern ${pattern} has no usable intensity.`;
       return;
     }
     this.view[which] = pattern;
@@ -292,8 +276,8 @@ class Explorer {
 
   drawPath() {
     const { from, to } = this.view, ends = [from, to].map((i) => this.synthesizer.latent(i));
-    this.element("from").value = from;
-    this.element("to").value = to;
+    byId("from").value = from;
+    byId("to").value = to;
     this.set("from", { x: this.axis, y: this.synthesizer.measured(from) });
     this.set("to", { x: this.axis, y: this.synthesizer.measured(to) });
     this.set("route", { x: ends.map((z) => this.x(z)), y: ends.map((z) => this.y(z)) });
@@ -303,8 +287,8 @@ class Explorer {
 
   async walk(fraction) {
     this.view.fraction = fraction;
-    this.element("fraction").value = fraction;
-    this.element("fraction-text").textContent = fraction.toFixed(2);
+    byId("fraction").value = fraction;
+    byId("fraction-text").textContent = fraction.toFixed(2);
     this.set("fraction", { x: [this.axis[0], this.axis.at(-1)], y: [fraction, fraction] });
     const { from, to } = this.view, found = await this.engine.ask("walk", "between", from, to, fraction);
     this.view.between = { ...found, from, to, fraction };
@@ -315,9 +299,9 @@ class Explorer {
       const [a, b] = [from, to].map((i) => this.data[`label.${k}`].values[i]);
       return kind === "number" && a !== b && !this.header.dims.includes(name) ? `${name} ${short(a + fraction * (b - a))}` : "";
     });
-    const text = this.element("path-text"), novel = found.novelty > 1;
+    const text = byId("path-text"), novel = found.novelty > 1;
     text.classList.toggle("warn", novel);
-    text.textContent = [...words.filter(Boolean).slice(0, 4), `novelty ${short(found.novelty, 3)}`].join(", ")
+    text.textContent = [...words.filter(Boolean).slice(0, 4), `novelty ${found.novelty.toFixed(2)}`].join(", ")
       + (novel ? ", no data near: do not trust this pattern" : "")
       + (found.sudden ? "; a sudden change between neighbours: blended" : "");
   }
@@ -334,59 +318,6 @@ class Explorer {
     this.set("peaks", { x, y });
   }
 
-  // Controls
-
-  fillControls() {
-    const options = (id, names) => names.forEach(([value, name]) => { make("option", name, this.element(id)).value = value; });
-    const { labels } = this.header, most = this.models.categories.length;
-    const usable = labels.map((label, k) => [k, label.name, label]);
-    options("color", usable.filter(([, , label]) => label.kind !== "text" || label.categories.length <= most));
-    options("group-label", usable.filter(([, , label]) => label.kind === "number"));
-    for (const id of ["pinned", "from", "to"]) this.element(id).max = this.count - 1;
-    if (this.header.n_latent > 2) {
-      this.element("axes").hidden = false;
-      const axes = Array.from({ length: this.header.n_latent }, (_, l) => [l, `latent axis ${l}`]);
-      options("axis-x", axes);
-      options("axis-y", axes);
-      this.element("axis-y").value = 1;
-    }
-  }
-
-  listen() {
-    const on = (id, event, act) => this.element(id).addEventListener(event, act);
-    const number = (id) => this.element(id).valueAsNumber;
-    on("color", "change", (e) => { this.setColor(Number(e.target.value)); this.setGroup(this.view.group); });
-    on("reset-view", "click", () => this.resetView());
-    on("pinned", "input", () => this.pin(number("pinned")));
-    on("from", "input", () => this.setEnd("from", number("from")));
-    on("to", "input", () => this.setEnd("to", number("to")));
-    on("from-pinned", "click", () => this.setEnd("from", this.view.pinned));
-    on("to-pinned", "click", () => this.setEnd("to", this.view.pinned));
-    on("fraction", "input", () => this.walk(number("fraction")));
-    on("group-set", "click", () => this.selectByLabel());
-    on("group-clear", "click", () => { this.source("points").selected.indices = []; });
-    this.source("points").selected.change.connect(() => this.setGroup([...this.source("points").selected.indices]));
-    document.querySelectorAll("input[name=mode]").forEach((input) => input.addEventListener("change", () => this.setMode(input.value)));
-    ["axis-x", "axis-y"].forEach((id, k) => on(id, "change", (e) => {
-      this.plane[k] = Number(e.target.value);
-      this.redraw();
-    }));
-    document.querySelectorAll(".downloads").forEach((box) => box.addEventListener("click", (e) => {
-      const { kind } = e.target.dataset;
-      if (kind === "csv") save(new Blob([this.csv(box.dataset.panel)], { type: "text/csv" }), `${box.dataset.panel}.csv`);
-      if (kind === "png") this.picture(box.dataset.panel);
-    }));
-    on("plane-keys", "keydown", (e) => this.onKey(e));
-    on("plane-keys", "pointerleave", () => { this.element("hover").hidden = true; });
-    window.onHover = (data) => this.hover(data);
-    window.onPlane = (event) => this.onPlane(event);
-    window.onRelevance = (event) => {
-      const { region_start: start, region_stop: stop } = this.data;
-      const region = start.values.findIndex((low, r) => event.x >= low && event.x <= stop.values[r]);
-      this.mask(region < 0 || region === this.view.masked ? null : region);
-    };
-  }
-
   redraw() {
     const { plane } = this.models;
     plane.below[0].axis_label.text = `latent axis ${this.plane[0]}`;
@@ -398,107 +329,11 @@ class Explorer {
     this.moveProbe(this.view.probe);
     this.drawPath();
   }
-
-  setMode(mode) {
-    const { lasso, pan, wheel } = this.models;
-    lasso.active = mode === "lasso";
-    pan.active = wheel.active = mode === "pan";
-    this.view.mode = mode;
-  }
-
-  onPlane(event) {
-    const probing = (this.view.mode ?? "probe") === "probe";
-    if (event.event_name.endsWith("tap")) { // of two quick ones the second is a "doubletap"
-      const { pattern, far } = this.nearest(event.x, event.y);
-      if (far > 0.03) { if (probing) this.moveProbe(this.latentAt(event.x, event.y)); return; }
-      if (event.modifiers?.shift) { this.setEnd("from", this.view.pinned); this.setEnd("to", pattern); } else this.pin(pattern);
-    } else if (probing) this.moveProbe(this.latentAt(event.x, event.y));
-    else if (event.event_name === "panend" && this.view.mode === "pan") this.shade();
-  }
-
-  onKey(event) {
-    const { x_range: across, y_range: up } = this.models.plane, size = event.shiftKey ? 0.002 : 0.02;
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    const key = event.key.toLowerCase();
-    if (move) {
-      const { probe } = this.view;
-      this.moveProbe(this.latentAt(
-        this.x(probe) + move[0] * size * (across.end - across.start),
-        this.y(probe) + move[1] * size * (up.end - up.start)));
-    } else if (event.key === "Enter") {
-      this.pin(this.nearest(this.x(this.view.probe), this.y(this.view.probe)).pattern);
-    } else if (key === "n" || key === "p") {
-      const at = this.usable.indexOf(this.view.pinned) + (key === "n" ? 1 : -1);
-      this.pin(this.usable[(at + this.usable.length) % this.usable.length]);
-    } else return;
-    event.preventDefault();
-  }
-
-  selectByLabel() {
-    const values = this.data[`label.${this.element("group-label").value}`].values;
-    const low = this.element("group-low").valueAsNumber, high = this.element("group-high").valueAsNumber;
-    const inside = (v) => !(v < low) && !(v > high) && Number.isFinite(v); // an empty field is no bound
-    this.source("points").selected.indices = this.usable.filter((i) => inside(values[i]));
-  }
-
-  hover({ index, geometry }) {
-    const card = this.element("hover"), pattern = index.indices[0];
-    if (pattern === undefined || this.view.mode === "lasso") { card.hidden = true; return; }
-    if (this.view.hovered !== pattern) {
-      this.view.hovered = pattern;
-      card.replaceChildren();
-      make("b", this.place(pattern), card);
-      card.append(sparkline(this.synthesizer.measured(pattern)));
-      for (const [name, value] of this.labelsOf(pattern)) make("div", `${name}: ${value}`, card);
-    }
-    const box = this.element("plane-keys").getBoundingClientRect();
-    card.hidden = false;
-    const x = box.left + geometry.sx + 16, y = box.top + geometry.sy + 12;
-    card.style.left = `${Math.max(4, Math.min(x, innerWidth - card.offsetWidth - 8))}px`;
-    card.style.top = `${Math.max(4, Math.min(y, innerHeight - card.offsetHeight - 8))}px`;
-  }
-
-  // Downloads
-
-  csv(panel) {
-    const { header, view, axis, data } = this, axisName = `${header.axis_name} [${header.axis_units}]`;
-    if (panel === "plane") {
-      const names = Array.from({ length: header.n_latent }, (_, l) => [`latent_${l}`, `latent_std_${l}`]).flat();
-      const rows = this.usable.map((i) => [
-        i, ...this.synthesizer.latent(i).flatMap((v, l) => [v, data.latent_std.values[i * header.n_latent + l]]),
-        ...this.labelsOf(i).map(([, value], k) => (header.labels[k].kind === "number" ? data[`label.${k}`].values[i] : value)),
-        view.group.includes(i) ? 1 : 0,
-      ]);
-      return table(["pattern", ...names, ...header.labels.map((l) => l.name), "in_group"], rows);
-    }
-    if (panel === "relevance") {
-      const names = Array.from({ length: header.n_latent }, (_, l) => `latent_shift_${l}`);
-      return table(["region_start", "region_stop", "relevance", "relevance_excess", ...names],
-        view.relevance.map((v, r) => [data.region_start.values[r], data.region_stop.values[r], v,
-          data.relevance_excess.row(view.pinned)[r], ...this.shift(view.pinned, r)]));
-    }
-    const columns = panel === "pattern" ? {
-      [`pinned_${view.pinned}`]: this.synthesizer.measured(view.pinned),
-      synthesized: view.found.intensity, synthesized_std: view.found.std,
-      ...(view.group.length ? { group_mean: view.groupPattern.intensity, group_std: view.groupPattern.std } : {}),
-    } : {
-      [`from_${view.between.from}`]: this.synthesizer.measured(view.between.from),
-      [`to_${view.between.to}`]: this.synthesizer.measured(view.between.to),
-      [`synthesized_${view.between.fraction}`]: view.between.intensity, synthesized_std: view.between.std, linear_blend: view.between.blend,
-    };
-    const values = Object.values(columns);
-    return table([axisName, ...Object.keys(columns)], Array.from(axis, (x, i) => [x, ...values.map((v) => v[i])]));
-  }
-
-  async picture(panel) {
-    const figure = this.models[panel];
-    save(await Bokeh.index.get_by_id(figure.id).export("png", true).to_blob(), `${panel}.png`);
-  }
 }
 
 async function startExplorer(models) {
-  const header = JSON.parse(document.getElementById("header").textContent);
-  const box = document.getElementById("arrays"), text = box.textContent;
+  const header = JSON.parse(byId("header").textContent);
+  const box = byId("arrays"), text = box.textContent;
   const explorer = window.explorer = new Explorer(models, header, await unpack(header.arrays, text), text);
   box.remove();
   explorer.start();

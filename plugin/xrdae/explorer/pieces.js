@@ -1,6 +1,8 @@
 "use strict";
 /* Small parts of the page that know nothing of its state. */
 
+const byId = (id) => document.getElementById(id);
+
 function make(tag, text, parent) {
   const element = document.createElement(tag);
   if (text !== undefined) element.textContent = text;
@@ -49,17 +51,4 @@ function sparkline(y) {
   line.setAttribute("stroke", "black");
   svg.append(line);
   return svg;
-}
-
-function table(names, rows) {
-  const cell = (v) => (typeof v === "number" ? (Number.isNaN(v) ? "" : String(v)) : `"${String(v).replaceAll('"', '""')}"`);
-  return [names, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-}
-
-function save(blob, name) {
-  const link = make("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

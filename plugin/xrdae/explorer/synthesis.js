@@ -113,6 +113,63 @@ class Synthesizer {
     return this.onData(this.prepared(pattern), this.data.scale.values[pattern]);
   }
 
+  /** Mean and standard deviation of patterns of the dataset, each where it was measured. */
+  spreadOf(patterns) {
+    const rows = this.data.kept.values, n = this.header.points;
+    const parts = [
+      this.spreadOfMeasured(patterns.filter((i) => rows[i] >= 0)),
+      this.spreadOfProjected(patterns.filter((i) => rows[i] < 0)),
+    ];
+    const intensity = new Float64Array(n), std = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      const here = parts.filter(({ count, mean }) => count[i] > 0 && !Number.isNaN(mean[i]));
+      const whole = here.reduce((sum, { count }) => sum + count[i], 0);
+      intensity[i] = here.reduce((sum, { count, mean }) => sum + count[i] * mean[i], 0) / whole;
+      const squares = here.map(({ count, mean, variance }) => count[i] * (variance[i] + (mean[i] - intensity[i]) ** 2));
+      std[i] = Math.sqrt(squares.reduce((a, b) => a + b, 0) / whole);
+    }
+    return { intensity, std };
+  }
+
+  spreadOfMeasured(patterns) {
+    const n = this.header.points, count = new Float64Array(n), mean = new Float64Array(n), variance = new Float64Array(n);
+    for (const pattern of patterns) { // Welford's sums
+      const row = this.measured(pattern);
+      for (let i = 0; i < n; i++) {
+        if (Number.isNaN(row[i])) continue;
+        count[i] += 1;
+        const off = row[i] - mean[i];
+        mean[i] += off / count[i];
+        variance[i] += off * (row[i] - mean[i]);
+      }
+    }
+    return { count, mean, variance: variance.map((v, i) => v / count[i]) };
+  }
+
+  /** The same from the moments of the coefficients: as fast for many patterns as for few. */
+  spreadOfProjected(patterns) {
+    const size = this.nComponent + 1, middle = new Float64Array(size), n = this.header.points;
+    const moments = Array.from({ length: size }, () => new Float64Array(size));
+    patterns.forEach((pattern, k) => { // a pattern is its scale times (mean, components) . (1, coefficients)
+      const scale = this.data.scale.values[pattern], c = this.data.coefficients.row(pattern), off = new Float64Array(size);
+      for (let a = 0; a < size; a++) {
+        const v = scale * (a ? c[a - 1] : 1);
+        off[a] = v - middle[a];
+        middle[a] += off[a] / (k + 1);
+      }
+      for (let a = 0; a < size; a++) for (let b = 0; b <= a; b++) moments[a][b] += off[a] * off[b] * k / (k + 1);
+    });
+    const columns = [this.mean, ...this.components].map((row) => this.onData(row, 1));
+    const mean = weightedSum(columns, middle), variance = new Float64Array(n);
+    for (let a = 0; a < size; a++) {
+      for (let b = 0; b <= a; b++) {
+        const weight = (a === b ? 1 : 2) * moments[a][b] / patterns.length;
+        if (weight) for (let i = 0; i < n; i++) variance[i] += weight * columns[a][i] * columns[b][i];
+      }
+    }
+    return { count: new Float64Array(n).fill(patterns.length), mean, variance: variance.map((v) => Math.max(v, 0)) };
+  }
+
   /** From the model's axis to that of the data; NaN where the model's does not reach. */
   onData(values, scale) {
     const start = this.data["back.start"]?.values;

@@ -1,0 +1,131 @@
+"use strict";
+/* What mouse, touch and keys do. */
+
+class Controls {
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.fill();
+    this.listen();
+  }
+
+  fill() {
+    const { explorer } = this;
+    const options = (id, names) => names.forEach(([value, name]) => { make("option", name, byId(id)).value = value; });
+    const { labels } = explorer.header, most = explorer.models.categories.length;
+    const usable = labels.map((label, k) => [k, label.name, label]);
+    options("color", usable.filter(([, , label]) => label.kind !== "text" || label.categories.length <= most));
+    options("group-label", usable.filter(([, , label]) => label.kind === "number"));
+    for (const id of ["pinned", "from", "to"]) byId(id).max = explorer.count - 1;
+    if (explorer.header.n_latent > 2) {
+      byId("axes").hidden = false;
+      const axes = Array.from({ length: explorer.header.n_latent }, (_, l) => [l, `latent axis ${l}`]);
+      options("axis-x", axes);
+      options("axis-y", axes);
+      byId("axis-y").value = 1;
+    }
+  }
+
+  listen() {
+    const { explorer } = this;
+    const on = (id, event, act) => byId(id).addEventListener(event, act);
+    const number = (id) => byId(id).valueAsNumber;
+    on("color", "change", (e) => {
+      explorer.setColor(Number(e.target.value));
+      explorer.setGroup(explorer.view.group);
+    });
+    on("reset-view", "click", () => explorer.resetView());
+    on("pinned", "input", () => explorer.pin(number("pinned")));
+    on("from", "input", () => explorer.setEnd("from", number("from")));
+    on("to", "input", () => explorer.setEnd("to", number("to")));
+    on("from-pinned", "click", () => explorer.setEnd("from", explorer.view.pinned));
+    on("to-pinned", "click", () => explorer.setEnd("to", explorer.view.pinned));
+    on("fraction", "input", () => explorer.walk(number("fraction")));
+    on("group-set", "click", () => this.selectByLabel());
+    const { selected } = explorer.source("points");
+    on("group-clear", "click", () => { selected.indices = []; });
+    selected.change.connect(() => explorer.setGroup([...selected.indices]));
+    document.querySelectorAll("input[name=mode]").forEach((input) => input.addEventListener("change", () => this.setMode(input.value)));
+    ["axis-x", "axis-y"].forEach((id, k) => on(id, "change", (e) => {
+      explorer.plane[k] = Number(e.target.value);
+      explorer.redraw();
+    }));
+    document.querySelectorAll(".downloads").forEach((box) => box.addEventListener("click", (e) => {
+      const { kind } = e.target.dataset;
+      if (kind === "csv") save(new Blob([csvOf(explorer, box.dataset.panel)], { type: "text/csv" }), `${box.dataset.panel}.csv`);
+      if (kind === "png") savePicture(explorer, box.dataset.panel);
+    }));
+    on("plane-keys", "keydown", (e) => this.onKey(e));
+    on("plane-keys", "pointerleave", () => { byId("hover").hidden = true; });
+    window.onHover = (data) => this.hover(data);
+    window.onPlane = (event) => this.onPlane(event);
+    window.onRelevance = (event) => {
+      const { region_start: start, region_stop: stop } = explorer.data;
+      const region = start.values.findIndex((low, r) => event.x >= low && event.x <= stop.values[r]);
+      explorer.mask(region < 0 || region === explorer.view.masked ? null : region);
+    };
+  }
+
+  setMode(mode) {
+    const { explorer } = this;
+    const { lasso, pan, wheel } = explorer.models;
+    lasso.active = mode === "lasso";
+    pan.active = wheel.active = mode === "pan";
+    explorer.view.mode = mode;
+  }
+
+  onPlane(event) {
+    const { explorer } = this;
+    const probing = (explorer.view.mode ?? "probe") === "probe";
+    if (event.event_name.endsWith("tap")) { // of two quick ones the second is a "doubletap"
+      const { pattern, far } = explorer.nearest(event.x, event.y);
+      if (far > 0.03) { if (probing) explorer.moveProbe(explorer.latentAt(event.x, event.y)); return; }
+      if (event.modifiers?.shift) { explorer.setEnd("from", explorer.view.pinned); explorer.setEnd("to", pattern); } else explorer.pin(pattern);
+    } else if (probing) explorer.moveProbe(explorer.latentAt(event.x, event.y));
+    else if (event.event_name === "panend" && explorer.view.mode === "pan") explorer.shade();
+  }
+
+  onKey(event) {
+    const { explorer } = this;
+    const { x_range: across, y_range: up } = explorer.models.plane, size = event.shiftKey ? 0.002 : 0.02;
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const key = event.key.toLowerCase();
+    if (move) {
+      const { probe } = explorer.view;
+      explorer.moveProbe(explorer.latentAt(
+        explorer.x(probe) + move[0] * size * (across.end - across.start),
+        explorer.y(probe) + move[1] * size * (up.end - up.start)));
+    } else if (event.key === "Enter") {
+      explorer.pin(explorer.nearest(explorer.x(explorer.view.probe), explorer.y(explorer.view.probe)).pattern);
+    } else if (key === "n" || key === "p") {
+      const at = explorer.usable.indexOf(explorer.view.pinned) + (key === "n" ? 1 : -1);
+      explorer.pin(explorer.usable[(at + explorer.usable.length) % explorer.usable.length]);
+    } else return;
+    event.preventDefault();
+  }
+
+  selectByLabel() {
+    const { explorer } = this;
+    const values = explorer.data[`label.${byId("group-label").value}`].values;
+    const low = byId("group-low").valueAsNumber, high = byId("group-high").valueAsNumber;
+    const inside = (v) => !(v < low) && !(v > high) && Number.isFinite(v); // an empty field is no bound
+    explorer.source("points").selected.indices = explorer.usable.filter((i) => inside(values[i]));
+  }
+
+  hover({ index, geometry }) {
+    const { explorer } = this;
+    const card = byId("hover"), pattern = index.indices[0];
+    if (pattern === undefined || explorer.view.mode === "lasso") { card.hidden = true; return; }
+    if (explorer.view.hovered !== pattern) {
+      explorer.view.hovered = pattern;
+      card.replaceChildren();
+      make("b", explorer.place(pattern), card);
+      card.append(sparkline(explorer.synthesizer.measured(pattern)));
+      for (const [name, value] of explorer.labelsOf(pattern)) make("div", `${name}: ${value}`, card);
+    }
+    const box = byId("plane-keys").getBoundingClientRect();
+    card.hidden = false;
+    const x = box.left + geometry.sx + 16, y = box.top + geometry.sy + 12;
+    card.style.left = `${Math.max(4, Math.min(x, innerWidth - card.offsetWidth - 8))}px`;
+    card.style.top = `${Math.max(4, Math.min(y, innerHeight - card.offsetHeight - 8))}px`;
+  }
+}

@@ -1,0 +1,52 @@
+"use strict";
+/* What can be taken from the page: tables and pictures. */
+
+/** What a panel shows, as text. */
+function csvOf(explorer, panel) {
+  const { header, view, axis, data } = explorer, axisName = `${header.axis_name} [${header.axis_units}]`;
+  if (panel === "plane") {
+    const names = Array.from({ length: header.n_latent }, (_, l) => [`latent_${l}`, `latent_std_${l}`]).flat();
+    const rows = explorer.usable.map((i) => [
+      i, ...explorer.synthesizer.latent(i).flatMap((v, l) => [v, data.latent_std.values[i * header.n_latent + l]]),
+      ...explorer.labelsOf(i).map(([, value], k) => (header.labels[k].kind === "number" ? data[`label.${k}`].values[i] : value)),
+      view.group.includes(i) ? 1 : 0,
+    ]);
+    return table(["pattern", ...names, ...header.labels.map((l) => l.name), "in_group"], rows);
+  }
+  if (panel === "relevance") {
+    const names = Array.from({ length: header.n_latent }, (_, l) => `latent_shift_${l}`);
+    return table(["region_start", "region_stop", "relevance", "relevance_excess", ...names],
+      view.relevance.map((v, r) => [data.region_start.values[r], data.region_stop.values[r], v,
+        data.relevance_excess.row(view.pinned)[r], ...explorer.shift(view.pinned, r)]));
+  }
+  const columns = panel === "pattern" ? {
+    [`pinned_${view.pinned}`]: explorer.synthesizer.measured(view.pinned),
+    synthesized: view.found.intensity, synthesized_std: view.found.std,
+    ...(view.group.length ? { group_mean: view.groupPattern.intensity, group_std: view.groupPattern.std } : {}),
+  } : {
+    [`from_${view.between.from}`]: explorer.synthesizer.measured(view.between.from),
+    [`to_${view.between.to}`]: explorer.synthesizer.measured(view.between.to),
+    [`synthesized_${view.between.fraction}`]: view.between.intensity, synthesized_std: view.between.std, linear_blend: view.between.blend,
+  };
+  const values = Object.values(columns);
+  return table([axisName, ...Object.keys(columns)], Array.from(axis, (x, i) => [x, ...values.map((v) => v[i])]));
+}
+
+/** Saves a panel's figure as it is seen. */
+async function savePicture(explorer, panel) {
+  const figure = explorer.models[panel];
+  save(await Bokeh.index.get_by_id(figure.id).export("png", true).to_blob(), `${panel}.png`);
+}
+
+function table(names, rows) {
+  const cell = (v) => (typeof v === "number" ? (Number.isNaN(v) ? "" : String(v)) : `"${String(v).replaceAll('"', '""')}"`);
+  return [names, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+function save(blob, name) {
+  const link = make("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

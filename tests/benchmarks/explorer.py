@@ -1,0 +1,96 @@
+"""How large the explorer's page is, how soon it opens, how it follows the probe, how right it is.
+
+    python tests/benchmarks/explorer.py
+
+Chromium without a graphics card draws in software: a card is faster. "over idle" is what a move of
+the probe adds to two frames; "synthesized" is from the move until the pattern is there.
+"""
+
+import shutil
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from playwright.sync_api import sync_playwright
+
+from xrdae.simulate import alloy_series
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FRAMES = """async () => {
+  const e = window.explorer, frame = () => new Promise((r) => requestAnimationFrame(r));
+  const z = e.usable.slice(0, 20).map((i) => e.synthesizer.latent(i));
+  const timed = async (act) => {
+    const start = performance.now();
+    for (const latent of z) { act(latent); await frame(); await frame(); }
+    return (performance.now() - start) / z.length;
+  };
+  await frame();
+  const idle = await timed(() => {}), moved = await timed((latent) => { e.moveProbe(latent); });
+  const start = performance.now();
+  for (const latent of z.slice(0, 5)) await e.moveProbe(latent.map((v) => v + 0.01));
+  return [idle, moved, (performance.now() - start) / 5];
+}"""
+
+
+def enlarged(series, n):
+    """Mixtures of neighbours in the series, with counting noise."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, series.sizes["pattern"] - 1, n)
+    share = rng.random((n, 1)).astype(np.float32)
+    intensity = series["intensity"].values.astype(np.float32)
+    mixed = share * intensity[first] + (1 - share) * intensity[first + 1]
+    return xr.Dataset(
+        {"intensity": (("pattern", "two_theta"), rng.poisson(mixed).astype(np.float32))},
+        {"two_theta": series["two_theta"], "ti": ("pattern", series["ti"].values[first])},
+    )
+
+
+def deviation(page, dataset, model):
+    """The largest difference to Python's synthesis over the pattern's maximum, at 20 points."""
+    latents = dataset["pattern"].size
+    wrong = []
+    for i in np.linspace(0, latents - 1, 20).astype(int):
+        latent = [v + 0.02 for v in page.evaluate("(i) => explorer.synthesizer.latent(i)", int(i))]
+        shown = page.evaluate("async (z) => [...explorer.synthesizer.at(z).intensity]", latent)
+        with warnings.catch_warnings(action="ignore"):
+            expected = dataset.xrdae.synthesize(model, latent=[latent])["synthesized"].values[0]
+        wrong.append(np.abs(np.array(shown) - expected).max() / expected.max())
+    return max(wrong)
+
+
+def main():
+    series = alloy_series(iron=0.15)
+    model = series.xrdae.fit(progress=False)
+    _ = model.mixture
+    print("| patterns x points | page | made | opens | probe, over idle | synthesized | wrong by |")
+    print("|---|---|---|---|---|---|---|")
+    with sync_playwright() as running, tempfile.TemporaryDirectory() as folder:
+        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        for dataset in (series, enlarged(series, 2000), enlarged(series, 20_000)):
+            path = Path(folder) / "report.html"
+            start = time.perf_counter()
+            dataset.xrdae.report(model, path)
+            made = time.perf_counter() - start
+            opened = []
+            for _ in range(4):  # the first one warms the browser
+                page = browser.new_page(viewport={"width": 1300, "height": 900})
+                page.goto(path.as_uri())
+                page.wait_for_selector("body[data-ready]")
+                opened.append(float(page.get_attribute("body", "data-ready")) / 1e3)
+                page.wait_for_function("explorer.source('peaks').data.x.length", timeout=120_000)
+            idle, moved, synthesized = page.evaluate(FRAMES)
+            n, points = dataset["intensity"].shape
+            print(
+                f"| {n} x {points} | {path.stat().st_size / 1e6:.1f} MB | {made:.1f} s "
+                f"| {np.median(opened[1:]):.2f} s (first {opened[0]:.2f} s) "
+                f"| {moved - idle:.0f} ms | {synthesized:.0f} ms "
+                f"| {deviation(page, dataset, model):.3%} |"
+            )
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
