@@ -51,6 +51,7 @@ def test_the_demo_writes_results_a_model_and_pictures_that_are_not_blank(shown):
 
     for name in ("latent.png", "relevance.png", "synthesis.png"):
         assert imread(folder / name)[..., :3].std() > 0.05, name
+    assert "Simulated powder patterns" in (folder / "report.html").read_text()
     model = xrdae.load_model(folder / "model.nc")
     with xr.open_dataset(folder / "results.nc") as results:
         assert results.sizes["pattern"] == 150

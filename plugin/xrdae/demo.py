@@ -24,8 +24,8 @@ PAIRS = 60  # neighbours in composition between which patterns are synthesized
 def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     """Run the demo and write its results to a folder.
 
-    Writes `results.nc` (all patterns with their results), `synthesized.nc`, `model.nc` and the
-    pictures `latent.png`, `relevance.png` and `synthesis.png`.
+    Writes `results.nc` (all patterns with their results), `synthesized.nc`, `model.nc`, the
+    pictures `latent.png`, `relevance.png` and `synthesis.png`, and the page `report.html`.
 
     Returns
     -------
@@ -52,6 +52,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     results.to_netcdf(folder / "results.nc")
     synthesized.to_netcdf(folder / "synthesized.nc")
     _pictures(results, synthesized, folder)
+    series.xrdae.report(model, folder / "report.html")
     seen, unseen = results.isel(pattern=known), results.isel(pattern=held_out)
     return [
         ("patterns (held out)", f"{series.sizes['pattern']} ({HELD_OUT})"),
