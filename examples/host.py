@@ -5,10 +5,13 @@ plugin replaces one step, the model input, and the host's code stays as it is.
 """
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import numpy as np
 import pluggy
 import xarray as xr
+from matplotlib.figure import Figure
 
 from xrdae import Config, hookimpl, hookspecs
 
@@ -59,20 +62,38 @@ class Framework:
         relevance = hook.xrdae_relevance(
             dataset=dataset, model=model, regions="peaks", fill="background"
         )
-        return hook.xrdae_attach(obj=scan, result=result.merge(relevance, combine_attrs="override"))
+        result = result.merge(relevance, compat="override", combine_attrs="override")
+        return hook.xrdae_attach(obj=scan, result=result)
+
+    def show(self, scan, path):
+        """Draw what the notes hold, as the framework draws everything: plain arrays."""
+        figure = Figure(figsize=(9, 6), layout="constrained")
+        above, below = figure.subplots(2)
+        above.plot(scan.notes["latent"], marker=".")
+        above.set(xlabel="frame", ylabel="latent")
+        above.legend(["latent axis 0", "latent axis 1"])
+        below.plot(scan.angles, scan.counts.mean(axis=0), color="black", lw=0.8)
+        below.set(xlabel="angle (degree)", ylabel="counts, mean of all frames")
+        relevance = below.twinx()
+        relevance.plot(scan.angles, scan.notes["relevance_profile"].mean(axis=0), color="#D55E00")
+        relevance.set_ylabel("relevance", color="#D55E00")
+        figure.savefig(path, dpi=100)
 
 
-def main():
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
     angles = np.linspace(20, 80, 600)
     lines = np.array([24.0, 35.0, 50.0, 62.0]) + np.linspace(0, 0.6, 40)[:, None]
     peaks = np.exp(-(((angles - lines[..., None]) / 0.3) ** 2)).sum(axis=1)
     scan = Scan(angles, np.random.default_rng(0).poisson(1000 * peaks + 50))
     framework = Framework()
     print("plugins:", ", ".join(sorted(name for name, _ in framework.plugins.list_name_plugin())))
-    notes = framework.analyze(scan).notes
+    scan = framework.analyze(scan)
+    notes = scan.notes
     print("notes:  ", ", ".join(f"{name} {array.shape}" for name, array in notes.items()))
     print("relevance of the peaks:", notes["relevance"].mean(axis=0).round(3))
+    framework.show(scan, folder / "host.png")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "."))

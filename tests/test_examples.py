@@ -1,9 +1,12 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -18,7 +21,23 @@ def run(script: str, cwd: Path, **environment: str) -> str:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    assert not done.stderr  # no warning that a reader would have to explain
     return done.stdout
+
+
+def numbers(said: str, start: str) -> list[float]:
+    """The numbers in the one line that starts so."""
+    (line,) = (line for line in said.splitlines() if line.startswith(start))
+    return [float(n) for n in re.findall(r"-?\d+\.?\d*(?![\d)])", line.removeprefix(start))]
+
+
+def assert_is_a_picture(path: Path) -> None:
+    assert path.stat().st_size < 150_000
+    picture = imread(path)[..., :3]
+    assert picture.shape[1] == 900
+    assert picture.std() > 0.05  # not blank
+    edges = np.concatenate([picture[[0, -1]].reshape(-1, 3), picture[:, [0, -1]].reshape(-1, 3)])
+    assert (edges == 1).all()  # nothing is cut
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +53,7 @@ def test_a_host_with_its_own_manager_gets_latents_and_relevance(tmp_path):
     said = run("host.py", tmp_path)
     assert "builtin" in said
     assert "latent (40, 2)" in said
+    assert_is_a_picture(tmp_path / "host.png")
 
 
 def test_an_installed_plugin_replaces_one_step_of_a_host_it_never_heard_of(tmp_path, beamstop):
@@ -49,3 +69,52 @@ def test_an_installed_plugin_replaces_one_step_of_a_host_it_never_heard_of(tmp_p
     assert relevance_of_the_first_peak(before) > 0.01
     assert relevance_of_the_first_peak(after) == 0
     assert relevance_of_the_first_peak(blocked) == relevance_of_the_first_peak(before)
+
+
+def test_the_alloy_series_gives_composition_and_the_peaks_that_say_it(tmp_path):
+    said = run("alloy_series.py", tmp_path)
+    for label, step in (("ti", 2 / 14), ("zr", 0.5 / 9)):
+        r2, error = numbers(said, f"{label}: R2")
+        assert r2 > 0.98
+        assert error < step / 4  # of the series
+    (alloy,) = numbers(said, "masking (321) of the alloy moves a latent point by")
+    (iron,) = numbers(said, "masking (110) of iron moves a latent point by")
+    assert alloy > 5 * iron
+    assert_is_a_picture(tmp_path / "alloy_series.png")
+    page = (tmp_path / "alloy_series.html").read_text(encoding="utf-8")
+    assert page.lstrip().lower().startswith("<!doctype html")
+
+
+def test_the_heating_run_gives_the_temperature_and_finds_the_oxide(tmp_path):
+    said = run("heating_run.py", tmp_path)
+    (error,) = numbers(said, "temperature: mean absolute error")
+    assert error < 1100 / 79  # kelvin from one pattern of the run to the next
+    *usual, oxidized = numbers(said, "novelty of two usual patterns and an oxidized one:")
+    assert len(usual) == 2
+    assert oxidized > max(1.5, *usual)
+    assert_is_a_picture(tmp_path / "heating_run.png")
+
+
+def test_the_composition_library_gives_weight_fractions(tmp_path):
+    said = run("composition_library.py", tmp_path)
+    for phase in ("corundum", "fluorite", "zincite"):
+        r2, error = numbers(said, f"{phase}: R2")
+        assert r2 > 0.9
+        assert error < 10  # weight percent from one mixture to the next
+    assert_is_a_picture(tmp_path / "composition_library.png")
+
+
+def test_the_spatial_map_finds_the_inclusion_and_little_else(tmp_path):
+    said = run("spatial_map.py", tmp_path)
+    found, whole = numbers(said, "inclusion:")
+    assert found == whole
+    assert numbers(said, "elsewhere:")[0] < 10  # percent, of which 5 are expected
+    assert_is_a_picture(tmp_path / "spatial_map.png")
+
+
+def test_every_picture_beside_the_examples_is_one_that_they_make():
+    kept = {path.stem for path in (EXAMPLES / "pictures").glob("*.png")} - {"latent"}
+    made = {path.stem for path in EXAMPLES.glob("*.py")} - {"custom_adapter"}
+    assert kept == made
+    for name in kept:
+        assert_is_a_picture(EXAMPLES / "pictures" / f"{name}.png")
