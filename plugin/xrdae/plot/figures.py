@@ -79,10 +79,7 @@ def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:
         x, y, std, ls="", marker="o", ms=4, mew=0.3, mec="white", color=BLUE, ecolor="0.6",
         elinewidth=0.8, zorder=2,
     )  # fmt: skip
-    ax.text(
-        0.03, 0.97, _figures(found, label, x, y), transform=ax.transAxes, va="top",
-        fontsize="small", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2},
-    )  # fmt: skip
+    ax.set_title(_figures(found, label, x, y), loc="left", fontsize="small")
     ax.set(xlabel=wrapped(truth.title), ylabel=wrapped(titled(estimate)))
     ax.set_aspect("equal", adjustable="datalim")
     return ax
@@ -130,6 +127,6 @@ def draw_novelty(dataset: xr.Dataset, *, x: str | None, ax: Axes | None) -> Axes
     else:
         ax.set_ylim(bottom=0)
     along.dress(ax.xaxis)
-    ax.set_ylabel("novelty: distance from the training data")
+    ax.set_ylabel("novelty")
     legend_above(ax)
     return ax

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Float = npt.NDArray[Any]
 
 MOST_ROWS = 2000  # patterns in one image: more than a picture has pixels
+MOST_TEXTS = 12  # beside an image
 USUAL = (0.01, 0.99)  # quantiles of a latent between which colours run
 HATCH = "////"
 
@@ -65,8 +66,11 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
     label.dress(ax.yaxis)
     if even:  # several patterns of one value: each has its row, the value stands at their middle
         _, first, count = np.unique(height, return_index=True, return_counts=True)
-        some = np.unique(np.linspace(0, first.size - 1, 8).round().astype(int))
-        ax.set_yticks(first[some] + count[some] / 2, label.texts(order[first[some]]))
+        middle, some = first + count / 2, [0]
+        for i in range(1, first.size):
+            if middle[i] - middle[some[-1]] >= order.size / MOST_TEXTS:
+                some.append(i)
+        ax.set_yticks(middle[some], label.texts(order[first[some]]))
     ax.set_xlabel(titled(profile[dim], dim))
     return ax
 
