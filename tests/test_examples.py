@@ -112,9 +112,7 @@ def test_the_spatial_map_finds_the_inclusion_and_little_else(tmp_path):
     assert_is_a_picture(tmp_path / "spatial_map.png")
 
 
-def test_every_picture_beside_the_examples_is_one_that_they_make():
-    kept = {path.stem for path in (EXAMPLES / "pictures").glob("*.png")} - {"latent"}
-    made = {path.stem for path in EXAMPLES.glob("*.py")} - {"custom_adapter"}
-    assert kept == made
-    for name in kept:
-        assert_is_a_picture(EXAMPLES / "pictures" / f"{name}.png")
+def test_the_picture_of_every_example_lies_beside_it():
+    for path in EXAMPLES.glob("*.py"):
+        if path.stem != "custom_adapter":
+            assert_is_a_picture(EXAMPLES / "pictures" / f"{path.stem}.png")
