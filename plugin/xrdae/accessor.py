@@ -38,6 +38,7 @@ def analyze(obj: Any, model: Model) -> Any:
     hook, dataset = manager().hook, to_dataset(obj)
     result = hook.xrdae_encode(dataset=dataset, model=model).merge(
         hook.xrdae_relevance(dataset=dataset, model=model, regions="peaks", fill="background"),
+        compat="override",
         combine_attrs="override",
     )
     return hook.xrdae_attach(obj=obj, result=result)
@@ -117,18 +118,23 @@ class XrdaeAccessor:
 
     @property
     def plot(self) -> Plot:
-        """Plots of results that are attached: `plot.latent()`, `.relevance()`, `.synthesis()`."""
+        """Plots of results that are attached: `plot.latent()`, ...; see `xrdae.plot.Plot`."""
         from xrdae.plot import Plot
 
         return Plot(to_dataset(self._obj))
 
     def report(
-        self, model: Model, path: str | os.PathLike[str] | None = None, *, title: str | None = None
+        self,
+        model: Model,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        progress: bool | None = None,
     ) -> Report:
         """Return the explorer, one HTML page, and write it where a path is given: `make_report`."""
         from xrdae.report import make_report
 
-        report = make_report(to_dataset(self._obj), model, title=title)
+        report = make_report(to_dataset(self._obj), model, title=title, progress=progress)
         if path is not None:
             report.save(path)
         return report

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from xrdae import summary
 from xrdae.estimate import find_estimator
@@ -53,7 +54,13 @@ class Report:
         return f"<xrdae.report.Report: {len(self.html) / 1e6:.1f} MB of HTML; save(path) writes it>"
 
 
-def make_report(dataset: xr.Dataset, model: Model, *, title: str | None = None) -> Report:
+def make_report(
+    dataset: xr.Dataset,
+    model: Model,
+    *,
+    title: str | None = None,
+    progress: bool | None = None,
+) -> Report:
     """Return the explorer of a dataset.
 
     The page holds what it needs and asks no network for anything: the latents, labels and
@@ -69,6 +76,9 @@ def make_report(dataset: xr.Dataset, model: Model, *, title: str | None = None) 
         A fitted model.
     title
         Of the page; None: the dataset's attribute `title`, else a plain one.
+    progress
+        A progress bar over the labels that are cross-validated (some ten seconds each for a
+        thousand training patterns); None: on a terminal only.
 
     Raises
     ------
@@ -101,7 +111,7 @@ def make_report(dataset: xr.Dataset, model: Model, *, title: str | None = None) 
             "explorer": "".join(map(_asset, EXPLORER)),
             "header": _json(content.header | {"arrays": header}),
             "arrays": arrays,
-            "sections": _sections(content, model),
+            "sections": _sections(content, model, progress),
         },
     )
     return Report(page)
@@ -128,7 +138,7 @@ def _lead(content: Content) -> str:
     return words
 
 
-def _sections(content: Content, model: Model) -> summary.Sections:
+def _sections(content: Content, model: Model, progress: bool | None) -> summary.Sections:
     """Return the tables of figures."""
     header, arrays = content.header, content.arrays
     values = {label["name"]: arrays[f"label.{i}"] for i, label in enumerate(header["labels"])}
@@ -142,7 +152,7 @@ def _sections(content: Content, model: Model) -> summary.Sections:
             f"{np.nanmax(error):.4f} (largest)",
             "novelty above 1": f"{int((novelty > 1).sum())} of {novelty.size}",
         },
-        "Estimates, in blocks of patterns held out": _cross_validation(model),
+        "Estimates, in blocks of patterns held out": _cross_validation(model, progress),
         "Synthesis is a mixture of": {
             name: f"{weight:.2f}"
             for name, weight in zip(header["methods"], arrays["mixture"], strict=True)
@@ -151,10 +161,11 @@ def _sections(content: Content, model: Model) -> summary.Sections:
     }
 
 
-def _cross_validation(model: Model) -> dict[str, str]:
+def _cross_validation(model: Model, progress: bool | None) -> dict[str, str]:
     """Return what block cross-validation says of every label that varies."""
     found: dict[str, str] = {}
-    for name in model.label_names():
+    disable = None if progress is None else not progress  # None: where there is no terminal
+    for name in tqdm(model.label_names(), desc="cross-validating", leave=False, disable=disable):
         label, latents = model.labels[name], model.labels["latent"].values
         if len(np.unique(label.values[np.isfinite(label.values)])) < 3:
             continue

@@ -1,11 +1,12 @@
 """How large the explorer's page is, how soon it opens, how it follows the probe, how right it is.
 
-    python tests/benchmarks/explorer.py
+    python tests/benchmarks/explorer.py [--picture FILE.png]
 
 Chromium without a graphics card draws in software: a card is faster. "over idle" is what a move of
 the probe adds to two frames; "synthesized" is from the move until the pattern is there.
 """
 
+import argparse
 import shutil
 import tempfile
 import time
@@ -61,7 +62,21 @@ def deviation(page, dataset, model):
     return max(wrong)
 
 
+def draw(page, path):
+    """A picture of the upper part of the page, as somebody would have left it."""
+    page.select_option("#color", label="ti")
+    page.fill("#pinned", "40")
+    page.locator("#peaks button").first.click()
+    page.evaluate("explorer.moveProbe([1.2, 0.4])")
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(1500)
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": 1300, "height": 648})
+
+
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--picture", metavar="FILE.png", help="PNG file for a picture of the page")
+    picture = parser.parse_args().picture
     series = alloy_series(iron=0.15)
     model = series.xrdae.fit(progress=False)
     _ = model.mixture
@@ -89,6 +104,8 @@ def main():
                 f"| {moved - idle:.0f} ms | {synthesized:.0f} ms "
                 f"| {deviation(page, dataset, model):.3%} |"
             )
+            if picture and dataset is series:
+                draw(page, picture)
         browser.close()
 
 

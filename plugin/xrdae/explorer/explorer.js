@@ -331,11 +331,15 @@ class Explorer {
   }
 }
 
-async function startExplorer(models) {
-  const header = JSON.parse(byId("header").textContent);
-  const box = byId("arrays"), text = box.textContent;
-  const explorer = window.explorer = new Explorer(models, header, await unpack(header.arrays, text), text);
+/** What the page carries; unpacked while the figures are made. */
+const carried = (async () => {
+  const header = JSON.parse(byId("header").textContent), box = byId("arrays"), text = box.textContent;
   box.remove();
+  return [header, await unpack(header.arrays, text), text];
+})();
+
+async function startExplorer(models) {
+  window.explorer = new Explorer(models, ...(await carried));
   explorer.start();
   document.body.dataset.ready = Math.round(performance.now()); // milliseconds since it was opened
 }

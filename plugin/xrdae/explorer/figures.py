@@ -9,6 +9,7 @@ import numpy as np
 from xrdae.explorer.content import Content
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
+FEW = 5000  # patterns that a canvas draws as soon as WebGL has started
 CATEGORIES = [
     "#0072b2",
     "#e69f00",
@@ -34,7 +35,7 @@ def explorer_document(content: Content) -> Any:
     ends = float(axis[0]), float(axis[-1])
     shared = Range1d(*ends, bounds=ends)
     made: dict[str, Any] = {}
-    _plane(made)
+    _plane(made, len(content.arrays["latent"]))
     _pattern(made, header, shared)
     _path(made, header, shared)
     _relevance(made, header, shared)
@@ -88,7 +89,7 @@ def _legend(plot: Any) -> None:
     plot.legend.label_text_font_size = "11px"
 
 
-def _plane(made: dict[str, Any]) -> None:
+def _plane(made: dict[str, Any], n_pattern: int) -> None:
     from bokeh.models import (
         BasicTicker,
         BasicTickFormatter,
@@ -107,7 +108,8 @@ def _plane(made: dict[str, Any]) -> None:
 
     plot = _figure(
         made, "plane", x="latent axis 0", y="latent axis 1", height=460, tools="",
-        toolbar_location=None, output_backend="webgl", x_range=Range1d(), y_range=Range1d(),
+        toolbar_location=None, x_range=Range1d(), y_range=Range1d(),
+        output_backend="webgl" if n_pattern > FEW else "canvas",
     )  # fmt: skip
     shade = _source(made, "shade", "image", "x", "y", "dw", "dh")
     shade.data = {"image": [np.full((90, 90), np.nan, np.float32)]} | {
