@@ -25,7 +25,7 @@ def test_fit_writes_a_model_that_equals_one_fitted_in_python(files, series):
     said = run("fit", files / "data.nc", "-o", files / "fitted.nc", "--members", 2, "--seed", 3)
     expected = series.xrdae.fit(members=2, seed=3)
     found = xrdae.load_model(files / "fitted.nc")
-    assert "24 patterns" in said
+    assert "patterns        24" in said
     assert found.config == expected.config
     xr.testing.assert_identical(series.xrdae.encode(found), series.xrdae.encode(expected))
 
@@ -82,11 +82,14 @@ def test_info_describes_models_and_data(files):
 
 
 def test_plugins_lists_the_builtin_steps():
-    assert "builtin: xrdae_attach, xrdae_encode, xrdae_fit" in run("plugins")
+    said = run("plugins").splitlines()
+    assert "xrdae_attach, xrdae_encode, xrdae_fit" in next(
+        s for s in said if s.startswith("builtin ")
+    )
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "fit", "encode", "relevance", "synthesize", "report", "info"]
+    "command", ["demo", "fit", "encode", "relevance", "synthesize", "report", "info", "doctor"]
 )
 def test_every_command_explains_itself(command):
     assert "Usage:" in run(command, "--help")
@@ -103,7 +106,7 @@ def test_errors_are_one_line_without_a_traceback_and_leave_no_file(files, series
         "synthesize", data, "-m", model, "-o", files / "never.nc", "--between", 3, 99, code=1
     )
     (files / "notes.txt").write_text("no data")
-    assert "cannot be read as netCDF" in run(
+    assert "no reader knows this content" in run(
         "fit", files / "notes.txt", "-o", files / "never.nc", code=1
     )
     assert not (files / "never.nc").exists()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +13,27 @@ import click
 
 from xrdae.errors import XrdaeError
 from xrdae.files import replacing
+from xrdae.sources import open_data, stem
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from xrdae.synthesis import Position
 
-DATA = click.argument("data", type=click.Path(exists=True, path_type=Path))
+INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
+
+DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")
 MODEL = click.option(
     "-m", "--model", "model_path", required=True, type=click.Path(exists=True, path_type=Path),
     help="Model file that 'xrdae fit' wrote.",
 )  # fmt: skip
 OUT = click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path),
-    help="netCDF file to write; it is replaced if it exists.",
+    help="netCDF file to write (Zarr store where it ends in .zarr); it is replaced if it exists.",
 )  # fmt: skip
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Say what was done as JSON, for other programs."
+)
 
 
 class Reporting(click.Group):
@@ -38,6 +47,9 @@ class Reporting(click.Group):
             if os.environ.get("XRDAE_TRACEBACK"):
                 raise
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted; no file was changed", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=Reporting, context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,17 +57,21 @@ class Reporting(click.Group):
 def main() -> None:
     """Autoencoder latents, peak relevance and synthesized patterns for X-ray diffraction data.
 
-    DATA is a netCDF file (or Zarr store) with patterns along one diffraction axis: a variable
-    'intensity' and an axis two_theta [degree], q [1/angstrom] or d [angstrom] with its units.
-    Any other dimensions (pattern, time, y and x of a map) and labels (temperature, composition)
-    are kept. XRDAE_TRACEBACK=1 shows where an error came from.
+    DATA is a netCDF file or Zarr store with patterns along one diffraction axis (a variable
+    'intensity' and an axis two_theta [degree], q [1/angstrom] or d [angstrom] with its units;
+    other dimensions and labels are kept), or files that instruments write: one or several, a
+    folder, a pattern such as "run42/*.xrdml", or - for a list of them on the standard input.
+
+    Exit codes: 0 done, 1 an error (said in one line; XRDAE_TRACEBACK=1 shows where it came from),
+    2 wrong usage, 130 interrupted. Files are written whole or not at all.
     """
 
 
 @main.command()
 @click.option("-o", "--out", default="xrdae-demo", type=click.Path(path_type=Path),
               show_default=True, help="Folder for the results.")  # fmt: skip
-def demo(out: Path) -> None:
+@JSON
+def demo(out: Path, as_json: bool) -> None:
     """Run the whole method on simulated patterns of a magnetic alloy.
 
     Simulates 150 patterns of [Sm(1-y)Zr(y)]Fe(12-x)Ti(x), fits a model to 120 of them, encodes
@@ -63,10 +79,11 @@ def demo(out: Path) -> None:
     """
     from xrdae import demo as work
 
-    figures = work.run(out)
-    width = max(len(name) for name, _ in figures)
-    for name, value in figures:
-        click.echo(f"{name:<{width}}  {value}")
+    figures = dict(work.run(out))
+    if as_json:
+        _say(figures | {"wrote": str(out)}, as_json)
+        return
+    _say(figures, as_json)
     click.echo(f"\nwrote {', '.join(sorted(p.name for p in out.iterdir()))} to {out}/")
 
 
@@ -83,21 +100,32 @@ def demo(out: Path) -> None:
 @click.option("--scale", help="Divide each pattern by its max or area. [default: max]")
 @click.option("--variable", help="Name of the intensity variable.")
 @click.option("--dim", help="Name of the diffraction dimension.")
-def fit(data: Path, out: Path, **settings: Any) -> None:
+@JSON
+def fit(data: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
     """Fit a model to the patterns in DATA."""
     given = {name: value for name, value in settings.items() if value is not None}
-    model = _open(data).xrdae.fit(**given)
+    model = _fitted(open_data(data), **given)
     model.save(out)
-    click.echo(f"{model!r}\nwrote {out}")
+    rows = {
+        "patterns": model.labels.sizes["pattern"],
+        "labels": model.label_names(),
+        "latent axes": model.n_latent,
+        "components": model.autoencoder.basis.components.shape[0],
+        "held-out error": round(float(model.history["held_out"].min()), 6),
+        "stopped": model.history.attrs["stopped"],
+        "wrote": str(out),
+    }
+    _say(rows, as_json)
 
 
 @main.command()
 @DATA
 @MODEL
 @OUT
-def encode(data: Path, model_path: Path, out: Path) -> None:
+@JSON
+def encode(data: tuple[str, ...], model_path: Path, out: Path, as_json: bool) -> None:
     """Add latent coordinates, reconstruction error and novelty to DATA."""
-    _write(_open(data).xrdae.encode(_load(model_path)), out)
+    _write(lambda: open_data(data).xrdae.encode(_load(model_path)), out, as_json)
 
 
 @main.command()
@@ -109,24 +137,29 @@ def encode(data: Path, model_path: Path, out: Path) -> None:
 @click.option("--fill", type=click.Choice(["background", "zero", "mean"]), default="background",
               show_default=True, help="What a masked region is filled with.")  # fmt: skip
 @click.option("--label", help="A numeric label: how far its estimate moves is added.")
+@JSON
 def relevance(
-    data: Path, model_path: Path, out: Path, regions: str, fill: str, label: str | None
+    data: tuple[str, ...],
+    model_path: Path,
+    out: Path,
+    regions: str,
+    fill: str,
+    label: str | None,
+    as_json: bool,
 ) -> None:
     """Mask each peak and measure how far each pattern's latent point moves."""
+    windows: str | float = regions
     if regions != "peaks":
         try:
-            width = float(regions)
+            windows = float(regions)
         except ValueError:
             raise click.BadParameter(f"{regions!r} is neither 'peaks' nor a width") from None
-    _write(
-        _open(data).xrdae.relevance(
-            _load(model_path),
-            regions="peaks" if regions == "peaks" else width,
-            fill=fill,
-            label=label,
-        ),
-        out,
-    )
+
+    def result() -> xr.Dataset:
+        dataset, model = open_data(data), _load(model_path)
+        return dataset.xrdae.relevance(model, regions=windows, fill=fill, label=label)  # type: ignore[no-any-return]
+
+    _write(result, out, as_json)
 
 
 @main.command()
@@ -138,24 +171,28 @@ def relevance(
 @click.option("--endpoints", is_flag=True, help="Add the two patterns themselves.")
 @click.option("--at", multiple=True,
               help="Label and values: temperature=200,210 (again for further labels).")  # fmt: skip
+@JSON
 def synthesize(
-    data: Path,
+    data: tuple[str, ...],
     model_path: Path,
     out: Path,
     between: tuple[str, str] | None,
     n: int,
     endpoints: bool,
     at: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Decode patterns between two measured ones, or at given labels."""
     ends = (_position(between[0]), _position(between[1])) if between else None
     labels = dict(_label(text) for text in at) or None
-    _write(
-        _open(data).xrdae.synthesize(
-            _load(model_path), between=ends, n=n, endpoints=endpoints, at=labels
-        ),
-        out,
-    )
+
+    def result() -> xr.Dataset:
+        dataset, model = open_data(data), _load(model_path)
+        return dataset.xrdae.synthesize(  # type: ignore[no-any-return]
+            model, between=ends, n=n, endpoints=endpoints, at=labels
+        )
+
+    _write(result, out, as_json)
 
 
 @main.command()
@@ -165,60 +202,103 @@ def synthesize(
 @click.option("-o", "--out", type=click.Path(path_type=Path),
               help="HTML file to write. [default: DATA's name with .html, here]")  # fmt: skip
 @click.option("--title", help="Title of the page.")
-def report(data: Path, model_path: Path | None, out: Path | None, title: str | None) -> None:
+@JSON
+def report(
+    data: tuple[str, ...],
+    model_path: Path | None,
+    out: Path | None,
+    title: str | None,
+    as_json: bool,
+) -> None:
     """Write one HTML page on which to walk through the latent space of DATA."""
-    dataset = _open(data)
-    model = _load(model_path) if model_path else dataset.xrdae.fit()
-    out = out or Path(f"{data.resolve().stem}.html")
+    dataset = open_data(data)
+    model = _load(model_path) if model_path else _fitted(dataset)
+    out = out or Path(f"{stem(data)}.html")
     dataset.xrdae.report(model, out, title=title)
-    click.echo(f"wrote {out}")
+    _say({"wrote": str(out)}, as_json)
 
 
 @main.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
-def info(path: Path) -> None:
-    """Describe a model file, or a data file with its results."""
+@DATA
+@JSON
+def info(data: tuple[str, ...], as_json: bool) -> None:
+    """Describe a model file, or data with their results."""
     from xrdae import summary
     from xrdae.errors import FormatError
 
     try:
-        sections = summary.of_model(_load(path))
+        if len(data) > 1 or not Path(data[0]).is_file():
+            raise FormatError("no single file")
+        sections = summary.of_model(_load(Path(data[0])))
     except FormatError:
-        sections = {"Data": summary.of_patterns(_open(path))}
-    for caption, rows in sections.items():
-        click.echo(f"{caption}")
-        for name, value in rows.items():
-            click.echo(f"  {name:<22}{value}")
+        sections = {"Data": summary.of_patterns(open_data(data))}
+    _say_sections(sections, as_json)
 
 
 @main.command()
-def plugins() -> None:
+@JSON
+def plugins(as_json: bool) -> None:
     """List the plugins and the hooks that each implements."""
     from xrdae.plugins import manager
 
+    rows = {}
     for name, plugin in manager().list_name_plugin():
-        if plugin is None:
-            click.echo(f"{name}: blocked")
-            continue
-        hooks = sorted(caller.name for caller in manager().get_hookcallers(plugin) or [])
-        click.echo(f"{name}: {', '.join(hooks)}")
+        callers = manager().get_hookcallers(plugin) if plugin is not None else None
+        rows[name] = ", ".join(sorted(c.name for c in callers or [])) if plugin else "blocked"
+    _say(rows, as_json)
 
 
-def _open(path: Path) -> xr.Dataset:
-    import xarray as xr
+@main.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """Say what is installed: versions, hosts, devices, plugins; exit code 1 if one is broken."""
+    from xrdae.doctor import examine
 
-    import xrdae.accessor  # noqa: F401  (registers ds.xrdae)
+    sections, wrong = examine()
+    _say_sections(sections | ({"Wrong": dict(enumerate(wrong, 1))} if wrong else {}), as_json)
+    if wrong:
+        raise click.exceptions.Exit(1)
 
-    if path.is_dir():
-        return xr.open_dataset(path, engine="zarr", chunks={})
-    try:
-        dataset = xr.open_dataset(path)
-    except ValueError as error:
-        raise click.ClickException(
-            f"{path} cannot be read as netCDF; convert it to netCDF, for example by xarray's "
-            "to_netcdf"
-        ) from error
-    return dataset
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands: eval "$(xrdae completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(main, {}, "xrdae", "_XRDAE_COMPLETE").source())
+
+
+def _say(rows: Mapping[str, Any], as_json: bool) -> None:
+    """Print names and values: a table, or JSON."""
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    width = max(map(len, map(str, rows)), default=0)
+    for name, value in rows.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        click.echo(f"{name:<{width}}  {text}")
+
+
+def _say_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(sections))
+        return
+    width = max((len(str(name)) for rows in sections.values() for name in rows), default=0)
+    for caption, rows in sections.items():
+        click.echo(caption)
+        for name, value in rows.items():
+            click.echo(f"  {name:<{width}}  {value}")
+
+
+def _fitted(dataset: xr.Dataset, **settings: Any) -> Any:
+    """Fit a model; one whose training was interrupted is nothing to keep here."""
+    model = dataset.xrdae.fit(**settings)
+    if model.history.attrs["stopped"] == "interrupted":
+        raise KeyboardInterrupt
+    return model
 
 
 def _load(path: Path) -> Any:
@@ -227,12 +307,21 @@ def _load(path: Path) -> Any:
     return load_model(path)
 
 
-def _write(dataset: xr.Dataset, out: Path) -> None:
-    """Write whole or not at all; DATA itself may be the target."""
+def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
+    """Write a result whole or not at all; DATA itself may be the target."""
+    from xrdae import summary
+    from xrdae.lazy import progress_shown
+
     with replacing(out) as aside:
-        dataset.to_netcdf(aside)
+        dataset = make()
+        with progress_shown(dataset, sys.stderr.isatty()):
+            if out.suffix == ".zarr":
+                dataset.to_zarr(aside, zarr_format=2)  # of which every reader knows the index
+            else:
+                dataset.to_netcdf(aside)
+        rows = {} if dataset.chunks else summary.of_patterns(dataset)
         dataset.close()
-    click.echo(f"wrote {out}")
+    _say(rows | {"wrote": str(out)}, as_json)
 
 
 def _position(text: str) -> Position:

@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all."""
+"""Files, and folders such as Zarr stores, that are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,25 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield aside
-        os.replace(aside, target)
+        if aside.is_dir():
+            _replace_folder(aside, target)
+        else:
+            os.replace(aside, target)
     finally:
-        aside.unlink(missing_ok=True)
+        _remove(aside)
+
+
+def _replace_folder(aside: Path, target: Path) -> None:
+    """Move a folder to a place where there may be one already; that one goes last."""
+    before = target.with_name(f".{target.name}.{os.getpid()}.before")
+    if target.exists():
+        os.replace(target, before)
+    os.replace(aside, target)
+    _remove(before)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,18 @@ def load_patterns(
         chosen = _computed_visibly(chosen) if shown else chosen.compute()
     kept = chosen.dtype if chosen.dtype.kind == "f" else np.float64
     return np.asarray(chosen, dtype=kept)
+
+
+@contextmanager
+def progress_shown(dataset: xr.Dataset, shown: bool) -> Iterator[None]:
+    """Show how far the computation of a lazy dataset is, while it is written in here."""
+    if not shown or not dataset.chunks or _has_client():
+        yield
+        return
+    from tqdm.dask import TqdmCallback
+
+    with TqdmCallback(desc="compute", unit="task"):
+        yield
 
 
 def _computed_visibly(array: Any) -> Any:

@@ -1,0 +1,83 @@
+"""What is installed here, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import warnings
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+
+from xrdae.plugins import GROUP, manager
+
+Sections = dict[str, dict[str, str]]
+
+MISSING = "not installed"
+ONLY_FOR_TESTS = {"all", "bench", "demo", "hosts", "test"}
+
+
+def examine() -> tuple[Sections, list[str]]:
+    """Return sections of names and values, and what is wrong, a line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        plugins = _plugins()
+    wrong = [str(warning.message) for warning in caught if "skipped" in str(warning.message)]
+    return {
+        "Versions": {"python": platform.python_version(), **_core()},
+        "Devices": _devices(),
+        **{f"Extra {name}": found for name, found in _extras().items()},
+        "Plugins": plugins,
+    }, wrong
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return MISSING
+
+
+def _requirements() -> list[tuple[str, str]]:
+    """Return the packages that this one asks for, each with its extra ("" for the core)."""
+    found = []
+    for text in requires("xrdae") or []:
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", text)
+        name = re.match(r"[A-Za-z0-9._-]+", text)
+        if name and name[0] != "xrdae":
+            found.append((name[0], extra[1] if extra else ""))
+    return found
+
+
+def _core() -> dict[str, str]:
+    names = ["xrdae", *(name for name, extra in _requirements() if not extra)]
+    return {name: _version(name) for name in names}
+
+
+def _extras() -> Sections:
+    found: Sections = {}
+    for name, extra in _requirements():
+        if extra and extra not in ONLY_FOR_TESTS:
+            found.setdefault(extra, {})[name] = _version(name)
+    return dict(sorted(found.items()))
+
+
+def _devices() -> dict[str, str]:
+    import torch
+
+    devices = {"cpu": f"{os.cpu_count()} processors, torch uses {torch.get_num_threads()} threads"}
+    for i in range(torch.cuda.device_count()):
+        devices[f"cuda:{i}"] = torch.cuda.get_device_name(i)
+    return devices
+
+
+def _plugins() -> dict[str, str]:
+    loaded = dict(manager.__wrapped__().list_name_plugin())
+    found = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name not in loaded:
+            found[point.name] = f"{point.value}: broken"
+        elif loaded[point.name] is None:
+            found[point.name] = f"{point.value}: blocked by XRDAE_BLOCK_PLUGINS"
+        else:
+            found[point.name] = point.value
+    return found
