@@ -116,7 +116,9 @@ def test_texts_times_and_patterns_without_intensity(series, model, shown):
     intensity = series["intensity"].copy()
     intensity[4] = np.nan
     time = np.datetime64("2026-01-02T03:04:05", "ns") + np.arange(24) * np.timedelta64(1, "m")
+    names = [f"a sample with a long name, number {i}" for i in range(24)]
     dataset = series.assign(intensity=intensity).assign_coords(
+        sample=("pattern", names),
         phase=("pattern", np.array(["cubic", "tetragonal"])[np.arange(24) // 12]),
         time=("pattern", time),
     )
@@ -124,6 +126,9 @@ def test_texts_times_and_patterns_without_intensity(series, model, shown):
         explorer = shown(dataset, model)
     explorer.page.select_option("#color", label="phase")
     assert explorer.ask("$.models.mapper.palette.length") == 2
+    explorer.page.select_option("#color", label="sample")  # more than there are distinct colours
+    assert explorer.ask("new Set($.models.mapper.palette).size") == 24
+    assert explorer.ask("$.models.plane.inner_width") > 250
     explorer.page.select_option("#color", label="time")
     explorer.page.fill("#pinned", "7")
     labels = explorer.page.inner_text("#pinned-labels")

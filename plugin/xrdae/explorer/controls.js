@@ -11,10 +11,9 @@ class Controls {
   fill() {
     const { explorer } = this;
     const options = (id, names) => names.forEach(([value, name]) => { make("option", name, byId(id)).value = value; });
-    const { labels } = explorer.header, most = explorer.models.categories.length;
-    const usable = labels.map((label, k) => [k, label.name, label]);
-    options("color", usable.filter(([, , label]) => label.kind !== "text" || label.categories.length <= most));
-    options("group-label", usable.filter(([, , label]) => label.kind === "number"));
+    const labels = explorer.header.labels.map((label, k) => [k, label.name, label]);
+    options("color", labels);
+    options("group-label", labels.filter(([, , label]) => label.kind === "number"));
     for (const id of ["pinned", "from", "to"]) byId(id).max = explorer.count - 1;
     if (explorer.header.n_latent > 2) {
       byId("axes").hidden = false;

@@ -109,15 +109,17 @@ class Explorer {
     let low = Infinity, high = -Infinity;
     for (const v of values) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
     if (label.kind === "text") {
-      const n = label.categories.length;
-      mapper.setv({ palette: categories.slice(0, n), low: -0.5, high: n - 0.5 });
-      ticks.text.ticks = label.categories.map((_, i) => i);
-      bar.major_label_overrides = new Map(label.categories.map((name, i) => [i, plain(name)]));
+      const n = label.categories.length, known = n <= categories.length;
+      const palette = label.categories.map((_, i) => (known ? categories[i] : viridis[Math.round(255 * i / (n - 1))]));
+      mapper.setv({ palette, low: -0.5, high: n - 0.5 });
+      const named = label.categories.map((_, i) => i).filter((i) => i % Math.ceil(n / 25) === 0); // as many as there is room for
+      ticks.text.ticks = named;
+      bar.major_label_overrides = new Map(named.map((i) => [i, plain(clipped(label.categories[i], 20))]));
     } else {
       mapper.setv({ palette: viridis, low: low < high ? low : low - 0.5, high: low < high ? high : high + 0.5 });
       bar.major_label_overrides = new Map();
     }
-    bar.setv({ ticker: ticks[label.kind], formatter: formats[label.kind], title: plain(label.title) });
+    bar.setv({ ticker: ticks[label.kind], formatter: formats[label.kind], title: plain(clipped(label.title, 45)) });
     source.data = { ...source.data, color: Float64Array.from(values) };
   }
 
