@@ -103,6 +103,7 @@ def demo(out: Path, as_json: bool) -> None:
 @JSON
 def fit(data: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
     """Fit a model to the patterns in DATA."""
+    _spare(out, *data)
     given = {name: value for name, value in settings.items() if value is not None}
     model = _fitted(open_data(data), **given)
     model.save(out)
@@ -125,6 +126,7 @@ def fit(data: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> Non
 @JSON
 def encode(data: tuple[str, ...], model_path: Path, out: Path, as_json: bool) -> None:
     """Add latent coordinates, reconstruction error and novelty to DATA."""
+    _spare(out, model_path)
     _write(lambda: open_data(data).xrdae.encode(_load(model_path)), out, as_json)
 
 
@@ -148,6 +150,7 @@ def relevance(
     as_json: bool,
 ) -> None:
     """Mask each peak and measure how far each pattern's latent point moves."""
+    _spare(out, model_path)
     windows: str | float = regions
     if regions != "peaks":
         try:
@@ -183,6 +186,7 @@ def synthesize(
     as_json: bool,
 ) -> None:
     """Decode patterns between two measured ones, or at given labels."""
+    _spare(out, model_path)
     ends = (_position(between[0]), _position(between[1])) if between else None
     labels = dict(_label(text) for text in at) or None
 
@@ -211,9 +215,10 @@ def report(
     as_json: bool,
 ) -> None:
     """Write one HTML page on which to walk through the latent space of DATA."""
+    out = out or Path(f"{stem(data)}.html")
+    _spare(out, *data, model_path)
     dataset = open_data(data)
     model = _load(model_path) if model_path else _fitted(dataset)
-    out = out or Path(f"{stem(data)}.html")
     dataset.xrdae.report(model, out, title=title)
     _say({"wrote": str(out)}, as_json)
 
@@ -291,6 +296,13 @@ def _say_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> N
         click.echo(caption)
         for name, value in rows.items():
             click.echo(f"  {name:<{width}}  {value}")
+
+
+def _spare(out: Path, *inputs: str | Path | None) -> None:
+    """Refuse to write a model or a page over what it is made from."""
+    for path in inputs:
+        if path is not None and Path(path).exists() and out.exists() and out.samefile(path):
+            raise click.BadParameter(f"{out} is what is read; choose another name", param_hint="-o")
 
 
 def _fitted(dataset: xr.Dataset, **settings: Any) -> Any:

@@ -15,17 +15,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
-    FileNotFoundError
-        If the target's folder is not there.
+    FileNotFoundError, PermissionError
+        If the target's folder is not there, or cannot be written to.
+    IsADirectoryError
+        If a file was written and the target is a folder.
     """
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {os.fspath(target.parent)!r} to save into")
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(f"the folder {os.fspath(target.parent)!r} cannot be written to")
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield aside
         if aside.is_dir():
             _replace_folder(aside, target)
+        elif target.is_dir():
+            raise IsADirectoryError(f"{os.fspath(target)!r} is a folder; name a file in it")
         else:
             os.replace(aside, target)
     finally:

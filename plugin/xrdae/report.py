@@ -86,7 +86,13 @@ def make_report(
         If the dataset cannot be used, or no pattern has usable intensity.
     ImportError
         Without bokeh.
+    TypeError
+        If `model` is no model.
     """
+    if not hasattr(model, "autoencoder"):
+        raise TypeError(
+            f"model={model!r} is no model; fit one, or read one with xrdae.load_model(path)"
+        )
     try:
         from bokeh.embed import file_html
         from bokeh.resources import Resources
@@ -111,6 +117,7 @@ def make_report(
             "explorer": "".join(map(_asset, EXPLORER)),
             "header": _json(content.header | {"arrays": header}),
             "arrays": arrays,
+            "n_latent": model.n_latent,
             "sections": _sections(content, model, progress),
         },
     )
@@ -152,7 +159,9 @@ def _sections(content: Content, model: Model, progress: bool | None) -> summary.
             f"{np.nanmax(error):.4f} (largest)",
             "novelty above 1": f"{int((novelty > 1).sum())} of {novelty.size}",
         },
-        "Estimates, in blocks of patterns held out": _cross_validation(model, progress),
+        "Estimates, in held-out blocks of the patterns the model was fitted to": _cross_validation(
+            model, progress
+        ),
         "Synthesis is a mixture of": {
             name: f"{weight:.2f}"
             for name, weight in zip(header["methods"], arrays["mixture"], strict=True)

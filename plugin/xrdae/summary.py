@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from xrdae.model import Model
 
+RESULTS = ("latent", "reconstruction_error", "novelty", "relevance", "synthesized")
+
 Sections = dict[str, dict[str, str]]
 
 
@@ -73,6 +75,8 @@ def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
 
 def _of_results(dataset: xr.Dataset) -> dict[str, str]:
     found = {}
+    if any(array.chunks for array in dataset.data_vars.values() if array.name in RESULTS):
+        return {"results": "lazy: computed when they are read or written"}
     if "reconstruction_error" in dataset.variables:
         error = float(dataset["reconstruction_error"].median())
         found["reconstruction error"] = f"{error:.3g} (median)"

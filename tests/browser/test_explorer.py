@@ -1,6 +1,7 @@
 """The explorer in a browser against Python's own numbers."""
 
 import csv
+import warnings
 
 import numpy as np
 import pytest
@@ -85,6 +86,31 @@ def test_dragging_the_probe_synthesizes_what_python_synthesizes(explorer, series
         np.testing.assert_allclose(latent, target, atol=0.05)
         same_synthesis(shown, series.xrdae.synthesize(model, latent=[latent]))
         start = explorer.place(*latent)
+
+
+def same_at(explorer, dataset, model, points):
+    """What the page would synthesize at latent points, against Python."""
+    script = """a[0].map((z) => {
+      const { intensity, std } = $.synthesizer.at(z);
+      return [[...intensity], [...std]];
+    })"""
+    shown = np.array(explorer.ask(script, points.tolist()), dtype=float)
+    with warnings.catch_warnings(action="ignore"):  # some may lie outside the data
+        expected = dataset.xrdae.synthesize(model, latent=points)
+    for name, found in (("synthesized", shown[:, 0]), ("synthesized_std", shown[:, 1])):
+        wrong = np.nanmax(np.abs(found - expected[name].values), axis=1)
+        highest = expected["synthesized"].max(expected["synthesized"].dims[-1]).values
+        assert (wrong < CLOSE * highest).all(), name
+
+
+def test_anywhere_in_the_plane_the_page_synthesizes_what_python_does(
+    explorer, series, model, latents
+):
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, len(latents), (40, 2))
+    share = rng.random((40, 1))
+    points = share * latents[pairs[:, 0]] + (1 - share) * latents[pairs[:, 1]]
+    same_at(explorer, series, model, points + 0.05 * rng.normal(size=points.shape))
 
 
 def test_where_there_are_no_data_the_probe_says_so(explorer, series, model):
@@ -172,6 +198,11 @@ def test_masking_a_peak_moves_the_point_as_far_as_python_says(explorer, series, 
     assert len(explorer.shown("masked")["x"]) == 0
 
 
+def test_a_click_on_a_row_of_the_table_masks_its_peak(explorer):
+    explorer.page.locator("#peaks tr").nth(2).locator("td").nth(1).click()
+    assert explorer.ask("$.view.masked") is not None
+
+
 def test_a_click_on_a_peak_masks_it(explorer, series, model):
     centre = float(series.xrdae.relevance(model)["region_center"][2])
     explorer.page.locator("#mask-text").scroll_into_view_if_needed()
@@ -236,10 +267,42 @@ def test_all_of_it_works_by_keyboard(explorer, latents):
     assert explorer.ask("$.view.group.length") == 12
 
 
-def test_a_pattern_that_is_not_there_is_refused(explorer):
-    explorer.page.fill("#pinned", "99")
-    assert "Pattern 99" in explorer.page.inner_text("#pinned-text")
+def test_keys_of_the_browser_stay_its_own(explorer):
+    explorer.page.focus("#plane-keys")
+    explorer.page.keyboard.press("Control+n")
     assert explorer.ask("$.view.pinned") == 0
+
+
+@pytest.mark.parametrize("field", ["pinned", "from"])
+@pytest.mark.parametrize("given", ["99", "", "-1", "1.5"])
+def test_a_pattern_that_is_not_there_is_refused_and_the_field_restored(explorer, field, given):
+    explorer.page.fill(f"#{field}", given)
+    said = explorer.page.inner_text("#pinned-text" if field == "pinned" else "#path-text")
+    assert "number of a pattern, 0 to 23" in said
+    explorer.page.keyboard.press("Tab")
+    assert explorer.page.input_value(f"#{field}") == "0"
+
+
+def test_a_group_may_be_chosen_by_a_label_or_be_empty(explorer):
+    explorer.page.select_option("#group-label", label="x")
+    explorer.page.fill("#group-low", "0.3")
+    explorer.page.fill("#group-high", "0.1")
+    explorer.page.click("#group-set")
+    assert "No pattern" in explorer.page.inner_text("#group-text")
+    explorer.page.fill("#group-high", "0.5")
+    explorer.page.click("#group-set")
+    assert "Group of 5 patterns" in explorer.page.inner_text("#group-text")
+
+
+def test_zooming_out_greys_what_is_seen_anew(explorer):
+    explorer.page.check("input[value=pan]")
+    wide = "$.source('shade').data.dw[0]"
+    before = explorer.ask(wide)
+    explorer.page.mouse.move(*explorer.place(*explorer.ask("$.view.probe")))
+    explorer.page.mouse.wheel(0, 600)
+    explorer.wait(f"{wide} > a[0] * 1.2", before)
+    span = explorer.ask("$.models.plane.x_range.end - $.models.plane.x_range.start")
+    explorer.wait(f"Math.abs({wide} - a[0]) < 1e-9", span)
 
 
 def test_the_page_shows_the_figures_that_matter(explorer, model):
@@ -263,6 +326,18 @@ def test_it_fits_a_phone_and_answers_to_touch(open_explorer, report, latents):
     explorer.wait("$.view.pinned === 11")
     for name in ("plane", "pattern", "path", "relevance"):
         assert explorer.ask("$.models[a[0]].inner_width", name) > 200
+    start = explorer.place(*explorer.ask("$.view.probe"))
+    target = explorer.place(*latents[3])
+    touch = explorer.page.context.new_cdp_session(explorer.page)
+    for kind, share in [("Start", 0), *[("Move", k / 10) for k in range(1, 11)], ("End", None)]:
+        points = [
+            {"x": a + share * (b - a), "y": c + share * (d - c)}
+            for (a, c), (b, d) in [(start, target)]
+            if share is not None
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    latent, _ = explorer.synthesized()
+    np.testing.assert_allclose(latent, latents[3], atol=0.1)
 
 
 def test_without_a_worker_the_page_computes_itself(chromium, report, series, model):

@@ -8,7 +8,7 @@ import xarray as xr
 
 from xrdae.explorer import content
 
-from .test_explorer import same_pattern, same_synthesis
+from .test_explorer import same_at, same_pattern, same_synthesis
 
 SETTINGS = {"steps": 200, "members": 3, "progress": False}
 
@@ -129,7 +129,17 @@ def test_texts_times_and_patterns_without_intensity(series, model, shown):
     explorer.page.select_option("#color", label="sample")  # more than there are distinct colours
     assert explorer.ask("new Set($.models.mapper.palette).size") == 24
     assert explorer.ask("$.models.plane.inner_width") > 250
+    explorer.page.select_option("#color", label="x")  # no name of a text stays at the numbers
+    explorer.page.wait_for_timeout(300)
+    assert explorer.ask("$.models.plane.inner_width") > 430
+    explorer.page.select_option("#group-label", label="phase")
+    explorer.page.select_option("#group-text-value", label="tetragonal")
+    explorer.page.click("#group-set")
+    assert "Group of 12 patterns" in explorer.page.inner_text("#group-text")
+    explorer.page.select_option("#color", label="phase")
+    assert "tetragonal (12)" in explorer.page.inner_text("#group-text")
     explorer.page.select_option("#color", label="time")
+    assert "2026-01-02T03:16:05 to" in explorer.page.inner_text("#group-text")
     explorer.page.fill("#pinned", "7")
     labels = explorer.page.inner_text("#pinned-labels")
     assert "2026-01-02T03:11:05" in labels
@@ -161,13 +171,24 @@ def test_nothing_in_a_data_file_runs_or_becomes_markup(series, model, shown):
     assert attack in explorer.page.inner_text("h1")
 
 
-@pytest.mark.parametrize("name", ["batio3_temperature", "bi_cu_v_o", "ta2o5_lsa_stripe"])
-def test_real_series(real_data, shown, name):
+@pytest.mark.parametrize(
+    ("name", "n_latent"), [("batio3_temperature", 2), ("bi_cu_v_o", 2), ("al_li_fe_sim", 3)]
+)
+def test_real_series(real_data, shown, name, n_latent):
     with xr.open_dataset(real_data(f"{name}.nc")) as opened:
         dataset = opened.load()
-    model = dataset.xrdae.fit(progress=False)
+    model = dataset.xrdae.fit(progress=False, n_latent=n_latent)
     explorer = shown(dataset, model)
     check(explorer, dataset, model, ((3, 5), (3, 5)))
+    last = dataset.sizes["pattern"] - 1
+    check(explorer, dataset, model, ((0, last), (0, last)))
+    latents = dataset.xrdae.encode(model)["latent"].values
+    rng = np.random.default_rng(0)
+    pairs, share = rng.integers(0, last + 1, (25, 2)), rng.random((25, 1))
+    points = share * latents[pairs[:, 0]] + (1 - share) * latents[pairs[:, 1]]
+    same_at(explorer, dataset, model, points)
+    explorer.page.set_viewport_size({"width": 390, "height": 844})
+    assert explorer.ask("document.documentElement.scrollWidth") <= 390
 
 
 def test_twenty_thousand_patterns_can_be_pinned_and_probed(series, model, shown):

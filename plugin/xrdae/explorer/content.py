@@ -167,7 +167,8 @@ def _labels(
 ) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
     """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
 
-    Times are milliseconds since 1970; texts are positions among their categories.
+    Times are milliseconds since 1970, durations seconds; texts are positions among their
+    categories. Labels without any value are left out.
     """
     template = patterns.intensity.isel({patterns.dim: 0}, drop=True)
     found, values = [], []
@@ -177,18 +178,28 @@ def _labels(
     ]:
         if not coord.dims or not set(coord.dims) <= set(patterns.sample_dims):
             continue
-        label: dict[str, Any] = {"name": str(name), "title": titled(coord, name)}
+        units = str(coord.attrs.get("units", "1"))
+        label: dict[str, Any] = {
+            "name": str(name),
+            "title": titled(coord, name),
+            "units": "" if units in ("1", "") else f" {units}",
+        }
         array = coord.broadcast_like(template).transpose(*patterns.sample_dims)
         if array.dtype.kind in "iufb":
             label["kind"], data = "number", array.values.astype(np.float64)
-        elif array.dtype.kind == "M":
-            milliseconds = array.values.astype("datetime64[ms]")
+        elif array.dtype.kind in "mM":
+            milliseconds = array.values.astype(f"{array.dtype.kind}8[ms]")
             data = np.where(np.isnat(milliseconds), np.nan, milliseconds.astype(np.int64))
             label["kind"] = "time"
+            if array.dtype.kind == "m":
+                data = data / 1000
+                label |= {"kind": "number", "title": f"{name} (s)", "units": " s"}
         else:
             texts, index = np.unique(array.values.astype(str), return_inverse=True)
             data = index.reshape(array.shape).astype(np.float64)
             label |= {"kind": "text", "categories": texts.tolist()}
+        if not np.isfinite(data).any():
+            continue
         found.append(label)
         values.append(array.copy(data=data))
     return found, values

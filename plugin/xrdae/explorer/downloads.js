@@ -6,12 +6,13 @@ function csvOf(explorer, panel) {
   const { header, view, axis, data } = explorer, axisName = `${header.axis_name} [${header.axis_units}]`;
   if (panel === "plane") {
     const names = Array.from({ length: header.n_latent }, (_, l) => [`latent_${l}`, `latent_std_${l}`]).flat();
+    const group = new Set(view.group);
     const rows = explorer.usable.map((i) => [
-      i, ...explorer.synthesizer.latent(i).flatMap((v, l) => [v, data.latent_std.values[i * header.n_latent + l]]),
+      i, explorer.place(i), ...explorer.synthesizer.latent(i).flatMap((v, l) => [v, data.latent_std.values[i * header.n_latent + l]]),
       ...explorer.labelsOf(i).map(([, value], k) => (header.labels[k].kind === "number" ? data[`label.${k}`].values[i] : value)),
-      view.group.includes(i) ? 1 : 0,
+      group.has(i) ? 1 : 0,
     ]);
-    return table(["pattern", ...names, ...header.labels.map((l) => l.name), "in_group"], rows);
+    return table(["pattern", "place", ...names, ...header.labels.map((l) => l.name), "in_group"], rows);
   }
   if (panel === "relevance") {
     const names = Array.from({ length: header.n_latent }, (_, l) => `latent_shift_${l}`);
@@ -21,7 +22,7 @@ function csvOf(explorer, panel) {
   }
   const columns = panel === "pattern" ? {
     [`pinned_${view.pinned}`]: explorer.synthesizer.measured(view.pinned),
-    synthesized: view.found.intensity, synthesized_std: view.found.std,
+    ...(view.found ? { synthesized: view.found.intensity, synthesized_std: view.found.std } : {}),
     ...(view.group.length ? { group_mean: view.groupPattern.intensity, group_std: view.groupPattern.std } : {}),
   } : {
     [`from_${view.between.from}`]: explorer.synthesizer.measured(view.between.from),
@@ -38,8 +39,12 @@ async function savePicture(explorer, panel) {
   save(await Bokeh.index.get_by_id(figure.id).export("png", true).to_blob(), `${panel}.png`);
 }
 
+/** Rows as CSV; texts that a spreadsheet would take for a formula begin with an apostrophe. */
 function table(names, rows) {
-  const cell = (v) => (typeof v === "number" ? (Number.isNaN(v) ? "" : String(v)) : `"${String(v).replaceAll('"', '""')}"`);
+  const cell = (v) => {
+    if (typeof v === "number") return Number.isNaN(v) ? "" : String(v);
+    return `"${String(v).replace(/^(?=[=+@\t\r-])/, "'").replaceAll('"', '""')}"`;
+  };
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 

@@ -33,13 +33,22 @@ class Engine {
 
   run({ method, args }) {
     if (this.worker) this.worker.postMessage({ method, args });
-    else setTimeout(() => this.done(this.synthesizer[method](...args)), 0);
+    else {
+      setTimeout(() => {
+        try {
+          this.done({ result: this.synthesizer[method](...args) });
+        } catch (error) {
+          this.done({ error: String(error) });
+        }
+      }, 0);
+    }
   }
 
-  done(result) {
+  done({ result, error }) {
     const { resolve } = this.current;
     this.current = null;
-    resolve(result);
+    if (error === undefined) resolve(result);
+    else byId("probe-text").textContent = `The synthesis failed: ${error}`;
     this.next();
   }
 }

@@ -112,12 +112,10 @@ class Explorer {
       const n = label.categories.length, known = n <= categories.length;
       const palette = label.categories.map((_, i) => (known ? categories[i] : viridis[Math.round(255 * i / (n - 1))]));
       mapper.setv({ palette, low: -0.5, high: n - 0.5 });
-      const named = label.categories.map((_, i) => i).filter((i) => i % Math.ceil(n / 25) === 0); // as many as there is room for
-      ticks.text.ticks = named;
-      bar.major_label_overrides = new Map(named.map((i) => [i, plain(clipped(label.categories[i], 20))]));
+      ticks.text.ticks = label.categories.map((_, i) => i).filter((i) => i % Math.ceil(n / 25) === 0); // those there is room for
+      window.categoryName = (i) => clipped(label.categories[i] ?? "", 20);
     } else {
       mapper.setv({ palette: viridis, low: low < high ? low : low - 0.5, high: low < high ? high : high + 0.5 });
-      bar.major_label_overrides = new Map();
     }
     bar.setv({ ticker: ticks[label.kind], formatter: formats[label.kind], title: plain(clipped(label.title, 45)) });
     source.data = { ...source.data, color: Float64Array.from(values) };
@@ -126,10 +124,8 @@ class Explorer {
   // Patterns
 
   pin(pattern) {
-    if (!this.usable.includes(pattern)) {
-      byId("pinned-text").textContent = `Pattern ${pattern} has no usable intensity.`;
-      return;
-    }
+    const wrong = this.whyNot(pattern);
+    if (wrong) { byId("pinned-text").textContent = wrong; return; }
     this.view.pinned = pattern;
     byId("pinned").value = pattern;
     const z = this.synthesizer.latent(pattern), y = this.synthesizer.measured(pattern);
@@ -147,6 +143,14 @@ class Explorer {
     this.drawRelevance(y);
   }
 
+  /** Why a number is that of no pattern to show; nothing where it is one. */
+  whyNot(pattern) {
+    if (!Number.isInteger(pattern) || pattern < 0 || pattern >= this.count) {
+      return `Give the number of a pattern, 0 to ${this.count - 1}.`;
+    }
+    return this.synthesizer.latent(pattern).every(Number.isFinite) ? "" : `Pattern ${pattern} has no usable intensity.`;
+  }
+
   /** Where in the dataset a pattern lies: its positions. */
   place(pattern) {
     const { dims, shape, steps } = this.header, words = [];
@@ -158,11 +162,11 @@ class Explorer {
   }
 
   labelsOf(pattern) {
-    return this.header.labels.map(({ name, kind, categories }, k) => {
+    return this.header.labels.map(({ name, kind, units, categories }, k) => {
       const value = this.data[`label.${k}`].values[pattern];
       if (!Number.isFinite(value)) return [name, "none"];
       if (kind === "text") return [name, categories[value]];
-      return [name, kind === "time" ? new Date(value).toISOString().slice(0, 19) : short(value)];
+      return [name, kind === "time" ? asTime(value) : short(value) + units];
     });
   }
 
@@ -189,15 +193,27 @@ class Explorer {
     }
     this.view.groupPattern = this.synthesizer.spreadOf(patterns);
     this.set("group", band(this.axis, this.view.groupPattern));
-    const { name, kind } = this.header.labels[this.view.color];
-    let words = `Group of ${patterns.length} patterns`;
-    if (kind === "number") {
-      const values = patterns.map((i) => this.data[`label.${this.view.color}`].values[i]).filter(Number.isFinite);
-      const mean = values.reduce((a, b) => a + b, 0) / values.length;
-      const spread = Math.sqrt(values.reduce((s, v) => s + (v - mean) ** 2, 0) / values.length);
-      words += `; ${name}: mean ${short(mean)}, spread ${short(spread)}`;
+    text.textContent = `Group of ${patterns.length} patterns; ${this.inWords(patterns, this.view.color)}`;
+  }
+
+  /** What some patterns have of a label: mean and spread, the commonest texts, or the first and last time. */
+  inWords(patterns, index) {
+    const { name, kind, units, categories } = this.header.labels[index];
+    const values = patterns.map((i) => this.data[`label.${index}`].values[i]).filter(Number.isFinite);
+    if (!values.length) return `${name}: none`;
+    if (kind === "text") {
+      const counts = new Map();
+      for (const v of values) counts.set(v, (counts.get(v) ?? 0) + 1);
+      const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 3);
+      return `${name}: ${most.map(([v, n]) => `${categories[v]} (${n})`).join(", ")}`;
     }
-    text.textContent = words;
+    if (kind === "time") {
+      const ends = [Math.min, Math.max].map((pick) => values.reduce((a, b) => pick(a, b)));
+      return `${name}: ${ends.map(asTime).join(" to ")}`;
+    }
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    const spread = Math.sqrt(values.reduce((s, v) => s + (v - mean) ** 2, 0) / values.length);
+    return `${name}: mean ${short(mean)}, spread ${short(spread)}${units}`;
   }
 
   // Relevance
@@ -212,7 +228,7 @@ class Explorer {
     for (let r = 0; r < this.nRegion; r++) relevance.push(Math.hypot(...this.shift(pinned, r)));
     this.view.relevance = relevance;
     const excess = this.data.relevance_excess.row(pinned);
-    const most = Math.max(...relevance, 1e-12);
+    const most = Math.max(...relevance.filter(Number.isFinite), 1e-12);
     let low = Infinity, high = -Infinity;
     for (const v of y) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
     this.models.shift.high = most;
@@ -229,7 +245,7 @@ class Explorer {
     for (const r of order) {
       const row = make("tr", undefined, table), middle = (left[r] + right[r]) / 2;
       const button = make("button", short(middle), make("td", undefined, row));
-      button.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
+      row.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
       button.title = "mask this peak";
       this.buttons[r] = button;
       make("td", short(relevance[r], 3), row);
@@ -268,10 +284,8 @@ class Explorer {
   // The path between two patterns
 
   setEnd(which, pattern) {
-    if (!this.usable.includes(pattern)) {
-      byId("path-text").textContent = `Pattern ${pattern} has no usable intensity.`;
-      return;
-    }
+    const wrong = this.whyNot(pattern);
+    if (wrong) { byId("path-text").textContent = wrong; return; }
     this.view[which] = pattern;
     this.drawPath();
   }
@@ -280,6 +294,9 @@ class Explorer {
     const { from, to } = this.view, ends = [from, to].map((i) => this.synthesizer.latent(i));
     byId("from").value = from;
     byId("to").value = to;
+    const where = (i) => (this.header.dims.length > 1 || this.header.steps[0] > 1 ? `(${this.place(i)})` : "");
+    byId("from-text").textContent = where(from);
+    byId("to-text").textContent = where(to);
     this.set("from", { x: this.axis, y: this.synthesizer.measured(from) });
     this.set("to", { x: this.axis, y: this.synthesizer.measured(to) });
     this.set("route", { x: ends.map((z) => this.x(z)), y: ends.map((z) => this.y(z)) });
@@ -297,13 +314,15 @@ class Explorer {
     this.set("here", { x: [this.x(found.latent)], y: [this.y(found.latent)] });
     this.set("between", band(this.axis, found));
     this.set("blend", { x: this.axis, y: found.blend });
-    const words = this.header.labels.slice(0, -2).map(({ name, kind }, k) => { // the last two are results
+    const varying = this.header.labels.slice(0, -2).map(({ name, kind, units }, k) => { // the last two are results
       const [a, b] = [from, to].map((i) => this.data[`label.${k}`].values[i]);
-      return kind === "number" && a !== b && !this.header.dims.includes(name) ? `${name} ${short(a + fraction * (b - a))}` : "";
-    });
+      const varies = kind === "number" && Math.abs(a - b) > 0 && !this.header.dims.includes(name);
+      return varies ? `${name} ${short(a + fraction * (b - a))}${units}` : "";
+    }).filter(Boolean);
+    const words = varying.length > 4 ? [...varying.slice(0, 4), "..."] : varying;
     const text = byId("path-text"), novel = found.novelty > 1;
     text.classList.toggle("warn", novel);
-    text.textContent = [...words.filter(Boolean).slice(0, 4), `novelty ${found.novelty.toFixed(2)}`].join(", ")
+    text.textContent = [...words, `novelty ${found.novelty.toFixed(2)}`].join(", ")
       + (novel ? ", no data near: do not trust this pattern" : "")
       + (found.sudden ? "; a sudden change between neighbours: blended" : "");
   }

@@ -76,7 +76,9 @@ def _profile(made: dict[str, Any], name: str, header: dict[str, Any], shared: An
     plot = _figure(
         made, name, x=header["axis"], x_range=shared, tools="", toolbar_location="above", **options
     )
+    plot.window_axis = "x"  # intensities fill the height, also of a part
     zoom = BoxZoomTool(dimensions="width")
+    made.setdefault("zooms", []).append(zoom)
     plot.add_tools(PanTool(), zoom, WheelZoomTool(dimensions="width"), ResetTool())
     plot.toolbar.active_drag = zoom
     return plot
@@ -95,6 +97,7 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
         BasicTickFormatter,
         ColorBar,
         CustomJS,
+        CustomJSTickFormatter,
         DatetimeTickFormatter,
         FixedTicker,
         HoverTool,
@@ -132,7 +135,7 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
         "ticks": {"number": BasicTicker(), "time": BasicTicker(), "text": FixedTicker()},
         "formats": {
             "number": BasicTickFormatter(), "time": DatetimeTickFormatter(),
-            "text": BasicTickFormatter(),
+            "text": CustomJSTickFormatter(code="return window.categoryName?.(tick) ?? ''"),
         },
     }  # fmt: skip
     # What moves is on a level of its own, so that the points are not painted again with it.
@@ -220,7 +223,8 @@ def _relevance(made: dict[str, Any], header: dict[str, Any], shared: Any) -> Non
         "left", "right", "top", "bottom", source=regions, line_color=None, fill_alpha="alpha",
         fill_color={"field": "relevance", "transform": mapper},
     )  # fmt: skip
-    _line(plot, _source(made, "pattern_again", "x", "y"), color="black")
+    pattern = plot.line("x", "y", source=_source(made, "pattern_again", "x", "y"), color="black")
+    plot.y_range.renderers = [pattern]  # not the regions, which are as high as the highest peak
     _line(plot, _source(made, "mask", "x", "y"), color=ORANGE, line_width=3)
     bar = ColorBar(
         color_mapper=mapper, width=12, padding=4, margin=4, title=PlainText(text="shift")

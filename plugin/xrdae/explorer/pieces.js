@@ -16,6 +16,8 @@ const band = (x, { intensity: y, std }) => ({
   x, y, low: y.map((v, i) => Math.max(v - std[i], Math.min(v, 0))), high: y.map((v, i) => v + std[i]),
 });
 
+const asTime = (milliseconds) => new Date(milliseconds).toISOString().slice(0, 19);
+
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 /** Text that Bokeh draws as it is: no TeX. */

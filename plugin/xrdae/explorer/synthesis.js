@@ -237,7 +237,7 @@ class Synthesizer {
   }
 
   synthesized(latent, ends, weights, mixture) {
-    const used = weights.map((w, k) => (w > 0 ? k : -1)).filter((k) => k >= 0);
+    const used = weights.map((w, k) => (w > 0 ? k : -1)).filter((k) => k >= 0), [first] = ends;
     ends = used.map((k) => ends[k]);
     weights = used.map((k) => weights[k]);
     if (weights.some((w) => w === 1)) mixture = [1, 0, 0, 0];
@@ -260,7 +260,8 @@ class Synthesizer {
     }
     if (mixture[2] > 0 || mixture[3] > 0) {
       const profiles = patterns.map((p) => profileOf(p, this.factor));
-      let aligned = alignedMean(patterns, profiles, weights, patterns[0], this.factor);
+      const reference = first.pattern.map((v) => v * first.scale / scale); // of whatever weight
+      let aligned = alignedMean(patterns, profiles, weights, reference, this.factor);
       aligned = alignedMean(patterns, profiles, weights, aligned, this.factor);
       found[2] = positive(aligned);
       if (mixture[3] > 0) found[3] = positive(this.denoised(aligned, latent));
@@ -297,6 +298,12 @@ if (typeof document === "undefined") { // in a worker: `at` and `between`, one a
   const started = async ({ header, text }) => new Synthesizer(header, await unpack(header.arrays, text));
   onmessage = async ({ data: { start, method, args } }) => {
     if (start) ready = started(start);
-    else postMessage((await ready)[method](...args));
+    else {
+      try {
+        postMessage({ result: (await ready)[method](...args) });
+      } catch (error) {
+        postMessage({ error: String(error) });
+      }
+    }
   };
 }
