@@ -112,6 +112,18 @@ def test_what_does_not_fit_into_a_page_is_thinned_and_said(series, model, shown,
     np.testing.assert_allclose(group["high"] - group["y"], np.std(every, axis=0), atol=1e-3)
 
 
+def bar_labels(explorer):
+    """The words that are drawn beside the colour bar."""
+    explorer.page.wait_for_timeout(300)  # until it is drawn anew
+    script = """[...Bokeh.index.get_by_id($.models.plane.id).children()].flatMap((view) => {
+      if (view.model !== $.models.bar) return [];
+      const axis = view.axis_view ?? view._axis_view;
+      const { items } = axis.compute_labels(axis.tick_coords.major[axis.dimension]);
+      return items.map((item) => item.text);
+    })"""
+    return set(explorer.ask(script))
+
+
 def test_texts_times_and_patterns_without_intensity(series, model, shown):
     intensity = series["intensity"].copy()
     intensity[4] = np.nan
@@ -126,11 +138,12 @@ def test_texts_times_and_patterns_without_intensity(series, model, shown):
         explorer = shown(dataset, model)
     explorer.page.select_option("#color", label="phase")
     assert explorer.ask("$.models.mapper.palette.length") == 2
+    assert bar_labels(explorer) == {"", "cubic", "tetragonal"}
     explorer.page.select_option("#color", label="sample")  # more than there are distinct colours
     assert explorer.ask("new Set($.models.mapper.palette).size") == 24
     assert explorer.ask("$.models.plane.inner_width") > 250
     explorer.page.select_option("#color", label="x")  # no name of a text stays at the numbers
-    explorer.page.wait_for_timeout(300)
+    assert {"0", "1"} <= bar_labels(explorer)
     assert explorer.ask("$.models.plane.inner_width") > 430
     explorer.page.select_option("#group-label", label="phase")
     explorer.page.select_option("#group-text-value", label="tetragonal")

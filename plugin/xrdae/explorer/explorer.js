@@ -103,21 +103,21 @@ class Explorer {
   }
 
   setColor(index) {
-    const label = this.header.labels[index], { mapper, bar, viridis, categories, ticks, formats } = this.models;
+    const label = this.header.labels[index], { mapper, bar, plane, viridis, categories } = this.models;
     const source = this.source("points"), values = this.data[`label.${index}`].values;
     this.view.color = index;
+    window.onTick = (value) => inColourBar(label, value);
     let low = Infinity, high = -Infinity;
     for (const v of values) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
     if (label.kind === "text") {
       const n = label.categories.length, known = n <= categories.length;
       const palette = label.categories.map((_, i) => (known ? categories[i] : viridis[Math.round(255 * i / (n - 1))]));
       mapper.setv({ palette, low: -0.5, high: n - 0.5 });
-      ticks.text.ticks = label.categories.map((_, i) => i).filter((i) => i % Math.ceil(n / 25) === 0); // those there is room for
-      window.categoryName = (i) => clipped(label.categories[i] ?? "", 20);
     } else {
       mapper.setv({ palette: viridis, low: low < high ? low : low - 0.5, high: low < high ? high : high + 0.5 });
     }
-    bar.setv({ ticker: ticks[label.kind], formatter: formats[label.kind], title: plain(clipped(label.title, 45)) });
+    bar.title = plain(clipped(label.title, 45));
+    Bokeh.index.get_by_id(plane.id).invalidate_layout(); // the bar's words are of another width
     source.data = { ...source.data, color: Float64Array.from(values) };
   }
 
@@ -193,7 +193,7 @@ class Explorer {
     }
     this.view.groupPattern = this.synthesizer.spreadOf(patterns);
     this.set("group", band(this.axis, this.view.groupPattern));
-    text.textContent = `Group of ${patterns.length} patterns; ${this.inWords(patterns, this.view.color)}`;
+    text.textContent = `Group of ${patterns.length} pattern${patterns.length > 1 ? "s" : ""}; ${this.inWords(patterns, this.view.color)}`;
   }
 
   /** What some patterns have of a label: mean and spread, the commonest texts, or the first and last time. */

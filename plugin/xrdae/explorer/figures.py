@@ -94,12 +94,9 @@ def _legend(plot: Any) -> None:
 def _plane(made: dict[str, Any], n_pattern: int) -> None:
     from bokeh.models import (
         BasicTicker,
-        BasicTickFormatter,
         ColorBar,
         CustomJS,
         CustomJSTickFormatter,
-        DatetimeTickFormatter,
-        FixedTicker,
         HoverTool,
         LassoSelectTool,
         LinearColorMapper,
@@ -128,16 +125,14 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
         fill_color={"field": "color", "transform": made["mapper"]}, fill_alpha=0.85,
         nonselection_fill_alpha=0.15,
     )  # fmt: skip
-    bar = ColorBar(color_mapper=made["mapper"], width=12, title_standoff=6, padding=4, margin=4)
+    # One formatter for all kinds of labels: a colour bar keeps the one that it begins with.
+    words = CustomJSTickFormatter(code="return window.onTick?.(tick) ?? ''")
+    bar = ColorBar(
+        color_mapper=made["mapper"], width=12, title_standoff=6, padding=4, margin=4,
+        ticker=BasicTicker(), formatter=words,
+    )  # fmt: skip
     plot.add_layout(bar, "right")
-    made |= {
-        "bar": bar,
-        "ticks": {"number": BasicTicker(), "time": BasicTicker(), "text": FixedTicker()},
-        "formats": {
-            "number": BasicTickFormatter(), "time": DatetimeTickFormatter(),
-            "text": CustomJSTickFormatter(code="return window.categoryName?.(tick) ?? ''"),
-        },
-    }  # fmt: skip
+    made["bar"] = bar
     # What moves is on a level of its own, so that the points are not painted again with it.
     above = {"level": "overlay"}
     route = _source(made, "route", "x", "y")

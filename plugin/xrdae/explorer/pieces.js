@@ -20,6 +20,12 @@ const asTime = (milliseconds) => new Date(milliseconds).toISOString().slice(0, 1
 
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
+/** What stands at a place of the colour bar. */
+function inColourBar({ kind, categories }, value) {
+  if (kind === "text") return Number.isInteger(value) ? clipped(categories[value] ?? "", 20) : "";
+  return kind === "time" ? asTime(value).replace("T", " ").slice(0, 16) : short(value, 6);
+}
+
 /** Text that Bokeh draws as it is: no TeX. */
 const plain = (text) => new (Bokeh.Models.get("PlainText"))({ text });
 
