@@ -326,6 +326,7 @@ def test_it_fits_a_phone_and_answers_to_touch(open_explorer, report, latents):
     explorer.wait("$.view.pinned === 11")
     for name in ("plane", "pattern", "path", "relevance"):
         assert explorer.ask("$.models[a[0]].inner_width", name) > 200
+    assert explorer.ask("$.models.path.below[0].axis_label.text") == "two_theta (degree)"
     start = explorer.place(*explorer.ask("$.view.probe"))
     target = explorer.place(*latents[3])
     touch = explorer.page.context.new_cdp_session(explorer.page)

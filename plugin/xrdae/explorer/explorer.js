@@ -21,6 +21,7 @@ class Explorer {
   }
 
   start() {
+    if (innerWidth < 600) this.shortenLabels();
     this.controls = new Controls(this);
     this.drawPoints();
     this.resetView();
@@ -28,6 +29,13 @@ class Explorer {
     this.pin(this.usable[0]);
     this.moveProbe(this.view.probe);
     this.drawPath();
+  }
+
+  /** What stands along the axes of narrow figures: the name and the units. */
+  shortenLabels() {
+    for (const name of ["pattern", "path", "positions", "relevance"]) {
+      this.models[name].below[0].axis_label.text = `${this.header.axis_name} (${this.header.axis_units})`;
+    }
   }
 
   source(name) { return this.models[`${name}_source`]; }
@@ -239,18 +247,18 @@ class Explorer {
     });
     this.set("pattern_again", { x: this.axis, y });
     const box = byId("peaks"), table = make("table"), head = make("tr", undefined, table);
-    for (const word of [`peak (${this.header.axis_units})`, "relevance", "excess", ""]) make("th", word, head).scope = "col";
+    for (const word of [`peak (${this.header.axis_units})`, "relevance", "excess"]) make("th", word, head).scope = "col";
     const order = relevance.map((_, r) => r).sort((a, b) => relevance[b] - relevance[a]);
     this.buttons = [];
     for (const r of order) {
-      const row = make("tr", undefined, table), middle = (left[r] + right[r]) / 2;
-      const button = make("button", short(middle), make("td", undefined, row));
+      const row = make("tr", undefined, table), cell = make("td", undefined, row), middle = (left[r] + right[r]) / 2;
+      const button = make("button", short(middle), cell);
+      if (this.header.notes[r]) make("span", ` ${this.header.notes[r]}`, cell);
       row.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
       button.title = "mask this peak";
       this.buttons[r] = button;
       make("td", short(relevance[r], 3), row);
       make("td", short(excess[r], 3), row);
-      make("td", this.header.notes[r] ?? "", row);
     }
     box.replaceChildren(table);
     this.mask(this.view.masked);
