@@ -277,7 +277,7 @@ def test_keys_of_the_browser_stay_its_own(explorer):
 @pytest.mark.parametrize("given", ["99", "", "-1", "1.5"])
 def test_a_pattern_that_is_not_there_is_refused_and_the_field_restored(explorer, field, given):
     explorer.page.fill(f"#{field}", given)
-    said = explorer.page.inner_text("#pinned-text" if field == "pinned" else "#path-text")
+    said = explorer.page.inner_text("#pinned-text" if field == "pinned" else "#path-wrong")
     assert "number of a pattern, 0 to 23" in said
     explorer.page.keyboard.press("Tab")
     assert explorer.page.input_value(f"#{field}") == "0"

@@ -201,7 +201,7 @@ def test_real_series(real_data, shown, name, n_latent):
     points = share * latents[pairs[:, 0]] + (1 - share) * latents[pairs[:, 1]]
     same_at(explorer, dataset, model, points)
     explorer.page.set_viewport_size({"width": 390, "height": 844})
-    assert explorer.ask("document.documentElement.scrollWidth") <= 390
+    explorer.wait("document.documentElement.scrollWidth <= 390")  # once it is laid out anew
 
 
 def test_twenty_thousand_patterns_can_be_pinned_and_probed(series, model, shown):

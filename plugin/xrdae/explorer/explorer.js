@@ -293,7 +293,8 @@ class Explorer {
 
   setEnd(which, pattern) {
     const wrong = this.whyNot(pattern);
-    if (wrong) { byId("path-text").textContent = wrong; return; }
+    byId("path-wrong").textContent = wrong;
+    if (wrong) return;
     this.view[which] = pattern;
     this.drawPath();
   }
