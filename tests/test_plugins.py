@@ -132,4 +132,4 @@ def test_plugins_can_be_blocked_by_name(tmp_path):
     said, _ = listed(tmp_path, points, XRDAE_BLOCK_PLUGINS="good, other")
     assert ["good", "blocked"] in [line.split() for line in said.splitlines()]
     assert ["other", "blocked"] in [line.split() for line in said.splitlines()]
-    assert "builtin: xrdae_attach" in said
+    assert "\nbuiltin " in said
