@@ -23,7 +23,6 @@ class Explorer {
   start() {
     if (innerWidth < 600) this.shortenLabels();
     this.controls = new Controls(this);
-    this.drawPoints();
     this.resetView();
     this.setColor(0);
     this.pin(this.usable[0]);
@@ -82,7 +81,8 @@ class Explorer {
       x[i] = this.x(z);
       y[i] = this.y(z);
     }
-    this.set("points", { x, y, color: new Float64Array(this.count) });
+    const color = Float64Array.from(this.data[`label.${this.view.color}`].values);
+    this.set("points", { x, y, color });
   }
 
   resetView() {
@@ -112,7 +112,7 @@ class Explorer {
 
   setColor(index) {
     const label = this.header.labels[index], { mapper, bar, plane, viridis, categories } = this.models;
-    const source = this.source("points"), values = this.data[`label.${index}`].values;
+    const values = this.data[`label.${index}`].values;
     this.view.color = index;
     window.onTick = (value) => inColourBar(label, value);
     let low = Infinity, high = -Infinity;
@@ -125,8 +125,9 @@ class Explorer {
       mapper.setv({ palette: viridis, low: low < high ? low : low - 0.5, high: low < high ? high : high + 0.5 });
     }
     bar.title = plain(clipped(label.title, 45));
-    Bokeh.index.get_by_id(plane.id).invalidate_layout(); // the bar's words are of another width
-    source.data = { ...source.data, color: Float64Array.from(values) };
+    // The bar's words are of another width; room for numbers is there from the start.
+    if (label.kind !== "number" || "ready" in document.body.dataset) Bokeh.index.get_by_id(plane.id).invalidate_layout();
+    this.drawPoints();
   }
 
   // Patterns
@@ -352,7 +353,6 @@ class Explorer {
     const { plane } = this.models;
     plane.below[0].axis_label.text = `latent axis ${this.plane[0]}`;
     plane.left[0].axis_label.text = `latent axis ${this.plane[1]}`;
-    this.drawPoints();
     this.resetView();
     this.setColor(this.view.color);
     this.pin(this.view.pinned);

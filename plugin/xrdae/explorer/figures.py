@@ -126,7 +126,7 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
         nonselection_fill_alpha=0.15,
     )  # fmt: skip
     # One formatter for all kinds of labels: a colour bar keeps the one that it begins with.
-    words = CustomJSTickFormatter(code="return window.onTick?.(tick) ?? ''")
+    words = CustomJSTickFormatter(code="return window.onTick?.(tick) ?? '00000'")
     bar = ColorBar(
         color_mapper=made["mapper"], width=12, title_standoff=6, padding=4, margin=4,
         ticker=BasicTicker(), formatter=words,
