@@ -44,7 +44,7 @@ def open_data(paths: Sequence[str], *, progress: bool | None = None) -> xr.Datas
     if one is not None and _is_zarr(one):
         return xr.open_dataset(one, engine="zarr", chunks={})
     if one is not None and one.is_file() and _starts_as_netcdf(one):
-        dataset = xr.open_dataset(one, engine=None)
+        dataset = xr.open_dataset(one)
         if dataset.data_vars:
             return dataset
         dataset.close()  # groups only: NeXus
