@@ -12,9 +12,10 @@ import xrdae
 from xrdae import builtin, hookspecs, plugins
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("xrdae_")]
+OBSERVERS = ["xrdae_on_result"]  # told of what was done; nobody has to listen
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("name", [name for name in HOOKS if name not in OBSERVERS])
 def test_every_hook_has_a_built_in_step_with_the_same_arguments(name):
     spec, step = getattr(hookspecs, name), getattr(builtin, name)
     assert list(inspect.signature(spec).parameters) == list(inspect.signature(step).parameters)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xrdae.plugins import manager, model_input, to_dataset
+from xrdae.plugins import latents_and_relevance, manager, model_input, to_dataset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,13 +35,8 @@ def analyze(obj: Any, model: Model) -> Any:
     object
         The host's object, or its replacement, with the results of `encode` and `relevance`.
     """
-    hook, dataset = manager().hook, to_dataset(obj)
-    result = hook.xrdae_encode(dataset=dataset, model=model).merge(
-        hook.xrdae_relevance(dataset=dataset, model=model, regions="peaks", fill="background"),
-        compat="override",
-        combine_attrs="override",
-    )
-    return hook.xrdae_attach(obj=obj, result=result)
+    result = latents_and_relevance(to_dataset(obj), model)
+    return manager().hook.xrdae_attach(obj=obj, result=result)
 
 
 @xr.register_dataset_accessor("xrdae")  # type: ignore[no-untyped-call]

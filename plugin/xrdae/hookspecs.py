@@ -53,3 +53,8 @@ def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.
 @hookspec(firstresult=True)
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     """Put a result into, or beside, the host's object and return it (or its replacement)."""
+
+
+@hookspec
+def xrdae_on_result(result: xr.Dataset) -> None:
+    """Hear of patterns that were encoded as they arrived: `novel` is True where one is new."""

@@ -68,3 +68,27 @@ def model_input(dataset: Any, model: Any) -> Any:
     built_in = manager().get_plugin("builtin")
     hook = manager().subset_hook_caller("xrdae_model_input", [built_in])
     return hook(dataset=dataset, model=model)
+
+
+def latents_and_relevance(dataset: Any, model: Any) -> Any:
+    """Return the results of encoding and of masking each peak, through the hooks, as one."""
+    hook = manager().hook
+    relevance = hook.xrdae_relevance(
+        dataset=dataset, model=model, regions="peaks", fill="background"
+    )
+    return hook.xrdae_encode(dataset=dataset, model=model).merge(
+        relevance, compat="override", combine_attrs="override"
+    )
+
+
+def on_result(result: Any) -> None:
+    """Tell every plugin of a live result, one by one: a failing one warns, the others are told."""
+    for implementation in reversed(manager().hook.xrdae_on_result.get_hookimpls()):
+        try:
+            implementation.function(*[{"result": result}[n] for n in implementation.argnames])
+        except Exception as error:
+            warnings.warn(
+                f"xrdae_on_result of plugin {implementation.plugin_name!r} failed: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )

@@ -1,0 +1,78 @@
+"""The eyes on what arrives: latents, relevance and novelty of it, alerts, and drift."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae import plugins
+
+if TYPE_CHECKING:
+    from xrdae.model import Model
+
+RECENT = 20  # patterns; of the model's own kind one of them is novel
+TOO_MANY = RECENT // 2  # of which novel: one chance in a hundred million
+
+
+class Observer:
+    """Encodes patterns as they come, tells plugins of them, and says when the model is outgrown.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    threshold
+        Novelty above which a pattern is `novel`.
+    """
+
+    def __init__(self, model: Model, *, threshold: float = 1.0) -> None:
+        self.model = model
+        self.threshold = threshold
+        self._recent: deque[bool] = deque(maxlen=RECENT)
+        self._drifting = False
+
+    def results(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Return what `xrdae.analyze` attaches, and `novel (...)`, True above the threshold.
+
+        A pattern without usable intensity has NaN latents and is not novel.
+        """
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*no positive finite intensity")
+            result = plugins.latents_and_relevance(dataset, self.model).compute()
+        attrs = {"long_name": f"novelty above {self.threshold:g}"}
+        return result.assign(novel=(result["novelty"] > self.threshold).assign_attrs(attrs))
+
+    def announce(self, result: xr.Dataset) -> None:
+        """Tell every plugin that has the hook `xrdae_on_result`; a failing one warns."""
+        plugins.on_result(result)
+
+    def drift(self, novel: npt.NDArray[np.bool_]) -> str | None:
+        """Return a message once novelty stays high, with what to do; None otherwise.
+
+        It stays high when half of the last twenty patterns are novel, where one in twenty is
+        usual. The message comes again only after novelty was usual in between.
+
+        Parameters
+        ----------
+        novel
+            `(pattern,)`, of the patterns that came next.
+        """
+        message = None
+        for value in novel:
+            self._recent.append(bool(value))
+            count = sum(self._recent)
+            if self._drifting and count <= TOO_MANY // 2:
+                self._drifting = False
+            elif not self._drifting and count >= TOO_MANY:
+                self._drifting = True
+                message = (
+                    f"{count} of the last {len(self._recent)} patterns are novel, where one in "
+                    f"{RECENT} is usual: the model no longer fits what is measured; teach it what "
+                    "is new: xrdae fit DATA --update MODEL -o NEW_MODEL"
+                )
+        return message
