@@ -224,6 +224,30 @@ def report(
 
 
 @main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@MODEL
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
+              help="Zarr store to keep results in; one of an earlier watch goes on.")  # fmt: skip
+@click.option("--match", default="*", show_default=True, help='Which names count: "*.xy".')
+@click.option("--threshold", default=1.0, show_default=True, help="Novelty that is an alert.")
+@click.option("--patience", default=10.0, show_default=True, metavar="SECONDS",
+              help="When to give up a file that cannot be read and does not change.")  # fmt: skip
+@click.option("--page/--no-page", default=True, show_default=True, help="Serve the live page.")
+@click.option("--port", default=0, help="Where on this machine to serve it. [default: any]")
+@JSON
+def watch(folder: Path, model_path: Path, as_json: bool, **options: Any) -> None:
+    """Encode every pattern file that arrives in FOLDER, until Ctrl-C.
+
+    A file is read once it is complete, encoded with relevance and novelty, and appended to the
+    store; the live page shows it within a second. Files that are in the store are left alone,
+    unless they change. What is novel, and what cannot be read, is said on the standard error.
+    """
+    from xrdae.live.command import keep_watch
+
+    keep_watch(folder, _load(model_path), as_json=as_json, **options)
+
+
+@main.command()
 @DATA
 @JSON
 def info(data: tuple[str, ...], as_json: bool) -> None:

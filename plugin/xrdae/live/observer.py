@@ -43,7 +43,7 @@ class Observer:
         """
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*no positive finite intensity")
-            result = plugins.latents_and_relevance(dataset, self.model).compute()
+            result: xr.Dataset = plugins.latents_and_relevance(dataset, self.model).compute()
         attrs = {"long_name": f"novelty above {self.threshold:g}"}
         return result.assign(novel=(result["novelty"] > self.threshold).assign_attrs(attrs))
 

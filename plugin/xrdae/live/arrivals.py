@@ -1,0 +1,131 @@
+"""Files of a folder that are new or changed, once they have come to rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+Signature = tuple[int, int]  # of a file's state: time of its last change [ns], size [byte]
+
+SETTLE = 0.05  # seconds without a change after which a file is tried
+RESCAN = 2.0  # seconds between looks at the whole folder, for what no event told of
+SHARE = 0.02  # of the time that these looks may take
+UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".lock", ".swp", "~")
+
+
+@dataclasses.dataclass
+class _Pending:
+    signature: Signature
+    since: float
+    reason: str = ""  # why it could not be read, if it was tried
+
+
+class Arrivals:
+    """The files that wait to be read, and those that are done with.
+
+    A file is ready once it has not changed for a twentieth of a second. One that cannot be read
+    then waits for a change, and is tried once more, for the last time, when it has not changed
+    for `patience` seconds. Hidden files, and those with the ending of an unfinished copy, are none.
+
+    Parameters
+    ----------
+    folder
+        Looked at with all folders in it.
+    done
+        State of the files that were read, by their name in the folder.
+    match
+        Which names count, such as "*.xy".
+    patience
+        In seconds.
+    """
+
+    def __init__(
+        self, folder: Path, done: Mapping[str, Signature], *, match: str, patience: float
+    ) -> None:
+        self.folder = folder
+        self.patience = patience
+        self._match = match
+        self._done = dict(done)
+        self._pending: dict[str, _Pending] = {}
+        self._next_scan = 0.0
+        for name in self._names():
+            self._see(name)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many files wait."""
+        return len(self._pending)
+
+    def see(self, paths: Iterable[str]) -> None:
+        """Look at files that something happened to."""
+        for path in paths:
+            name = os.path.relpath(path, self.folder)
+            if self._counts(name):
+                self._see(name)
+
+    def ready(self) -> Iterator[tuple[str, Signature, bool]]:
+        """Yield name and state of files to be read now, and whether it is their last chance."""
+        now = time.monotonic()
+        if now >= self._next_scan:
+            for name in [*self._names(new=True), *list(self._pending)]:
+                self._see(name)
+            took = time.monotonic() - now
+            self._next_scan = now + max(RESCAN, took / SHARE)
+        for name, pending in list(self._pending.items()):
+            rest = time.monotonic() - pending.since
+            if rest < (self.patience if pending.reason else SETTLE):
+                continue
+            self._see(name)
+            if self._pending.get(name) is pending:
+                yield name, pending.signature, bool(pending.reason) or rest >= self.patience
+
+    def unchanged(self, name: str, signature: Signature) -> bool:
+        """Tell whether a file is still in the state in which it was ready."""
+        return _signature(self.folder / name) == signature
+
+    def postpone(self, name: str, reason: str) -> None:
+        """Wait for a file that could not be read."""
+        if name in self._pending:
+            self._pending[name].reason = reason
+
+    def finish(self, name: str, signature: Signature) -> None:
+        """Have done with a file in this state, whether it was read or given up."""
+        self._done[name] = signature
+        self._pending.pop(name, None)
+
+    def _see(self, name: str) -> None:
+        signature = _signature(self.folder / name)
+        if signature is None or self._done.get(name) == signature:
+            self._pending.pop(name, None)
+            return
+        pending = self._pending.get(name)
+        if pending is None or pending.signature != signature:
+            self._pending[name] = _Pending(signature, time.monotonic())
+
+    def _counts(self, name: str) -> bool:
+        parts = Path(name).parts
+        hidden = any(part.startswith(".") or part.endswith(".zarr") for part in parts)
+        return (
+            not hidden and not name.endswith(UNFINISHED) and fnmatch.fnmatch(parts[-1], self._match)
+        )
+
+    def _names(self, *, new: bool = False) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.folder):
+            folders[:] = [f for f in folders if not f.startswith(".") and not f.endswith(".zarr")]
+            at = os.path.relpath(folder, self.folder)
+            for file in files:
+                name = file if at == "." else os.path.join(at, file)
+                if (not new or name not in self._done) and self._counts(name):
+                    yield name
+
+
+def _signature(path: Path) -> Signature | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size) if path.is_file() else None

@@ -1,0 +1,112 @@
+"""The newest points that a live page shows, written by one thread and read by another."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+MOST = 20_000  # points that a browser stays fluid with
+NOT_LABELS = ("file", "scan", "modified", "size")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A pattern on the live page.
+
+    Attributes
+    ----------
+    row
+        Its place in the store.
+    serial
+        Grows with every point that is put on the board.
+    file, latent, novelty, novel
+        Its results.
+    labels
+        Numbers that are known of it.
+    """
+
+    row: int
+    serial: int
+    file: str
+    latent: tuple[float, ...]
+    novelty: float
+    novel: bool
+    labels: Mapping[str, float]
+
+
+class Board:
+    """The newest points and messages."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._points: deque[Point] = deque(maxlen=MOST)
+        self._serial = 0
+        self._messages: deque[str] = deque(maxlen=50)
+        self.patterns = self.novel = 0  # in all
+
+    def put(self, rows: xr.Dataset, at: list[int]) -> None:
+        """Put rows of the store, `at` their places; a row that was there before is replaced."""
+        labels = {
+            str(name): coord.values.astype(float)
+            for name, coord in rows.coords.items()
+            if coord.dims == ("pattern",) and coord.dtype.kind in "iuf" and name not in NOT_LABELS
+        }
+        files, novelty = rows["file"].values, rows["novelty"].values
+        latents, novel = rows["latent"].values, rows["novel"].values
+        with self._lock:
+            again = set(at) & {point.row for point in self._points}
+            for i, row in enumerate(at):
+                self._serial += 1
+                point = Point(
+                    row, self._serial, str(files[i]), tuple(map(float, latents[i])),
+                    float(novelty[i]), bool(novel[i]), {n: float(v[i]) for n, v in labels.items()},
+                )  # fmt: skip
+                if row in again:
+                    self._points = deque((p for p in self._points if p.row != row), MOST)
+                else:
+                    self.patterns += 1
+                self._points.append(point)
+                self.novel += point.novel
+
+    def say(self, message: str) -> None:
+        """Put a message."""
+        with self._lock:
+            self._messages.append(message)
+
+    def messages(self) -> list[str]:
+        """Return the newest messages, the newest first."""
+        with self._lock:
+            return list(self._messages)[::-1]
+
+    def since(self, serial: int) -> list[Point]:
+        """Return the points put after one with this serial number, in the order of their rows."""
+        with self._lock:
+            new = []
+            for point in reversed(self._points):
+                if point.serial <= serial:
+                    break
+                new.append(point)
+        return sorted(new, key=lambda point: point.row)
+
+
+def columns(points: list[Point], across: int, up: int, color: str) -> dict[str, Any]:
+    """Return points as the columns that figures show."""
+    latent = np.array([p.latent for p in points]).reshape(len(points), -1)
+    novelty = [p.novelty for p in points]
+    of_color = {"order": [p.row for p in points], "novelty": novelty}
+    values = of_color.get(color) or [p.labels.get(color, np.nan) for p in points]
+    return {
+        "x": latent[:, across] if points else [],
+        "y": latent[:, up] if points else [],
+        "row": [p.row for p in points],
+        "file": [p.file for p in points],
+        "novelty": novelty,
+        "color": np.array(values, dtype=float),
+        "rim": ["#d55e00" if p.novel else "rgba(0, 0, 0, 0)" for p in points],
+    }

@@ -1,0 +1,68 @@
+"""What a watch says on a terminal, or to another program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import xarray as xr
+
+
+class Console:
+    """A listener of `xrdae.live.watch.Watch` that prints a line for what matters.
+
+    Parameters
+    ----------
+    as_json
+        A JSON object a line on the standard output, for every pattern too; else words on the
+        standard error, for novel patterns only, with a count that is kept up to date on a terminal.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._counts = not as_json and sys.stderr.isatty()
+        self._count = ""
+
+    def found(self, rows: xr.Dataset) -> None:
+        """Tell of patterns."""
+        for i in range(rows.sizes["pattern"]):
+            at = rows.isel(pattern=i)
+            file, novelty, novel = str(at["file"].values), float(at["novelty"]), bool(at["novel"])
+            if self._as_json:
+                latent = at["latent"].values.tolist()
+                self._write(
+                    {"file": file, "scan": int(at["scan"]), "latent": latent,
+                     "novelty": novelty, "novel": novel}
+                )  # fmt: skip
+            elif novel:
+                self._print(f"novel: {file} (novelty {novelty:.2f})")
+
+    def gave_up(self, file: str, reason: str) -> None:
+        """Tell of a file that cannot be read."""
+        if self._as_json:
+            self._write({"skipped": file, "reason": reason})
+        else:
+            self._print(f"skipped: {file}: {reason}")
+
+    def outgrown(self, message: str) -> None:
+        """Tell of drift."""
+        if self._as_json:
+            self._write({"drift": message})
+        else:
+            self._print(message)
+
+    def count(self, words: str) -> None:
+        """Keep a count up to date in the last line of a terminal."""
+        if self._counts and words != self._count:
+            self._count = words
+            print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
+
+    def _print(self, line: str) -> None:
+        # A file's name may hold what a terminal would obey.
+        shown = "".join(c if c.isprintable() else "?" for c in line)
+        end = f"\n{self._count}" if self._counts else "\n"
+        print(f"\r\x1b[K{shown}" if self._counts else shown, end=end, file=sys.stderr, flush=True)
+
+    def _write(self, event: dict[str, Any]) -> None:
+        print(json.dumps(event), flush=True)

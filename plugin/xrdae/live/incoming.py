@@ -1,0 +1,103 @@
+"""From a file that has arrived to rows on the model's axis."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from xrdae.axes import Axis
+from xrdae.errors import DataError
+from xrdae.gather import Grid, gather, read_scans
+from xrdae.prepare import check_coverage, find_coverage
+from xrdae.scan import Scan
+
+CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
+
+Signature = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arrived:
+    """A file that was read.
+
+    Attributes
+    ----------
+    file
+        Its name in the folder.
+    signature
+        Time of its last change [ns since 1970] and size [byte].
+    scans
+        Its patterns.
+    coverage
+        The part of the model's axis that the least of them covers.
+    """
+
+    file: str
+    signature: Signature
+    scans: list[Scan]
+    coverage: float
+
+
+def read(folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
+    """Read a file whose patterns can be brought to the model's axis.
+
+    Raises
+    ------
+    DataError
+        If they cannot: no wavelength, too little of the axis.
+    FormatError, OSError
+        If it cannot be read.
+    """
+    scans = read_scans(folder / file)
+    coverage = 1.0
+    for scan in scans:
+        measured = np.isfinite(scan.intensity)
+        if not (scan.intensity[measured] > 0).any():
+            raise DataError("no intensity is positive")
+        wavelength = scan.metadata.get("wavelength")
+        source = Axis(scan.kind, scan.positions, None if wavelength is None else float(wavelength))
+        check_coverage(source, axis)
+        coverage = min(coverage, find_coverage(source, axis)[0])
+    return Arrived(file, signature, scans, coverage)
+
+
+def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
+    """Return the patterns of files as rows along `pattern`, with all that is known of each.
+
+    `file`, `scan`, `modified` [ns since 1970], `size` [byte], `coverage`, and what the files say.
+    """
+    scans = [scan for each in arrived for scan in each.scans]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="intensities are in")
+        dataset = gather(scans, {"pattern": len(scans)}, Grid(axis, "the model's axis"))
+    labels = {}
+    for name, coord in dataset.coords.items():
+        if name == "wavelength":  # the axis' own counts, to which the patterns were brought
+            continue
+        if not coord.dims:
+            labels[name] = coord.variable.expand_dims(pattern=len(scans)).copy()
+    stated = {
+        "file": [each.file for each in arrived for _ in each.scans],
+        "scan": [i for each in arrived for i in range(len(each.scans))],
+        "modified": [each.signature[0] for each in arrived for _ in each.scans],
+        "size": [each.signature[1] for each in arrived for _ in each.scans],
+        "coverage": [each.coverage for each in arrived for _ in each.scans],
+    }
+    attrs = {
+        "modified": {"long_name": "last change of the file, ns since 1970"},
+        "size": {"long_name": "size of the file in byte"},
+        "coverage": {"long_name": "part of the model's axis that the file covers"},
+    }
+    own = {
+        name: xr.Variable("pattern", np.array(values), attrs.get(name, {}))
+        for name, values in stated.items()
+    }
+    dataset = dataset.drop_vars("wavelength", errors="ignore").assign_coords({**labels, **own})
+    if axis.kind == "two_theta" and axis.wavelength is not None:
+        dataset = dataset.assign_coords(wavelength=((), axis.wavelength, {"units": "angstrom"}))
+    return dataset

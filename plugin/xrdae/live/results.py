@@ -1,0 +1,321 @@
+"""Results in a Zarr store, appended so that a kill at any moment loses and repeats nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.errors import DataError, FormatError
+from xrdae.files import replacing
+
+CHUNK = 2**16  # values, at most, of an array's chunk: the last one is written anew with each append
+ROOM = 1024  # rows beyond the last one, so that arrays need not grow with each append
+METADATA = ".zmetadata"
+SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
+TEXT = "OTU"  # kinds of dtypes; zarr 2 and 3 differ here
+KEPT_IN_MIND = ("file", "scan", "modified", "size", "novel")
+LAST = ("modified", "size")  # an interrupted rewriting then shows, and is done again
+
+Key = tuple[str, int]  # of a row: file, and scan in it
+Signature = tuple[int, int]  # of a file's state: time of its last change [ns], size [byte]
+
+
+class Results:
+    """A Zarr store (format 2) of patterns and their results along `pattern`.
+
+    What counts is its consolidated metadata, a file that is replaced in one step once all arrays
+    are written: readers see whole rows only, and what an append that was killed has left behind
+    is cut off when the store is opened here again. (A reader that leaves them aside sees rows of
+    fill values at the end until `close`.) One process at a time may have it open here.
+
+    Parameters
+    ----------
+    path
+        The store; made with the first rows.
+    attrs
+        What belongs to the store, such as the model's provenance. A store that says something
+        else is refused.
+
+    Raises
+    ------
+    DataError
+        If the store was made with other `attrs`, or another process writes to it.
+    FileNotFoundError
+        If the folder that it shall be in is not there.
+    FormatError
+        If `path` is something else than such a store.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], attrs: Mapping[str, str]) -> None:
+        import zarr  # noqa: F401  (half a second, not to be spent on the first pattern)
+        from filelock import FileLock, Timeout
+
+        self.path = Path(path)
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {os.fspath(self.path.parent)!r}")
+        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DataError(
+                f"another process writes to {os.fspath(path)!r}; end it, or name another store"
+            ) from None
+        self._attrs = dict(attrs)
+        self._rows: dict[Key, int] = {}
+        self._novel: set[int] = set()
+        self.files: dict[str, Signature] = {}
+        self.skipped: dict[str, str] = {}
+        self._arrays: dict[str, Any] = {}
+        if self.path.exists():
+            try:
+                self._open()
+            except BaseException:
+                self._lock.release()
+                raise
+
+    def close(self) -> None:
+        """Let other processes write to the store."""
+        self._shrink()
+        self._lock.release()
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def novel(self) -> int:
+        """Return how many rows are novel."""
+        return len(self._novel)
+
+    @property
+    def fullest(self) -> float:
+        """Return the largest part of the model's axis that a row covers; 0 without rows."""
+        return float(self._arrays["coverage"][:].max()) if self._rows else 0.0
+
+    def scans_of(self, file: str) -> int:
+        """Return how many rows there are of a file."""
+        n = 0
+        while (file, n) in self._rows:
+            n += 1
+        return n
+
+    def write(self, rows: xr.Dataset, skipped: Mapping[str, str]) -> None:
+        """Write rows, in one step, over those of the same file and scan, else behind the last one.
+
+        Parameters
+        ----------
+        rows
+            Variables with `pattern` as their first dimension, among them `file`, `scan`,
+            `modified` [ns since 1970] and `size` [byte]; others are taken from the first rows
+            only. Columns that earlier or later rows lack are NaN, empty or False there.
+        skipped
+            All files that cannot be read, and why; the attribute `xrdae_skipped` (JSON).
+        """
+        self.skipped = dict(skipped)
+        keys = list(zip(rows["file"].values.tolist(), rows["scan"].values.tolist(), strict=True))
+        if not self._rows:
+            self._make(rows)
+        else:
+            self._extend(rows, keys)
+        self._remember(keys, *(rows[name].values for name in ("modified", "size", "novel")))
+
+    def skip(self, skipped: Mapping[str, str]) -> None:
+        """Say which files cannot be read, and why; once there is a row."""
+        self.skipped = dict(skipped)
+        if self._rows:
+            self._commit(len(self._rows))
+
+    def places(self, rows: xr.Dataset) -> list[int]:
+        """Return where in the store rows are that it holds."""
+        keys = zip(rows["file"].values.tolist(), rows["scan"].values.tolist(), strict=True)
+        return [self._rows[str(file), scan] for file, scan in keys]
+
+    def intensity(self, row: int) -> npt.NDArray[np.float32]:
+        """Return the intensity `(point,)` of one row."""
+        return np.asarray(self._arrays["intensity"][row])
+
+    def read(self) -> xr.Dataset:
+        """Return the store's content, lazily."""
+        dataset: xr.Dataset = xr.open_zarr(self.path, chunks=None)
+        return dataset
+
+    def _remember(
+        self,
+        keys: list[Key],
+        modified: npt.NDArray[Any],
+        size: npt.NDArray[Any],
+        novel: npt.NDArray[Any],
+    ) -> None:
+        for i, (file, scan) in enumerate(keys):
+            row = self._rows.setdefault((file, scan), len(self._rows))
+            self.files[file] = (int(modified[i]), int(size[i]))
+            if novel[i]:
+                self._novel.add(row)
+            else:
+                self._novel.discard(row)
+
+    def _make(self, rows: xr.Dataset) -> None:
+        columns = {name: _encoded(v) for name, v in rows.variables.items() if "pattern" in v.dims}
+        dataset = rows.assign(columns).assign_attrs(self._all_attrs())
+        encoding = {name: _chunks(variable) for name, variable in columns.items()}
+        with replacing(self.path) as aside:
+            # Format 2: its consolidated metadata are one file that every reader of zarr takes.
+            dataset.drop_encoding().to_zarr(aside, zarr_format=2, encoding=encoding)
+        self._connect()
+
+    def _extend(self, rows: xr.Dataset, keys: list[Key]) -> None:
+        columns = {
+            str(name): _encoded(variable)
+            for name, variable in rows.variables.items()
+            if "pattern" in variable.dims
+        }
+        self._add_columns({n: v for n, v in columns.items() if n not in self._arrays})
+        known = len(self._rows)
+        new = [i for i, key in enumerate(keys) if key not in self._rows]
+        old = [i for i, key in enumerate(keys) if key in self._rows]
+        total = known + len(new)
+        for name, array in sorted(self._arrays.items(), key=lambda item: item[0] in LAST):
+            values = _fitting(columns.get(name), array, len(keys))
+            if new:
+                if total > array.shape[0]:
+                    array.resize((total + ROOM, *array.shape[1:]))
+                array[known:total] = values[new]
+            for i in old:
+                array[self._rows[keys[i]]] = values[i]
+        self._commit(total)
+
+    def _add_columns(self, columns: dict[str, xr.Variable]) -> None:
+        """Begin columns that no earlier row has."""
+        if not columns:
+            return
+        self._shrink()  # writing new arrays makes the others count as they are
+        n = len(self._rows)
+        empty = {
+            name: xr.Variable(v.dims, np.full((n, *v.shape[1:]), _missing(v.dtype)), v.attrs)
+            for name, v in columns.items()
+        }
+        encoding = {name: _chunks(variable) for name, variable in empty.items()}
+        xr.Dataset(empty).assign_attrs(self._all_attrs()).to_zarr(
+            self.path, mode="a", encoding=encoding, consolidated=True
+        )
+        self._connect()
+
+    def _shrink(self) -> None:
+        """Take the room beyond the last row away."""
+        for array in self._arrays.values():
+            array.resize((len(self._rows), *array.shape[1:]))
+
+    def _all_attrs(self) -> dict[str, str]:
+        return {**self._attrs, "xrdae_skipped": json.dumps(self.skipped)}
+
+    def _commit(self, total: int) -> None:
+        """Make what was written count."""
+        attrs = self._metadata[".zattrs"] | self._all_attrs()
+        self._metadata[".zattrs"] = attrs
+        for name in self._arrays:
+            self._metadata[f"{name}/.zarray"]["shape"][0] = total
+        _write_json(self.path / ".zattrs", attrs)
+        _write_json(
+            self.path / METADATA,
+            {"zarr_consolidated_format": 1, "metadata": self._metadata},
+        )
+
+    def _open(self) -> None:
+        self._cut()
+        attrs = self._metadata[".zattrs"]
+        differ = [name for name, value in self._attrs.items() if attrs.get(name) != value]
+        if differ:
+            raise DataError(
+                f"{os.fspath(self.path)!r} holds results of another model (its {differ[0]} "
+                "differs): name another store for this model's results"
+            )
+        self._connect()
+        file, scan, *rest = (self._arrays[name][:] for name in KEPT_IN_MIND)
+        self._remember(list(zip(file.tolist(), scan.tolist(), strict=True)), *rest)
+        self.skipped = json.loads(attrs.get("xrdae_skipped", "{}"))
+
+    def _cut(self) -> None:
+        """Bring the arrays' own metadata back to what counts, and remove what does not."""
+        try:
+            self._metadata = json.loads((self.path / METADATA).read_text())["metadata"]
+            if self._metadata["file/.zarray"]["shape"] == self._metadata["novel/.zarray"]["shape"]:
+                return self._cut_to_metadata()
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        raise FormatError(
+            f"{os.fspath(self.path)!r} is not a store of live results; name another one"
+        )
+
+    def _cut_to_metadata(self) -> None:
+        for name, content in self._metadata.items():
+            file = self.path / name
+            if not file.is_file() or json.loads(file.read_text()) != content:
+                _write_json(file, content)
+        counted = {name.partition("/")[0] for name in self._metadata if "/" in name}
+        for folder in self.path.iterdir():
+            if folder.is_dir() and folder.name not in counted:
+                shutil.rmtree(folder)
+        for left in [*self.path.rglob("*.partial"), *self.path.rglob(".*.part")]:
+            left.unlink()
+
+    def _connect(self) -> None:
+        import zarr
+
+        self._metadata = json.loads((self.path / METADATA).read_text())["metadata"]
+        group = zarr.open_group(str(self.path), mode="r+")
+        self._arrays = {
+            name.removesuffix("/.zattrs"): group[name.removesuffix("/.zattrs")]
+            for name, attrs in self._metadata.items()
+            if attrs.get("_ARRAY_DIMENSIONS", [""])[0:1] == ["pattern"]
+        }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(content))
+
+
+def _chunks(variable: xr.Variable) -> dict[str, tuple[int, ...]]:
+    rest = variable.shape[1:]
+    return {"chunks": (max(1, min(1024, CHUNK // max(1, int(np.prod(rest))))), *rest)}
+
+
+def _encoded(variable: xr.Variable) -> xr.Variable:
+    """Return a column as the store holds it: float32 patterns, texts as objects, times in s."""
+    values = np.asarray(variable.values)
+    attrs = dict(variable.attrs)
+    if values.dtype.kind == "M":
+        seconds = values.astype("datetime64[ns]").astype(np.int64) / 1e9
+        values, attrs = np.where(np.isnat(values), np.nan, seconds), attrs | SINCE_1970
+    elif values.dtype.kind in "US":
+        values = values.astype(object)
+    elif values.dtype == np.float64 and values.ndim > 1:
+        values = values.astype(np.float32)
+    return xr.Variable(variable.dims, values, attrs)
+
+
+def _missing(dtype: np.dtype[Any]) -> Any:
+    return {"f": np.nan, "b": False}.get(dtype.kind, "" if dtype.kind in TEXT else 0)
+
+
+def _fitting(column: xr.Variable | None, array: Any, n: int) -> npt.NDArray[Any]:
+    """Return values that an array of the store takes; missing ones where there are none such.
+
+    A label may be a number in one file and a text in the next.
+    """
+    if column is not None and (column.dtype.kind in TEXT) == (array.dtype.kind in TEXT):
+        return np.asarray(column.values)
+    return np.full((n, *array.shape[1:]), _missing(array.dtype), dtype=array.dtype)

@@ -1,0 +1,188 @@
+"""The loop of `xrdae watch`: files that arrive become rows of a store, once each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import xarray as xr
+
+from xrdae.errors import DataError, XrdaeError
+from xrdae.live.arrivals import Arrivals
+from xrdae.live.incoming import CUT_OFF, Arrived, find_rows, read
+from xrdae.live.observer import Observer
+from xrdae.live.results import Results
+
+if TYPE_CHECKING:
+    from xrdae.model import Model
+
+AT_ONCE = 64  # files that are encoded and kept together, when many wait
+TICK = 10  # milliseconds in which events are gathered, and after which waiting files are looked at
+
+
+class Listener(Protocol):
+    """Who is told of what a watch finds."""
+
+    def found(self, rows: xr.Dataset) -> None:
+        """Hear of patterns and their results, which are in the store now."""
+
+    def gave_up(self, file: str, reason: str) -> None:
+        """Hear of a file that cannot be read and has not changed for long."""
+
+    def outgrown(self, message: str) -> None:
+        """Hear that novelty stays high."""
+
+
+class Watch:
+    """Encodes the files of a folder as they arrive, and keeps the results in a store.
+
+    Parameters
+    ----------
+    folder
+        Files of any format that `xrdae.open_patterns` knows, also in folders in it.
+    model
+        A fitted model.
+    results
+        The store, open; files that it holds are done unless they change.
+    threshold
+        Novelty above which a pattern is `novel`.
+    match
+        Which names count, such as "*.xy".
+    patience
+        Seconds without a change after which a file that cannot be read is given up, until it
+        changes after all.
+    listeners
+        Told of every result once it is kept.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: Model,
+        results: Results,
+        *,
+        threshold: float = 1.0,
+        match: str = "*",
+        patience: float = 10.0,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"there is no folder {str(folder)!r} to watch")
+        self.folder = folder.absolute()
+        self.results = results
+        self._observer = Observer(model, threshold=threshold)
+        typical = model.decode(np.zeros(model.n_latent)).to_dataset(name="intensity")
+        self._observer.results(typical)  # the first time takes seconds
+        self._axis = model.autoencoder.preparation.axis
+        self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
+        self.listeners = list(listeners)
+        self._skipped = dict(results.skipped)
+        self._fullest, self._novel = results.fullest, results.novel
+
+    def status(self) -> str:
+        """Return in words how far the watch is."""
+        return (
+            f"{len(self.results)} patterns, {self._novel} of them novel; "
+            f"{self._arrivals.waiting} files wait to be complete, {len(self._skipped)} skipped"
+        )
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Return the files that were given up, and why."""
+        return dict(self._skipped)
+
+    def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
+        """Watch until `stop` is set, calling `after` whenever the files that came are done."""
+        import watchfiles
+
+        for changes in watchfiles.watch(
+            self.folder, watch_filter=None, debounce=2 * TICK, step=TICK, rust_timeout=TICK,
+            yield_on_timeout=True, stop_event=stop, raise_interrupt=True,
+        ):  # fmt: skip
+            self._arrivals.see(path for _, path in changes)
+            self.catch_up()
+            after()
+
+    def catch_up(self) -> None:
+        """Read, encode and keep every file that is complete by now."""
+        some: list[Arrived] = []
+        for arrived in self._complete():
+            some.append(arrived)
+            if len(some) == AT_ONCE:
+                self._keep(some)
+                some = []
+        if some:
+            self._keep(some)
+
+    def _complete(self) -> Iterator[Arrived]:
+        for name, signature, last in self._arrivals.ready():
+            try:
+                arrived = read(self.folder, name, signature, self._axis)
+                self._check(arrived, last)
+            except (XrdaeError, OSError, ValueError) as error:
+                reason = str(error).removeprefix(f"{self.folder / name}: ")
+                if last and self._arrivals.unchanged(name, signature):
+                    self._give_up(name, signature, reason)
+                else:
+                    self._arrivals.postpone(name, reason)
+                continue
+            if self._arrivals.unchanged(name, signature):
+                yield arrived
+
+    def _check(self, arrived: Arrived, last: bool) -> None:
+        """Refuse a file that looks half-written, or that has lost patterns since it was encoded."""
+        fullest = self._fullest or (0.0 if last else 1.0)
+        if arrived.coverage < CUT_OFF * fullest:
+            raise DataError(
+                f"it covers {arrived.coverage:.0%} of the model's axis, others {fullest:.0%}: "
+                "half-written?"
+            )
+        before = self.results.scans_of(arrived.file)
+        if len(arrived.scans) < before:
+            raise DataError(
+                f"it holds {len(arrived.scans)} patterns, and {before} when it was encoded; those "
+                "results are kept"
+            )
+
+    def _keep(self, some: list[Arrived]) -> None:
+        """Encode and keep files; where that fails, one by one, to give up what it fails for."""
+        try:
+            rows = self._encoded(some)
+        except Exception as error:  # a plugin's step, or a label that nothing can hold
+            if len(some) > 1:
+                for each in some:
+                    self._keep([each])
+            else:
+                reason = f"{type(error).__name__}: {error}"
+                self._give_up(some[0].file, some[0].signature, reason)
+            return
+        for each in some:
+            self._skipped.pop(each.file, None)
+        self.results.write(rows, self._skipped)
+        for each in some:
+            self._arrivals.finish(each.file, each.signature)
+            self._fullest = max(self._fullest, each.coverage)
+        self._novel = self.results.novel
+        self._observer.announce(rows)
+        for listener in self.listeners:
+            listener.found(rows)
+        message = self._observer.drift(rows["novel"].values)
+        if message is not None:
+            for listener in self.listeners:
+                listener.outgrown(message)
+
+    def _encoded(self, some: list[Arrived]) -> xr.Dataset:
+        rows = find_rows(some, self._axis)
+        result = self._observer.results(rows)
+        return rows.assign_coords(result.coords).assign(result.data_vars).assign_attrs(result.attrs)
+
+    def _give_up(self, name: str, signature: tuple[int, int], reason: str) -> None:
+        self._arrivals.finish(name, signature)
+        if self._skipped.get(name) != reason:
+            self._skipped[name] = reason
+            self.results.skip(self._skipped)
+        for listener in self.listeners:
+            listener.gave_up(name, reason)
