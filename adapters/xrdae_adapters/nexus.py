@@ -20,6 +20,7 @@ import xarray as xr
 
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
+from xrdae.labelled import texts
 
 NewGroup = Callable[[Any, str, str], Any]  # parent, name, NX_class
 
@@ -198,6 +199,6 @@ def _plain(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return values of a type that HDF5 has."""
     if values.dtype.kind == "M":
         values = np.datetime_as_string(values)
-    if values.dtype.kind in "UO":
-        return np.char.encode(values.astype(str), "utf-8")
+    if values.dtype.kind in "OTU":
+        return np.char.encode(texts(values), "utf-8")
     return values

@@ -17,6 +17,7 @@ from xrdae import builtin
 from xrdae.axes import kind_of_name
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
+from xrdae.labelled import texts
 
 _UNTITLED = "<untitled>"
 
@@ -142,7 +143,7 @@ def new_coord(array: xr.DataArray, title: str) -> Any:
     from spectrochempy import Coord
 
     if array.dtype.kind not in "biuf":
-        return Coord(labels=array.values.astype(str), title=title)
+        return Coord(labels=texts(array.values), title=title)
     exact = {"rounding": False, "sigdigits": 12, "linearize_below": 0.0}
     return Coord(array.values, title=title, units=_host_units(array), **exact)
 

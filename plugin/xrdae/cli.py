@@ -352,7 +352,8 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
         dataset = make()
         with progress_shown(dataset, sys.stderr.isatty()):
             if out.suffix == ".zarr":
-                dataset.to_zarr(aside, zarr_format=2)  # of which every reader knows the index
+                # Of format 2 every reader knows the index; texts do not fit the encoding they had.
+                dataset.drop_encoding().to_zarr(aside, zarr_format=2)
             else:
                 dataset.to_netcdf(aside)
         rows = {} if dataset.chunks else summary.of_patterns(dataset)

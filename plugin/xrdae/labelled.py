@@ -167,3 +167,8 @@ def _described(array: Labelled, attrs: dict[str, Any]) -> Labelled:
     out = array.copy(deep=False)
     out.attrs = {**array.attrs, **attrs}
     return out
+
+
+def texts(values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+    """Return values of any dtype as numpy's own texts; it does not convert those of Zarr itself."""
+    return (values.astype(object) if values.dtype.kind == "T" else values).astype(np.str_)

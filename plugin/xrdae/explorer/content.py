@@ -15,7 +15,7 @@ import xarray as xr
 from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
 from xrdae.interpolation import METHODS
-from xrdae.labelled import titled
+from xrdae.labelled import texts, titled
 from xrdae.model import Model
 from xrdae.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
@@ -195,9 +195,9 @@ def _labels(
                 data = data / 1000
                 label |= {"kind": "number", "title": f"{name} (s)", "units": " s"}
         else:
-            texts, index = np.unique(array.values.astype(str), return_inverse=True)
+            categories, index = np.unique(texts(array.values), return_inverse=True)
             data = index.reshape(array.shape).astype(np.float64)
-            label |= {"kind": "text", "categories": texts.tolist()}
+            label |= {"kind": "text", "categories": categories.tolist()}
         if not np.isfinite(data).any():
             continue
         found.append(label)

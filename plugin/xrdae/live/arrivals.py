@@ -75,7 +75,9 @@ class Arrivals:
                 self._see(name)
             took = time.monotonic() - now
             self._next_scan = now + max(RESCAN, took / SHARE)
-        for name, pending in list(self._pending.items()):
+        # In the order in which they were written, as far as it is known.
+        in_order = sorted(self._pending.items(), key=lambda item: (item[1].signature[0], item[0]))
+        for name, pending in in_order:
             rest = time.monotonic() - pending.since
             if rest < (self.patience if pending.reason else SETTLE):
                 continue

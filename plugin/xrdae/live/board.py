@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 MOST = 20_000  # points that a browser stays fluid with
-NOT_LABELS = ("file", "scan", "modified", "size")
+ORANGE = "#d55e00"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,15 @@ class Point:
     labels: Mapping[str, float]
 
 
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """Something to be said: when, what, and whether a person has to act."""
+
+    time: datetime.datetime
+    text: str
+    alert: bool
+
+
 class Board:
     """The newest points and messages."""
 
@@ -47,15 +57,14 @@ class Board:
         self._lock = threading.Lock()
         self._points: deque[Point] = deque(maxlen=MOST)
         self._serial = 0
-        self._messages: deque[str] = deque(maxlen=50)
-        self.patterns = self.novel = 0  # in all
+        self._messages: deque[Message] = deque(maxlen=50)
 
     def put(self, rows: xr.Dataset, at: list[int]) -> None:
         """Put rows of the store, `at` their places; a row that was there before is replaced."""
         labels = {
             str(name): coord.values.astype(float)
             for name, coord in rows.coords.items()
-            if coord.dims == ("pattern",) and coord.dtype.kind in "iuf" and name not in NOT_LABELS
+            if coord.dims == ("pattern",) and coord.dtype.kind in "iuf"
         }
         files, novelty = rows["file"].values, rows["novelty"].values
         latents, novel = rows["latent"].values, rows["novel"].values
@@ -69,17 +78,14 @@ class Board:
                 )  # fmt: skip
                 if row in again:
                     self._points = deque((p for p in self._points if p.row != row), MOST)
-                else:
-                    self.patterns += 1
                 self._points.append(point)
-                self.novel += point.novel
 
-    def say(self, message: str) -> None:
+    def say(self, text: str, *, alert: bool = False) -> None:
         """Put a message."""
         with self._lock:
-            self._messages.append(message)
+            self._messages.append(Message(datetime.datetime.now(), text, alert))
 
-    def messages(self) -> list[str]:
+    def messages(self) -> list[Message]:
         """Return the newest messages, the newest first."""
         with self._lock:
             return list(self._messages)[::-1]
@@ -97,16 +103,15 @@ class Board:
 
 def columns(points: list[Point], across: int, up: int, color: str) -> dict[str, Any]:
     """Return points as the columns that figures show."""
-    latent = np.array([p.latent for p in points]).reshape(len(points), -1)
     novelty = [p.novelty for p in points]
     of_color = {"order": [p.row for p in points], "novelty": novelty}
     values = of_color.get(color) or [p.labels.get(color, np.nan) for p in points]
     return {
-        "x": latent[:, across] if points else [],
-        "y": latent[:, up] if points else [],
+        "x": [p.latent[across] for p in points],
+        "y": [p.latent[up] for p in points],
         "row": [p.row for p in points],
         "file": [p.file for p in points],
         "novelty": novelty,
         "color": np.array(values, dtype=float),
-        "rim": ["#d55e00" if p.novel else "rgba(0, 0, 0, 0)" for p in points],
+        "rim": [ORANGE if p.novel else "rgba(0, 0, 0, 0)" for p in points],
     }

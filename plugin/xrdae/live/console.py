@@ -26,17 +26,13 @@ class Console:
 
     def found(self, rows: xr.Dataset) -> None:
         """Tell of patterns."""
-        for i in range(rows.sizes["pattern"]):
-            at = rows.isel(pattern=i)
-            file, novelty, novel = str(at["file"].values), float(at["novelty"]), bool(at["novel"])
+        names = ("file", "scan", "latent", "novelty", "novel")
+        for values in zip(*(rows[name].values.tolist() for name in names), strict=True):
+            event = dict(zip(names, values, strict=True))
             if self._as_json:
-                latent = at["latent"].values.tolist()
-                self._write(
-                    {"file": file, "scan": int(at["scan"]), "latent": latent,
-                     "novelty": novelty, "novel": novel}
-                )  # fmt: skip
-            elif novel:
-                self._print(f"novel: {file} (novelty {novelty:.2f})")
+                self._write(event)
+            elif event["novel"]:
+                self._print(f"novel: {event['file']} (novelty {event['novelty']:.2f})")
 
     def gave_up(self, file: str, reason: str) -> None:
         """Tell of a file that cannot be read."""

@@ -97,7 +97,8 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
         name: xr.Variable("pattern", np.array(values), attrs.get(name, {}))
         for name, values in stated.items()
     }
-    dataset = dataset.drop_vars("wavelength", errors="ignore").assign_coords({**labels, **own})
+    dataset = dataset.drop_vars("wavelength", errors="ignore")
+    dataset = dataset.assign_coords({**labels, "file": own.pop("file")}).assign(own)
     if axis.kind == "two_theta" and axis.wavelength is not None:
         dataset = dataset.assign_coords(wavelength=((), axis.wavelength, {"units": "angstrom"}))
     return dataset

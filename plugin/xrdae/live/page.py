@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xrdae.live.board import MOST, Board, columns
+from xrdae.live.board import MOST, ORANGE, Board, Message, columns
 
 if TYPE_CHECKING:
     from xrdae.live.results import Results
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 EVERY = 200  # milliseconds between looks for what is new
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#c8ccd4"
+BLUE, GREY = "#0072b2", "#c8ccd4"
 FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
 
@@ -80,7 +80,7 @@ class LivePage:
 
     def outgrown(self, message: str) -> None:
         """Say that novelty stays high."""
-        self._board.say(message)
+        self._board.say(message, alert=True)
 
     def close(self) -> None:
         """End the server."""
@@ -219,24 +219,22 @@ class _Session:
 
         self._plane_figure = plot = figure(
             height=420, min_width=320, sizing_mode="stretch_width", name="plane",
+            title="grey: training patterns; orange rim: novel",
             x_axis_label=f"latent axis {self._across}", y_axis_label=f"latent axis {self._up}",
             tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend="webgl",
         )  # fmt: skip
         self._training = ColumnDataSource(self._background())
-        plot.scatter(
-            "x", "y", source=self._training, size=5, color=GREY, legend_label="training patterns"
-        )
+        plot.scatter("x", "y", source=self._training, size=5, color=GREY)
         mapper = LinearColorMapper(Viridis256, nan_color="#bbbbbb")
         points = plot.scatter(
             "x", "y", source=self._points, size=8, line_color="rim", line_width=2,
-            fill_color={"field": "color", "transform": mapper}, legend_label="novel: orange rim",
+            fill_color={"field": "color", "transform": mapper},
             nonselection_fill_alpha=0.5, nonselection_line_alpha=0.5,
         )  # fmt: skip
         plot.add_layout(ColorBar(color_mapper=mapper, width=12), "right")
         # Bokeh escapes what it shows of @file.
         tips = [("file", "@file"), ("pattern", "@row"), ("novelty", "@novelty{0.00}")]
         plot.add_tools(HoverTool(renderers=[points], tooltips=tips))
-        plot.legend.background_fill_alpha = 0.6
         plot.toolbar.logo = None
         return plot
 
@@ -246,6 +244,7 @@ class _Session:
 
         plot = figure(
             height=420, min_width=320, sizing_mode="stretch_width", name="track",
+            title="novelty: one in twenty of the model's kind is above the line",
             x_axis_label="pattern", y_axis_label="novelty",
             tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend="webgl",
         )  # fmt: skip
@@ -275,7 +274,7 @@ class _Session:
     def _look(self) -> None:
         """Show what is new."""
         self._words.text = self._status()
-        news = "".join(f"<li>{html.escape(text)}</li>" for text in self._board.messages())
+        news = "".join(map(_item, self._board.messages()))
         self._news.text = f"<ul>{news}</ul>" if news else ""
         new = self._board.since(self._serial)
         if not new:
@@ -321,3 +320,8 @@ class _Session:
         self._pattern.data = {"x": axis, "y": np.asarray(self._results.intensity(row))}
         at = list(self._points.data["row"]).index(row)
         self._profile_figure.title.text = f"{which}: {self._points.data['file'][at]}"
+
+
+def _item(message: Message) -> str:
+    style = " style='color: #a3320b; font-weight: 600'" if message.alert else ""
+    return f"<li{style}>{message.time:%H:%M:%S} {html.escape(message.text)}</li>"

@@ -16,7 +16,7 @@ import xarray as xr
 from xrdae.errors import DataError, FormatError
 from xrdae.files import replacing
 
-CHUNK = 2**16  # values, at most, of an array's chunk: the last one is written anew with each append
+CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
 ROOM = 1024  # rows beyond the last one, so that arrays need not grow with each append
 METADATA = ".zmetadata"
 SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
@@ -170,7 +170,9 @@ class Results:
     def _make(self, rows: xr.Dataset) -> None:
         columns = {name: _encoded(v) for name, v in rows.variables.items() if "pattern" in v.dims}
         dataset = rows.assign(columns).assign_attrs(self._all_attrs())
-        encoding = {name: _chunks(variable) for name, variable in columns.items()}
+        longest = max(int(np.prod(v.shape[1:])) for v in columns.values())
+        n_row = min(max(1, CHUNK // longest), 1024)
+        encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in columns.items()}
         with replacing(self.path) as aside:
             # Format 2: its consolidated metadata are one file that every reader of zarr takes.
             dataset.drop_encoding().to_zarr(aside, zarr_format=2, encoding=encoding)
@@ -207,7 +209,8 @@ class Results:
             name: xr.Variable(v.dims, np.full((n, *v.shape[1:]), _missing(v.dtype)), v.attrs)
             for name, v in columns.items()
         }
-        encoding = {name: _chunks(variable) for name, variable in empty.items()}
+        n_row = self._arrays["file"].chunks[0]
+        encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in empty.items()}
         xr.Dataset(empty).assign_attrs(self._all_attrs()).to_zarr(
             self.path, mode="a", encoding=encoding, consolidated=True
         )
@@ -286,11 +289,6 @@ class Results:
 def _write_json(path: Path, content: Any) -> None:
     with replacing(path) as aside:
         aside.write_text(json.dumps(content))
-
-
-def _chunks(variable: xr.Variable) -> dict[str, tuple[int, ...]]:
-    rest = variable.shape[1:]
-    return {"chunks": (max(1, min(1024, CHUNK // max(1, int(np.prod(rest))))), *rest)}
 
 
 def _encoded(variable: xr.Variable) -> xr.Variable:

@@ -177,7 +177,8 @@ class Watch:
     def _encoded(self, some: list[Arrived]) -> xr.Dataset:
         rows = find_rows(some, self._axis)
         result = self._observer.results(rows)
-        return rows.assign_coords(result.coords).assign(result.data_vars).assign_attrs(result.attrs)
+        whole = rows.merge(result, compat="override", join="override", combine_attrs="override")
+        return whole.assign_attrs(result.attrs)
 
     def _give_up(self, name: str, signature: tuple[int, int], reason: str) -> None:
         self._arrivals.finish(name, signature)
