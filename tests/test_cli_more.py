@@ -57,8 +57,9 @@ def test_paths_may_come_on_the_standard_input(files, series, model):
 
 
 def test_a_result_may_be_a_zarr_store_that_replaces_one(files, series, model):
-    for _ in range(2):
-        run("encode", "data.nc", "-m", "model.nc", "-o", "out.zarr")
+    series.assign_coords(sample=("pattern", [f"p{i}" for i in range(24)])).to_netcdf("data.nc")
+    for data in ("data.nc", "data.nc", "out.zarr"):  # texts and chunks too
+        run("encode", data, "-m", "model.nc", "-o", "out.zarr")
     with xr.open_dataset("out.zarr", engine="zarr") as found:
         np.testing.assert_allclose(found["latent"], series.xrdae.encode(model)["latent"], atol=1e-5)
     assert not [name for name in os.listdir() if name.startswith(".")]

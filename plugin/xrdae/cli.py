@@ -346,7 +346,7 @@ def _load(path: Path) -> Any:
 def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
     """Write a result whole or not at all; DATA itself may be the target."""
     from xrdae import summary
-    from xrdae.lazy import progress_shown
+    from xrdae.lazy import is_lazy, progress_shown
 
     with replacing(out) as aside:
         dataset = make()
@@ -356,7 +356,7 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
                 dataset.drop_encoding().to_zarr(aside, zarr_format=2)
             else:
                 dataset.to_netcdf(aside)
-        rows = {} if dataset.chunks else summary.of_patterns(dataset)
+        rows = {} if is_lazy(dataset) else summary.of_patterns(dataset)
         dataset.close()
     _say(rows | {"wrote": str(out)}, as_json)
 

@@ -42,10 +42,15 @@ def load_patterns(
     return np.asarray(chosen, dtype=kept)
 
 
+def is_lazy(dataset: xr.Dataset) -> bool:
+    """Tell whether a part of a dataset is still to be computed, whatever the chunks of others."""
+    return any(variable.chunks for variable in dataset.variables.values())
+
+
 @contextmanager
 def progress_shown(dataset: xr.Dataset, shown: bool) -> Iterator[None]:
     """Show how far the computation of a lazy dataset is, while it is written in here."""
-    if not shown or not dataset.chunks or _has_client():
+    if not shown or not is_lazy(dataset) or _has_client():
         yield
         return
     from tqdm.dask import TqdmCallback

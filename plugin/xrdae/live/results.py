@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -74,6 +75,8 @@ class Results:
         self.files: dict[str, Signature] = {}
         self.skipped: dict[str, str] = {}
         self._arrays: dict[str, Any] = {}
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):
+            shutil.rmtree(left)  # of one that was killed when it began
         if self.path.exists():
             try:
                 self._open()
