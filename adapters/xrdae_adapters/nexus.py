@@ -57,9 +57,10 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     ------
     DataError
         If the file is open for reading only, or a NXdata in memory has no entry to write into.
+        Nothing of a result stays that cannot be written whole.
     """
     if _is_h5py(obj):
-        _write(_entry_of_h5py(obj), result, _new_h5py_group)
+        _write(entry_of_h5py(obj), result, _new_h5py_group)
     elif _is_nexusformat(obj):
         _write(_entry_of_nexusformat(obj), result, _new_nexusformat_group)
     else:
@@ -92,7 +93,14 @@ def _as_root(obj: Any) -> Any:
     return root
 
 
-def _entry_of_h5py(obj: Any) -> Any:
+def entry_of_h5py(obj: Any) -> Any:
+    """Return the entry of a group of h5py, into which results go.
+
+    Raises
+    ------
+    DataError
+        If the file is open for reading only.
+    """
     from xrdae.readers.nexus import find_data
 
     if obj.file.mode == "r":
@@ -145,10 +153,22 @@ def _new_nexusformat_group(parent: Any, name: str, nx_class: str) -> Any:
 
 def _write(entry: Any, result: xr.Dataset, new_group: NewGroup) -> None:
     """Write a result as an NXprocess of an entry, beside those that are there."""
+    names = ["xrdae", *(f"xrdae_{i}" for i in range(2, len(entry) + 3))]
+    name = next(name for name in names if name not in entry)
+    process = new_group(entry, name, "NXprocess")
+    try:
+        _fill(process, result, new_group)
+    except BaseException:
+        del entry[name]  # rather none than half of it
+        raise
+    if "default" not in entry.attrs:
+        entry.attrs["default"] = name
+
+
+def _fill(process: Any, result: xr.Dataset, new_group: NewGroup) -> None:
+    """Write all of a result into its NXprocess."""
     from importlib.metadata import version
 
-    names = ["xrdae", *(f"xrdae_{i}" for i in range(2, len(entry) + 3))]
-    process = new_group(entry, next(name for name in names if name not in entry), "NXprocess")
     process["program"] = "xrdae"
     process["version"] = version("xrdae")
     for name, value in result.attrs.items():
@@ -160,8 +180,6 @@ def _write(entry: Any, result: xr.Dataset, new_group: NewGroup) -> None:
             _write_data(new_group(process, str(name), "NXdata"), array, errors)
     default = "latent" if "latent" in result else str(next(iter(result.data_vars)))
     process.attrs["default"] = default
-    if "default" not in entry.attrs:
-        entry.attrs["default"] = "/".join(str(process.name).split("/")[-1:])
 
 
 def _write_data(group: Any, array: xr.DataArray, errors: xr.DataArray | None) -> None:

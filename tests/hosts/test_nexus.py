@@ -9,6 +9,7 @@ import pytest
 
 import xrdae
 from xrdae import plugins
+from xrdae_adapters import nexus as adapter
 
 nexus = pytest.importorskip("nexusformat.nexus", reason="nexusformat is not installed")
 
@@ -112,6 +113,23 @@ def test_an_entry_without_a_default_gets_the_results_as_one(path, model):
         del file["entry"].attrs["default"]
         xrdae.analyze(file["entry/data"], model)
         assert file["entry"].attrs["default"] == "xrdae"
+
+
+@pytest.mark.parametrize("opened", ["h5py", "nexusformat"])
+def test_a_result_that_cannot_be_written_whole_is_not_written(path, model, opened, monkeypatch):
+    before, write = nexus.nxload(str(path)).tree, adapter._write_data
+
+    def fail_at_novelty(group, array, errors):
+        write(group, array, errors)
+        if array.name == "novelty":
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(adapter, "_write_data", fail_at_novelty)
+    writing = h5py.File(path, "r+") if opened == "h5py" else nexus.nxload(str(path), "rw")
+    with writing as obj, pytest.raises(OSError, match="no space left"):
+        xrdae.analyze(obj, model)
+    after = nexus.nxload(str(path)).tree
+    assert after.splitlines()[2:] == before.splitlines()[2:]  # the rest: name and time
 
 
 @pytest.mark.parametrize("opened", ["h5py", "nexusformat"])
