@@ -88,11 +88,12 @@ def _groups(group: Any) -> Iterator[Any]:
             # Other links are not followed: they may lead in a circle or nowhere.
             if isinstance(at.get(name, getlink=True), h5py.HardLink):
                 child = at[name]
-                if isinstance(child, h5py.Group) and not _is_ours(child):
+                if isinstance(child, h5py.Group) and not is_ours(child):
                     waiting.append(child)
 
 
-def _is_ours(group: Any) -> bool:
+def is_ours(group: Any) -> bool:
+    """Tell whether a group is an NXprocess of results of xrdae."""
     program = group.get("program")
     return program is not None and _text(np.asarray(program[()]).item()) == "xrdae"
 
