@@ -1,6 +1,7 @@
 """The examples of the README, a host each, with the real host."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import xrdae
 from xrdae.plugins import to_dataset
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 EXAMPLES = dict(re.findall(r"<!-- host: (\w+) -->\n```python\n(.*?)```", README, re.DOTALL))
 
 
@@ -88,6 +90,22 @@ def test_nexus(series, model, latents):
         data["two_theta"] = series["two_theta"].values
         data["two_theta"].attrs["units"] = "degree"
     same(run_example("nexus", h5py=h5py, model=model)["latent"], latents)
+
+
+def test_ewoks(series, tmp_path):
+    ewokscore = pytest.importorskip("ewokscore", reason="ewokscore is not installed")
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    shutil.copy(ROOT / "examples" / "ewoks_latents.json", tmp_path)
+    with h5py.File("scan.h5", "w") as file:
+        data = file.create_group("entry/integrate/integrated")
+        file["entry"].attrs["NX_class"] = "NXentry"
+        data.attrs.update({"NX_class": "NXdata", "signal": "intensity", "axes": [".", "2th"]})
+        data["intensity"] = series["intensity"].values
+        data["2th"] = series["two_theta"].values
+        data["2th"].attrs["units"] = "deg"
+    names = run_example("ewoks", ewokscore=ewokscore, h5py=h5py)
+    same(names["latent"], series.xrdae.encode(xrdae.load_model("model.nc"))["latent"].values)
+    assert (tmp_path / "scan.html").exists()
 
 
 @pytest.mark.filterwarnings("ignore")
