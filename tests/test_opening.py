@@ -321,9 +321,24 @@ def test_labels_of_nexus_files_keep_their_meaning_in_a_list(tmp_path, series):
     np.testing.assert_allclose(found["temperature"][0], [293.15, 313.15, 333.15])
     np.testing.assert_allclose(found["x"][1], [0.1, 0.2, 0.3])
     assert found["pressure"].attrs["units"] == "GPa"
-    found.to_netcdf(tmp_path / "a.nc")
-    with pytest.raises(xrdae.FormatError, match="netCDF"):
-        xrdae.open_patterns(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT"])
+def test_netcdf_by_the_convention_is_a_format_as_others_are(tmp_path, series, model, kind):
+    series = series.rename_vars(x="content")
+    for i in range(2):
+        series.isel(pattern=[i, i + 2]).to_netcdf(tmp_path / f"{i}.nc", format=kind)
+    found = xrdae.open_patterns(tmp_path)
+    assert found["intensity"].dims == ("pattern", "scan", "two_theta")
+    np.testing.assert_array_equal(found["content"], series["content"].values[[[0, 2], [1, 3]]])
+    one = xrdae.open_patterns(tmp_path / "1.nc").drop_vars("file")
+    xr.testing.assert_identical(one, xr.load_dataset(tmp_path / "1.nc"))
+    model.save(tmp_path / "model.nc")
+    with pytest.raises(xrdae.FormatError, match="only groups"):
+        xrdae.open_patterns(tmp_path / "model.nc")
+    (tmp_path / "cut.nc").write_bytes((tmp_path / "0.nc").read_bytes()[:1000])
+    with pytest.raises(xrdae.FormatError, match="cannot be read"):
+        xrdae.open_patterns(tmp_path / "cut.nc")
 
 
 def test_relative_paths_hold_when_the_folder_changes(folder, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from xrdae.scan import Scan
 
 # Asked in this order: those with unmistakable content first, columns of numbers last.
 MODULES = (
+    "netcdf",
     "nexus",
     "rasx",
     "brml",

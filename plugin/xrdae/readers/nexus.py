@@ -54,8 +54,6 @@ def find_data(group: Any) -> Any:
     FormatError
         If there is none with a diffraction axis, or several and none is the default.
     """
-    if "_NCProperties" in group.attrs:
-        raise FormatError("it is a netCDF file; open it with xarray.open_dataset(path)")
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
         following = at.get(_text(at.attrs["default"]))

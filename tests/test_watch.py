@@ -1,0 +1,306 @@
+"""Files that arrive become results, once each, when they are complete."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+import xrdae
+from xrdae.live.arrivals import Arrivals
+from xrdae.live.results import Results
+from xrdae.live.watch import Watch
+
+PATIENCE = 0.6
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self):
+        self.files, self.skipped, self.messages = [], {}, []
+
+    def found(self, rows):
+        self.files += rows["file"].values.tolist()
+
+    def gave_up(self, file, reason):
+        self.skipped[file] = reason
+
+    def outgrown(self, message):
+        self.messages.append(message)
+
+
+class Run:
+    """A folder that is watched, with the series whose patterns are written into it."""
+
+    def __init__(self, folder, series, model):
+        self.folder, self.series, self.model = folder / "run", series, model
+        self.out = folder / "live.zarr"
+        self.folder.mkdir()
+        self.heard = Heard()
+
+    def text(self, i):
+        table = np.column_stack([self.series["two_theta"], self.series["intensity"][i]])
+        return "".join(f"{x:.6f} {y:.1f}\n" for x, y in table)
+
+    def put(self, name, text):
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        (self.folder / name).write_text(text)
+
+    def watch(self, until, *, seconds=20, **options):
+        """Watch until a condition on the watch holds."""
+        stop = threading.Event()
+        end = time.monotonic() + seconds
+        self.heard = Heard()
+
+        def after():
+            if until() or time.monotonic() > end:
+                stop.set()
+
+        with Results(self.out, {}) as results:
+            options = {"patience": PATIENCE, "listeners": [self.heard]} | options
+            Watch(self.folder, self.model, results, **options).run(stop, after=after)
+        assert time.monotonic() < end, (self.heard.files, self.heard.skipped)
+
+    def content(self):
+        with xr.open_zarr(self.out, chunks=None) as found:
+            return found.load()
+
+
+@pytest.fixture
+def run(tmp_path, series, model):
+    return Run(tmp_path, series, model)
+
+
+def test_what_is_kept_is_what_analyze_attaches_to_the_opened_files(run):
+    for i in range(5):
+        run.put(f"p{i}.xy", run.text(i))
+    run.watch(lambda: len(run.heard.files) == 5)
+    found = run.content().sortby("file")
+    whole = xrdae.analyze(xrdae.open_patterns(run.folder, progress=False), run.model)
+    for name in ("latent", "latent_std", "novelty", "reconstruction_error", "relevance",
+                 "relevance_excess", "latent_shift", "relevance_profile"):  # fmt: skip
+        np.testing.assert_allclose(found[name], whole[name], rtol=1e-4, atol=2e-5)
+    np.testing.assert_allclose(found["intensity"], whole["intensity"])
+    assert found["file"].values.tolist() == whole["file"].values.tolist()
+    assert found["novel"].dtype == bool
+    again = found.xrdae.encode(run.model)
+    np.testing.assert_allclose(again["latent"], found["latent"], atol=1e-5)
+    assert list(again.xrdae.estimate(run.model, "x")["x_estimate"].dims) == ["pattern"]
+
+
+def test_a_half_written_file_waits_until_it_is_whole_and_a_broken_one_is_named(run):
+    whole = run.text(0)
+    run.put("a.xy", whole)
+    run.put("half.xy", whole[: len(whole) // 2])
+    run.put("line.xy", whole[:-30] + "79.9 x")
+    run.put("cut.xy", "".join(whole.splitlines(keepends=True)[:180]))
+    run.put("words.txt", "not a pattern\n")
+    run.put("dark.xy", "".join(f"{x} 0\n" for x in range(20, 80)))
+    run.put("empty.xy", "")
+    finish = threading.Timer(0.3, lambda: [run.put(f"{n}.xy", whole) for n in ("half", "line")])
+    finish.start()
+    run.watch(lambda: len(run.heard.skipped) == 4 and len(run.heard.files) == 3)
+    assert sorted(run.heard.files) == ["a.xy", "half.xy", "line.xy"]
+    assert "half-written" in run.heard.skipped["cut.xy"]
+    assert "no intensity is positive" in run.heard.skipped["dark.xy"]
+    found = run.content()
+    assert np.isfinite(found["intensity"]).all()
+    assert json.loads(found.attrs["xrdae_skipped"]) == run.heard.skipped
+    # One that is mended later is no longer among them.
+    run.put("cut.xy", whole)
+    run.watch(lambda: "cut.xy" in run.heard.files and len(run.heard.skipped) == 3)
+    assert sorted(json.loads(run.content().attrs["xrdae_skipped"])) == [
+        "dark.xy", "empty.xy", "words.txt",
+    ]  # fmt: skip
+
+
+def test_the_next_watch_does_only_what_is_new_or_has_changed(run):
+    for i in range(3):
+        run.put(f"p{i}.xy", run.text(i))
+    run.watch(lambda: len(run.heard.files) == 3)
+    before = run.content()
+    run.put("p3.xy", run.text(3))
+    run.put("p1.xy", run.text(9))
+    run.watch(lambda: len(run.heard.files) == 2)
+    assert sorted(run.heard.files) == ["p1.xy", "p3.xy"]
+    found = run.content()
+    assert sorted(found["file"].values.tolist()) == ["p0.xy", "p1.xy", "p2.xy", "p3.xy"]
+    at = {file: i for i, file in enumerate(found["file"].values.tolist())}
+    expected = run.series.isel(pattern=[0, 9, 2, 3]).xrdae.encode(run.model)["latent"]
+    rows = [at[f"p{i}.xy"] for i in range(4)]
+    np.testing.assert_allclose(found["latent"].values[rows], expected, atol=1e-4)
+    assert found["file"].values.tolist()[:3] == before["file"].values.tolist()
+
+
+def test_files_of_several_scans_in_folders_and_on_other_axes_are_taken(run, simulated_series):
+    many = simulated_series(n=4, seed=3)
+    with h5py.File(run.folder / "scans.nxs", "w") as file:
+        data = file.create_group("entry/data")
+        file["entry"].attrs.update(NX_class="NXentry", default="data")
+        data.attrs.update(NX_class="NXdata", signal="counts", axes=[".", "two_theta"])
+        data["counts"] = many["intensity"].values[:3]
+        data["two_theta"] = many["two_theta"].values
+        data["two_theta"].attrs["units"] = "degree"
+    (run.folder / "deep").mkdir()
+    q = 4 * np.pi / 1.5406 * np.sin(np.radians(many["two_theta"].values / 2))
+    in_q = many.isel(pattern=3, drop=True).drop_vars("two_theta").rename(two_theta="q")
+    in_q = in_q.assign_coords(q=("q", q, {"units": "1/angstrom"}))
+    in_q.to_netcdf(run.folder / "deep" / "in_q.nc")
+    run.watch(lambda: len(run.heard.files) == 4)
+    found = run.content()
+    of_scans = found.isel(pattern=found["file"].values == "scans.nxs")
+    assert of_scans["scan"].values.tolist() == [0, 1, 2]
+    expected = many.isel(pattern=slice(3)).xrdae.encode(run.model)["latent"]
+    np.testing.assert_allclose(of_scans["latent"], expected, atol=1e-5)
+    at = found["file"].values.tolist().index(os.path.join("deep", "in_q.nc"))
+    expected = many.isel(pattern=3).xrdae.encode(run.model)["latent"]
+    np.testing.assert_allclose(found["latent"][at], expected, atol=5e-3)
+
+
+def test_unfinished_and_hidden_files_and_names_that_do_not_match_are_none(tmp_path):
+    for name in (".a.xy", "b.xy.part", "c.xy~", "d.txt", "e.xy", "live.zarr/0.xy", ".git/f.xy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1 2\n")
+    arrivals = Arrivals(tmp_path, {}, match="*.xy", patience=1)
+    time.sleep(0.1)
+    assert [name for name, *_ in arrivals.ready()] == ["e.xy"]
+    arrivals.see([str(tmp_path / "d.txt"), str(tmp_path / "gone.xy")])
+    assert arrivals.waiting == 1
+
+
+def test_a_file_that_changes_is_not_ready(tmp_path):
+    arrivals = Arrivals(tmp_path, {}, match="*", patience=60)
+    growing = tmp_path / "growing.xy"
+    for i in range(5):
+        growing.write_text("1 2\n" * (i + 1))
+        arrivals.see([str(growing)])
+        assert list(arrivals.ready()) == []
+    time.sleep(0.1)
+    ((name, signature, last),) = arrivals.ready()
+    assert (name, last) == ("growing.xy", False)
+    arrivals.finish(name, signature)
+    time.sleep(0.1)
+    assert list(arrivals.ready()) == []
+
+
+def test_a_step_that_fails_for_one_file_spares_the_others(run):
+    class Fussy:
+        @xrdae.hookimpl
+        def xrdae_encode(self, dataset, model):
+            if "p1.xy" in dataset.coords.get("file", xr.DataArray([""])).values.tolist():
+                raise RuntimeError("no such luck")
+
+    plugin = Fussy()
+    xrdae.plugins.manager().register(plugin)
+    try:
+        for i in range(3):
+            run.put(f"p{i}.xy", run.text(i))
+        run.watch(lambda: len(run.heard.files) == 2 and run.heard.skipped)
+    finally:
+        xrdae.plugins.manager().unregister(plugin)
+    assert run.heard.skipped == {"p1.xy": "RuntimeError: no such luck"}
+    assert sorted(run.heard.files) == ["p0.xy", "p2.xy"]
+
+
+def test_plugins_hear_of_results_once_they_are_kept(run):
+    class Pager:
+        @xrdae.hookimpl
+        def xrdae_on_result(self, result):
+            kept = run.content()["file"].values.tolist()
+            heard.extend((file, file in kept) for file in result["file"].values.tolist())
+
+    heard, plugin = [], Pager()
+    xrdae.plugins.manager().register(plugin)
+    try:
+        for i in range(3):
+            run.put(f"p{i}.xy", run.text(i))
+        run.watch(lambda: len(run.heard.files) == 3)
+    finally:
+        xrdae.plugins.manager().unregister(plugin)
+    assert sorted(heard) == [("p0.xy", True), ("p1.xy", True), ("p2.xy", True)]
+
+
+def test_novelty_that_stays_high_is_said_with_what_to_do(run):
+    x = run.series["two_theta"].values
+    foreign = run.series.assign(
+        intensity=run.series["intensity"] + 1500 * np.exp(-(((x - 51) / 0.5) ** 2))
+    )
+    run.series = foreign
+    for i in range(20):
+        run.put(f"p{i}.xy", run.text(i))
+    run.watch(lambda: len(run.heard.files) == 20)
+    assert run.content()["novel"].all()
+    assert len(run.heard.messages) == 1
+    assert "xrdae fit DATA --update" in run.heard.messages[0]
+
+
+@pytest.fixture
+def on_the_command_line(run):
+    """Start `xrdae watch` and end it with a signal."""
+    run.model.save(run.folder.parent / "model.nc")
+    started = []
+
+    def start(*words):
+        command = [
+            sys.executable, "-m", "xrdae", "watch", run.folder, "-m",
+            run.folder.parent / "model.nc", "-o", run.out, "--no-page", *words,
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_the_command_goes_on_until_it_is_told_to_end(run, on_the_command_line):
+    process = on_the_command_line("--json", "--patience", "0.5")
+    run.put("p0.xy", run.text(0))
+    event = json.loads(process.stdout.readline())
+    assert event["file"] == "p0.xy"
+    latent = run.series.isel(pattern=0).xrdae.encode(run.model)["latent"]
+    np.testing.assert_allclose(event["latent"], latent, atol=1e-4)
+    run.put("bad\x1b[2J.xy", "words")
+    event = json.loads(process.stdout.readline())
+    assert event["skipped"] == "bad\x1b[2J.xy"
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert json.loads(said)["results"] == 1
+    process = on_the_command_line("--patience", "0.5")
+    line = process.stderr.readline()
+    assert line.startswith("skipped: bad?[2J.xy")
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate()
+    assert "1 patterns, 0 of them novel; 0 files wait to be complete, 1 skipped" in said
+
+
+def test_a_small_beamtime_keeps_every_good_file_once_and_names_every_broken_one():
+    program = Path(__file__).parent / "benchmarks" / "beamtime.py"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, program, "--files", "60", "--json"],
+        capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["good"] == found["results"] == found["good files with exactly one result"] == 59
+    assert found["broken"] == found["broken files named"] == 1
+    assert found["others named"] == 0
+    assert found["half-written at first"] == 1
+    assert 0 < found["kept when killed"] < 59
+    assert found["latents differ by at most"] < 2e-3
+    assert found["latency s"]["p50"] > 0
