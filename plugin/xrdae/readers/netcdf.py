@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import xarray as xr
 
 from xrdae.errors import FormatError
@@ -27,8 +29,11 @@ def is_mine(file: DataFile) -> bool:
 
 def read(file: DataFile) -> xr.Dataset:
     """Return the dataset in the file's root."""
+    # Of a classic file that is cut off, netCDF's own library reads zeros without a word.
+    classic = file.content.startswith(CLASSIC[:2])
+    source = io.BytesIO(file.content) if classic else file.path
     try:
-        with xr.open_dataset(file.path, engine="netcdf4") as dataset:
+        with xr.open_dataset(source, engine="scipy" if classic else "netcdf4") as dataset:
             found: xr.Dataset = dataset.load()
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise FormatError(f"its netCDF content cannot be read: {error}") from error
