@@ -50,12 +50,23 @@ class XrdaeAccessor:
     def __init__(self, obj: xr.Dataset | xr.DataArray) -> None:
         self._obj = obj
 
-    def fit(self, *, progress: bool | None = None, **settings: Any) -> Model:
-        """Fit a model; keyword arguments are the fields of `xrdae.Config`."""
+    def fit(
+        self, *, update: Model | None = None, progress: bool | None = None, **settings: Any
+    ) -> Model:
+        """Fit a model; keyword arguments are the fields of `xrdae.Config`.
+
+        With `update`, return that model trained on, so that it knows these patterns too: its
+        settings hold, its map stays, and itself it is left as it is; see `xrdae.update`.
+        """
         from xrdae.config import Config
 
-        return manager().hook.xrdae_fit(  # type: ignore[no-any-return]
-            dataset=to_dataset(self._obj), config=Config.from_options(settings), progress=progress
+        hook, dataset = manager().hook, to_dataset(self._obj)
+        if update is None:
+            config = Config.from_options(settings)
+            return hook.xrdae_fit(dataset=dataset, config=config, progress=progress)  # type: ignore[no-any-return]
+        config = Config.from_options(vars(update.config) | settings)
+        return hook.xrdae_update(  # type: ignore[no-any-return]
+            dataset=dataset, model=update, config=config, progress=progress
         )
 
     def encode(self, model: Model) -> xr.Dataset:

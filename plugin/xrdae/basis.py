@@ -86,3 +86,42 @@ def find_basis(inputs: Float32, rank: int) -> Basis:
     left = max(float(np.trace(gram) - power.sum()), 0.0)
     noise = left / (n * max(p - power.size, 1))
     return Basis(components.astype(np.float32), power / n, noise)
+
+
+def extend_basis(basis: Basis, inputs: Float32, *, most: int, known: int) -> Basis:
+    """Return the basis with further components, for what it leaves over of further patterns.
+
+    The components that there are stay, and come first. Of the directions of the residual, those
+    are added whose variance is more than noise of the basis' own size has by chance (the edge of
+    Marchenko and Pastur, 1967, doi:10.1070/SM1967v001n04ABEH001994).
+
+    Parameters
+    ----------
+    basis
+        Of `known` patterns.
+    inputs
+        `(pattern, channel)`, further patterns, without gaps.
+    most
+        Largest number of components.
+    known
+        How many patterns the basis' variance and noise count for.
+    """
+    (n, p), r = inputs.shape, len(basis.components)
+    new = np.empty((0, p))
+    if r < min(most, p):
+        found = find_basis(inputs - basis.expand(basis.project(inputs)), min(most, p) - r)
+        by_chance = basis.noise * (1 + np.sqrt(p / n)) ** 2
+        kept = found.variance > max(by_chance, 1e-10 * basis.variance.sum())
+        new = found.components[kept].astype(np.float64)
+        new -= (new @ basis.components.T) @ basis.components  # what rounding left
+        new /= np.linalg.norm(new, axis=1, keepdims=True)
+    components = np.concatenate([basis.components, new.astype(np.float32)])
+    power = np.square(inputs @ components.T, dtype=np.float64).mean(axis=0)
+    left = max(float(np.square(inputs, dtype=np.float64).sum() / n - power.sum()), 0.0)
+    variance = np.append(basis.variance, np.full(len(new), basis.noise))
+    noise = left / max(p - len(components), 1)
+    return Basis(
+        components,
+        (known * variance + n * power) / (known + n),
+        (known * basis.noise + n * noise) / (known + n),
+    )

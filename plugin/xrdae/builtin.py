@@ -44,6 +44,16 @@ def xrdae_fit(dataset: xr.Dataset, config: Config, progress: bool | None) -> Mod
 
 
 @hookimpl(trylast=True)
+def xrdae_update(dataset: xr.Dataset, model: Model, config: Config, progress: bool | None) -> Model:
+    """Extend the basis and train the ensemble on."""
+    from xrdae.model import Model
+    from xrdae.update import find_update
+
+    inputs = plugins.model_input(dataset, model)
+    return Model(**find_update(model, dataset, config, inputs=inputs, progress=progress))
+
+
+@hookimpl(trylast=True)
 def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset:
     """Encode with the ensemble."""
     return model.encode(dataset, inputs=plugins.model_input(dataset, model))

@@ -14,15 +14,17 @@ import xarray as xr
 from xrdae.errors import DataError
 from xrdae.lazy import load_patterns
 from xrdae.patterns import Patterns
-from xrdae.sampling import one_of_each
+from xrdae.sampling import Index, one_of_each
 
 Float = npt.NDArray[Any]
 
 
 def training_patterns(
     patterns: Patterns, *, most: int, seed: int, progress: bool | None
-) -> tuple[Float, dict[str, xr.DataArray]]:
+) -> tuple[Float, dict[str, xr.DataArray], tuple[Index, ...]]:
     """Return what to train on: intensities `(pattern, point)` and the labels along `pattern`.
+
+    And where these patterns are along each sample dimension.
 
     Of more than `most` patterns, so many spread over all of them. Patterns that the mask hides
     whole are left out.
@@ -43,7 +45,8 @@ def training_patterns(
             f"{list(patterns.sample_dims)} of sizes {list(shape)}); a fit needs at least 3"
         )
     which = usable[one_of_each(len(usable), most, seed=seed)]
-    intensity = load_patterns(array, np.unravel_index(which, shape), progress=progress)
+    at = np.unravel_index(which, shape)
+    intensity = load_patterns(array, at, progress=progress)
     finite = np.isfinite(intensity)
     largest = np.where(finite, intensity, -np.inf).max(axis=1)
     smallest = np.where(finite, intensity, np.inf).min(axis=1)
@@ -55,10 +58,10 @@ def training_patterns(
     for wrong, what in problems:
         found = np.flatnonzero(wrong)
         if found.size:
-            at = _position(patterns.sample_dims, np.unravel_index(which[found[0]], shape))
+            first = _position(patterns.sample_dims, np.unravel_index(which[found[0]], shape))
             more = f" (and {found.size - 1} more)" if found.size > 1 else ""
             raise DataError(
-                f"pattern {at}{more} {what.format(value=largest[found[0]])}; leave it out "
+                f"pattern {first}{more} {what.format(value=largest[found[0]])}; leave it out "
                 "(ds.drop_isel) or hide it from the fit with a variable 'mask' that is True there"
             )
     labels = {
@@ -68,7 +71,7 @@ def training_patterns(
         for name, label in patterns.labels().items()
         if name != "latent"
     }
-    return intensity, labels
+    return intensity, labels, at
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:

@@ -91,6 +91,8 @@ def demo(out: Path, as_json: bool) -> None:
 @DATA
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
               help="Model file to write (netCDF).")  # fmt: skip
+@click.option("--update", "update_path", type=click.Path(exists=True, path_type=Path),
+              help="Model file to train on, so that it knows DATA too; it stays as it is.")  # fmt: skip
 @click.option("--n-latent", type=int, help="Number of latent axes. [default: 2]")
 @click.option("--members", type=int, help="Autoencoders in the ensemble. [default: 8]")
 @click.option("--seed", type=int, help="Seed of everything random. [default: 0]")
@@ -101,10 +103,18 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("--variable", help="Name of the intensity variable.")
 @click.option("--dim", help="Name of the diffraction dimension.")
 @JSON
-def fit(data: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
-    """Fit a model to the patterns in DATA."""
-    _spare(out, *data)
+def fit(
+    data: tuple[str, ...], out: Path, update_path: Path | None, as_json: bool, **settings: Any
+) -> None:
+    """Fit a model to the patterns in DATA, or make a model know them too.
+
+    With --update the settings are those of that model, and the latents that it gives to its own
+    patterns stay: of the options, only --seed, --variable and --dim may differ.
+    """
+    _spare(out, *data, update_path)
     given = {name: value for name, value in settings.items() if value is not None}
+    if update_path is not None:
+        given["update"] = _load(update_path)
     model = _fitted(open_data(data), **given)
     model.save(out)
     rows = {

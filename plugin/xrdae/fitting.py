@@ -20,13 +20,13 @@ from xrdae.config import Config
 from xrdae.patterns import find_patterns
 from xrdae.prepare import Preparation, find_preparation, regridder
 from xrdae.support import find_support
-from xrdae.training import train
+from xrdae.training import Trained, train
 
 
 def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) -> dict[str, Any]:
     """Return a model's parts, by the names of its attributes; see `Model.fit`."""
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
-    intensity, labels = training_patterns(
+    intensity, labels, _ = training_patterns(
         patterns, most=config.most_patterns, seed=config.seed, progress=progress
     )
     axis = patterns.axis.grid(config.grid, config.points)
@@ -40,19 +40,11 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
     basis = find_basis(inputs, config.rank)
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
-    copies = _copies(inputs, preparation, basis, config) if is_augmented(config) else None
+    copies = changed_copies(inputs, preparation, basis, config)
     trained = train(coefficients, config, copies=copies, progress=progress)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
-    error = autoencoder.error(inputs, coefficients, trained.held_out_reconstruction)
-    if np.isnan(error).all():  # fewer than 8 patterns: none was held out
-        decoded = autoencoder.decoded(latents).mean(axis=0)
-        error = autoencoder.error(inputs, coefficients, decoded)
-    history = xr.Dataset(
-        {name: ("step", trained.history[name]) for name in ("loss", "held_out")},
-        coords={"step": trained.history["step"]},
-        attrs={"stopped": trained.stopped},
-    )
+    error = held_out_error(autoencoder, inputs, coefficients, trained.held_out_reconstruction)
     return {
         "config": config,
         "autoencoder": autoencoder,
@@ -67,15 +59,46 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
             unseen=trained.unseen,
         ),
         "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
-        "history": history,
-        "provenance": _provenance(),
+        "history": history_of(trained),
+        "provenance": provenance(),
     }
 
 
-def _copies(
+def held_out_error(
+    autoencoder: Autoencoder,
+    inputs: npt.NDArray[np.float32],
+    coefficients: npt.NDArray[np.float32],
+    decoded: npt.NDArray[Any],
+) -> npt.NDArray[Any]:
+    """Return the error `(pattern,)` by members that had not seen the pattern, or NaN.
+
+    Of fewer than 8 patterns none is held out: that by all members.
+    """
+    error = autoencoder.error(inputs, coefficients, decoded)
+    if np.isnan(error).all():
+        latents = autoencoder.latents(coefficients).mean(axis=0)
+        error = autoencoder.error(inputs, coefficients, autoencoder.decoded(latents).mean(axis=0))
+    return error
+
+
+def history_of(trained: Trained) -> xr.Dataset:
+    """Return `loss` and `held_out` along `step`, and why training stopped."""
+    return xr.Dataset(
+        {name: ("step", trained.history[name]) for name in ("loss", "held_out")},
+        coords={"step": trained.history["step"]},
+        attrs={"stopped": trained.stopped},
+    )
+
+
+def changed_copies(
     inputs: npt.NDArray[np.float32], preparation: Preparation, basis: Basis, config: Config
-) -> npt.NDArray[np.float32]:
-    """Return coefficients `(copy, pattern, component)` of the patterns and of changed ones."""
+) -> npt.NDArray[np.float32] | None:
+    """Return coefficients `(copy, pattern, component)` of the patterns and of changed ones.
+
+    None where the settings ask for no change.
+    """
+    if not is_augmented(config):
+        return None
     patterns = preparation.scaled(inputs)
     width = peak_width(patterns)
     rng = np.random.default_rng(config.seed)
@@ -86,7 +109,8 @@ def _copies(
     return np.stack(copies)
 
 
-def _provenance() -> dict[str, Any]:
+def provenance() -> dict[str, Any]:
+    """Return the versions that a model is made with."""
     return {
         "xrdae": version("xrdae"),
         "torch": torch.__version__,

@@ -34,6 +34,13 @@ def xrdae_fit(dataset: xr.Dataset, config: Config, progress: bool | None) -> Mod
 
 
 @hookspec(firstresult=True)
+def xrdae_update(
+    dataset: xr.Dataset, model: Model, config: Config, progress: bool | None
+) -> Model | None:
+    """Return the model that knows further labelled patterns too; known latents stay."""
+
+
+@hookspec(firstresult=True)
 def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset | None:
     """Encode labelled patterns: a Dataset of `latent` and its companions."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import silu
+from torch.nn.functional import pad, silu
 
 from xrdae.threads import Scratch
 
@@ -85,6 +85,15 @@ class Ensemble:
         weight, bias = self.decoder[0]
         first = (torch.linalg.solve(matrix, weight), bias + shift @ weight)
         return Ensemble((*self.encoder[:-1], last), (first, *self.decoder[1:]), self.input_scale)
+
+    def widened(self, n_component: int) -> Ensemble:
+        """Return the same autoencoders for more components, which they ignore and decode to 0."""
+        more = n_component - self.decoder[-1][0].shape[2]
+        weight, bias = self.encoder[0]
+        first = (pad(weight, (0, 0, 0, more)), bias)
+        weight, bias = self.decoder[-1]
+        last = (pad(weight, (0, more)), pad(bias, (0, more)))
+        return Ensemble((first, *self.encoder[1:]), (*self.decoder[:-1], last), self.input_scale)
 
 
 def new_ensemble(

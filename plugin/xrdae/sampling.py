@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,3 +25,20 @@ def one_of_each(n: int, count: int, *, seed: int) -> Index:
     edges = np.linspace(0, n, count + 1)
     within = np.random.default_rng(seed).random(count)
     return np.asarray(edges[:-1] + within * np.diff(edges)).astype(np.intp)
+
+
+def spread(points: npt.NDArray[Any], count: int) -> Index:
+    """Return at most `count` positions of points `(point, axis)`, spread over where they lie.
+
+    Each next one is the farthest from those chosen (Gonzalez, 1985,
+    doi:10.1016/0304-3975(85)90224-5): places with few points are not lost, however often this is
+    repeated with more points elsewhere.
+    """
+    if len(points) <= count:
+        return np.arange(len(points))
+    chosen = np.zeros(count, dtype=np.intp)
+    distance = np.full(len(points), np.inf)
+    for i in range(1, count):
+        distance = np.minimum(distance, np.square(points - points[chosen[i - 1]]).sum(axis=1))
+        chosen[i] = distance.argmax()
+    return np.unique(chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,8 +14,8 @@ from scipy.spatial import cKDTree
 
 from xrdae.alignment import peak_width
 from xrdae.autoencoder import Autoencoder
-from xrdae.basis import find_basis
-from xrdae.sampling import evenly
+from xrdae.basis import Basis, find_basis
+from xrdae.sampling import Index, evenly
 
 Float = npt.NDArray[Any]
 
@@ -151,20 +152,100 @@ def find_support(
     width = peak_width(autoencoder.preparation.scaled(inputs[some]))
     most = max(0, int(np.log2(inputs.shape[1] / FEWEST_BINS)))
     halvings = min(most, max(0, round(float(np.log2(2 * width)))))
-    residual = binned(_cross_fitted(inputs[some], rank), halvings)
-    residual_scale = np.sqrt(np.square(residual).mean(axis=0))
-    residual_scale = np.maximum(residual_scale, 0.3 * np.median(residual_scale) + 1e-9)
+    residual = binned(cross_fitted(inputs[some], lambda x: find_basis(x, rank)), halvings)
+    residual_scale = usual_residual(residual)
     kept = evenly(len(latents), REFERENCES)
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
-    nearest = cKDTree(reference).query(latents[some], k=2)[0][:, 1]
-    size = np.power(residual / residual_scale, 4).mean(axis=1) ** 0.25
-    sizes = np.stack([nearest, error[some], size])  # (3, pattern)
+    size = residual_size(residual, residual_scale)
+    limits = find_limits(_nearest(reference, latents[some]), error[some], size)
+    novelty = Novelty(reference, residual_scale.astype(np.float32), halvings, limits)
+    return Support(novelty, coefficients[kept], scale[kept], unseen[kept], width)
+
+
+def extend_support(
+    support: Support,
+    inputs: Float,
+    *,
+    extend: Callable[[Float], Basis],
+    known: Index,
+    kept: Index,
+    latents: Float,
+    error: Float,
+    worse: float,
+    coefficients: Float,
+    scale: Float,
+    unseen: npt.NDArray[np.bool_],
+) -> Support:
+    """Find the limits for the patterns that a model knew and further ones, for each kind apart.
+
+    5 % of either may exceed 1, however many there are of the other: of each limit the larger one
+    holds, and of a bin's usual residual. The limits of the known patterns are those that they had,
+    stretched by as much as their distances and errors have grown.
+
+    Parameters
+    ----------
+    support
+        Of the model as it was.
+    inputs
+        `(further, channel)`, model input without gaps.
+    extend
+        From model input `(pattern, channel)` to the known basis, extended.
+    known
+        `(known,)`, which references of the model took part.
+    kept
+        `(reference,)`, which patterns are references from now on.
+    latents
+        `(pattern, latent_axis)`, known patterns first.
+    error
+        `(further,)`, reconstruction error by members that had not seen the pattern.
+    worse
+        How many times the known patterns' error has grown.
+    coefficients
+        `(pattern, component)`.
+    scale
+        `(pattern,)`.
+    unseen
+        `(pattern, member)`.
+    """
+    novelty, was = support.novelty, support.latents[known]
+    reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
+    some = evenly(len(inputs), CROSS_FITTED)
+    residual = binned(cross_fitted(inputs[some], extend), novelty.halvings)
+    residual_scale = np.maximum(usual_residual(residual), novelty.residual_scale)
+    nearest = _nearest(reference, latents[len(known) :][some])
+    further = find_limits(nearest, error[some], residual_size(residual, residual_scale))
+    apart = (_nearest(was, was), _nearest(reference, latents[: len(known)]))
+    before, after = (np.quantile(distance, 1 - FALSE_POSITIVES) for distance in apart)
+    grown = np.array([after / max(before, SMALLEST_DISTANCE), worse, 1.0])
+    limits = np.maximum(novelty.limits * np.maximum(grown, 1.0), further)
+    found = Novelty(reference, residual_scale.astype(np.float32), novelty.halvings, limits)
+    return Support(found, coefficients[kept], scale[kept], unseen[kept], support.width)
+
+
+def _nearest(reference: Float, latents: Float) -> Float:
+    """Return the distance `(pattern,)` to the nearest reference but itself."""
+    return np.asarray(cKDTree(reference).query(latents, k=2)[0][:, 1])
+
+
+def usual_residual(residual: Float) -> Float:
+    """Return the root mean square `(bin,)` of binned residuals `(pattern, bin)`, nowhere tiny."""
+    scale = np.sqrt(np.square(residual).mean(axis=0))
+    return np.asarray(np.maximum(scale, 0.3 * np.median(scale) + 1e-9))
+
+
+def residual_size(residual: Float, residual_scale: Float) -> Float:
+    """Return the size `(pattern,)` of binned residuals `(pattern, bin)`, large for a few peaks."""
+    return np.asarray(np.power(residual / residual_scale, 4).mean(axis=1) ** 0.25)
+
+
+def find_limits(nearest: Float, error: Float, size: Float) -> Float:
+    """Return limits `(3,)` of three measures `(pattern,)`, of which 5 % of patterns exceed any."""
+    sizes = np.stack([nearest, error, size])  # (3, pattern)
     usual = np.maximum(np.nanquantile(sizes, 1 - FALSE_POSITIVES, axis=1), [1e-9, 1e-6, 1e-6])
     whole = np.nanmax(sizes / usual[:, None], axis=0)
     limits = usual * max(float(np.quantile(whole, 1 - FALSE_POSITIVES)), 1e-9)
     limits[0] = max(limits[0], SMALLEST_DISTANCE)
-    novelty = Novelty(reference, residual_scale.astype(np.float32), halvings, limits)
-    return Support(novelty, coefficients[kept], scale[kept], unseen[kept], width)
+    return np.asarray(limits)
 
 
 def binned(patterns: Array, halvings: int) -> Array:
@@ -184,12 +265,12 @@ def neighbours(patterns: Array) -> tuple[Array, Array]:
     return patterns[..., 0:even:2], patterns[..., 1:even:2]
 
 
-def _cross_fitted(inputs: Float, rank: int) -> Float:
-    """Return what a basis of the other folds leaves over of each pattern, `(pattern, channel)`."""
+def cross_fitted(inputs: Float, fit: Callable[[Float], Basis]) -> Float:
+    """Return what a basis fitted to the other folds leaves over of each `(pattern, channel)`."""
     fold = np.arange(len(inputs)) % min(FOLDS, len(inputs))
     residual = np.empty_like(inputs)
     for k in np.unique(fold):
         here = inputs[fold == k]
-        basis = find_basis(inputs[fold != k], rank)
+        basis = fit(inputs[fold != k])
         residual[fold == k] = here - basis.expand(basis.project(here))
     return residual

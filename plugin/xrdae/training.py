@@ -1,4 +1,4 @@
-"""Training of the ensemble on basis coefficients, and the fixed frame of its latents."""
+"""Training of the ensemble on basis coefficients, from the start or from an earlier model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -18,6 +17,7 @@ from xrdae.config import Config
 from xrdae.devices import find_device
 from xrdae.embedding import geodesic_embedding
 from xrdae.errors import TrainingError
+from xrdae.frame import in_frame_of, in_one_frame
 from xrdae.network import Ensemble, as_tensor, new_ensemble
 
 Float = npt.NDArray[Any]
@@ -25,6 +25,7 @@ Float = npt.NDArray[Any]
 BATCH = 1024
 EVALUATE_EVERY = 10
 ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
+KEPT = 10.0  # weight of known latents' squared displacement, against the reconstruction's error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +54,25 @@ class Trained:
     stopped: str
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Start:
+    """Where training goes on from; the first of the patterns are known to it.
+
+    Attributes
+    ----------
+    ensemble
+        The members as they are.
+    latents
+        `(known, latent_axis)`, where these patterns are, and shall stay.
+    unseen
+        `(known, member)`, True where the member has not seen the pattern, and shall not.
+    """
+
+    ensemble: Ensemble
+    latents: Float
+    unseen: npt.NDArray[np.bool_]
+
+
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
 def train(
@@ -60,6 +80,7 @@ def train(
     config: Config,
     *,
     copies: Float | None = None,
+    start: Start | None = None,
     progress: bool | None = None,
 ) -> Trained:
     """Train the ensemble on coefficients `(pattern, component)`.
@@ -70,7 +91,9 @@ def train(
     Each member sees its own random part of the patterns; training stops when the members' mean
     error on what they do not see has not fallen for `config.patience` steps, and goes back to the
     best state. At first the latents are drawn to a geodesic map of the patterns, later only to
-    the members' mean: so members, and fits with other seeds, agree on the map.
+    the members' mean: so members, and fits with other seeds, agree on the map. With a `start` the
+    members go on from there, and the latents of the patterns that it knows are drawn to where
+    they were until the end.
 
     Ctrl-C ends training early and keeps the best state so far.
 
@@ -82,18 +105,15 @@ def train(
     generator = torch.Generator().manual_seed(config.seed)
     device = find_device(config.device)
     target = as_tensor(coefficients).to(device)
-    n, rank = target.shape
+    n = len(target)
     power = float(target.square().sum(1).mean()) or 1.0
-    ensemble = new_ensemble(
-        rank,
-        n_latent=config.n_latent,
-        members=config.members,
-        hidden=config.hidden,
-        input_scale=0.5 * math.sqrt(rank / power),
-        generator=generator,
-    ).to(device)
-    anchor = as_tensor(geodesic_embedding(coefficients, config.n_latent)).to(device)
-    seen = _split(n, config, generator).to(device)
+    ensemble, anchor, seen = (
+        _from_scratch(coefficients, config, power, generator)
+        if start is None
+        else _from_start(start, n, config, generator)
+    )
+    ensemble, anchor, seen = ensemble.to(device), anchor.to(device), seen.to(device)
+    known = None if start is None else (torch.arange(n) < len(start.unseen)).float().to(device)
     shown = target[None] if copies is None else as_tensor(copies).to(device)
     parameters = [p.requires_grad_(True) for p in ensemble.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
@@ -103,6 +123,8 @@ def train(
         total_steps=max(config.steps, 20),  # torch divides by the length of the ascent, less 1
         pct_start=0.1,
     )
+    # The high rate in the middle first makes members worse that are trained already.
+    settled = 0 if start is None else config.steps // 2
     best = _Best(ensemble)
     stopped = "steps"
     bar = tqdm(
@@ -116,7 +138,7 @@ def train(
             if step % EVALUATE_EVERY == 0:
                 best.update(step, *_errors(ensemble, target, seen, power))
                 bar.set_postfix(held_out=f"{best.held_out:.4f}", refresh=False)
-                if step - best.step >= config.patience:
+                if step - max(best.step, settled) >= config.patience:
                     stopped = "converged"
                     break
             rows = slice(None) if n <= BATCH else torch.randint(n, (BATCH,), generator=generator)
@@ -128,6 +150,7 @@ def train(
                 shown[which, torch.arange(n)[rows]],
                 seen[:, rows],
                 anchor[rows],
+                None if known is None else known[rows],
                 config,
                 pull,
                 power,
@@ -156,9 +179,38 @@ def train(
         bar.close()
     with torch.no_grad():
         target, seen = target.cpu(), seen.cpu()
-        framed = _in_one_frame(best.ensemble().to(torch.device("cpu")), target)
-        held_out = _held_out_reconstruction(framed, target, seen)
+        framed = _framed(best.ensemble().to(torch.device("cpu")), target, start)
+        held_out = held_out_reconstruction(framed, target, seen)
     return Trained(framed, held_out, seen.numpy().T == 0, best.history(), stopped)
+
+
+def _from_scratch(
+    coefficients: Float, config: Config, power: float, generator: torch.Generator
+) -> tuple[Ensemble, Tensor, Tensor]:
+    """Return an untrained ensemble, a map to begin with, and who sees which pattern."""
+    n, rank = coefficients.shape
+    ensemble = new_ensemble(
+        rank,
+        n_latent=config.n_latent,
+        members=config.members,
+        hidden=config.hidden,
+        input_scale=0.5 * math.sqrt(rank / power),
+        generator=generator,
+    )
+    anchor = as_tensor(geodesic_embedding(coefficients, config.n_latent))
+    return ensemble, anchor, _split(n, config, generator)
+
+
+def _from_start(
+    start: Start, n: int, config: Config, generator: torch.Generator
+) -> tuple[Ensemble, Tensor, Tensor]:
+    """Return the same of an earlier model: what a member had not seen it shall not see now."""
+    known = (~start.unseen).T.astype(np.float32)  # (member, known)
+    new = _split(n - len(start.unseen), config, generator)
+    parameters = [p.clone() for p in start.ensemble.parameters()]
+    ensemble = start.ensemble.with_parameters(parameters)
+    anchor = np.pad(start.latents, ((0, new.shape[1]), (0, 0)))
+    return ensemble, as_tensor(anchor), torch.cat([as_tensor(known), new], dim=1)
 
 
 class _Best:
@@ -204,6 +256,7 @@ def _loss(
     shown: Tensor,
     seen: Tensor,
     anchor: Tensor,
+    known: Tensor | None,
     config: Config,
     pull: float,
     power: float,
@@ -222,7 +275,10 @@ def _loss(
     reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / power
     mean = latent.mean(0)
     agreement = (latent - mean.detach()).square().sum(-1).mean(1).sum()
-    anchored = pull * (latent - anchor).square().sum(-1).mean(1).sum() if pull else 0.0
+    away = (latent - anchor).square().sum(-1)  # (member, pattern)
+    if known is not None:
+        return reconstruction + agreement + KEPT * (away * known).mean(1).sum()
+    anchored = pull * away.mean(1).sum() if pull else 0.0
     frame = mean.mean(0).square().sum() + (mean.square().mean() - 1).square()
     return reconstruction + agreement + anchored + 0.1 * ensemble.members * frame
 
@@ -239,7 +295,11 @@ def _errors(ensemble: Ensemble, target: Tensor, seen: Tensor, power: float) -> t
     return math.sqrt(loss), math.sqrt(held_out)
 
 
-def _held_out_reconstruction(ensemble: Ensemble, target: Tensor, seen: Tensor) -> Float:
+def held_out_reconstruction(ensemble: Ensemble, target: Tensor, seen: Tensor) -> Float:
+    """Return `(pattern, component)`, the mean over the members that do not see the pattern.
+
+    NaN where all do; `seen` is `(member, pattern)`, 1 where a member sees it.
+    """
     held = (1 - seen)[:, :, None]  # (member, pattern, 1)
     total, count = torch.zeros_like(target), held.sum(0)
     for start in range(0, target.shape[0], BATCH):
@@ -249,30 +309,10 @@ def _held_out_reconstruction(ensemble: Ensemble, target: Tensor, seen: Tensor) -
     return np.asarray(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())
 
 
-def _in_one_frame(ensemble: Ensemble, target: Tensor) -> Ensemble:
-    """Bring the members' latents into one frame, fixed by the patterns.
-
-    Generalized orthogonal Procrustes between the members (Gower, 1975,
-    doi:10.1007/BF02291478), then the principal axes of their mean, largest first, each signed so
-    that the basis coefficient that it follows most closely grows along it; one isotropic scale
-    makes the root mean square of the latents one.
-    """
-    sample = target[:: max(1, target.shape[0] // BATCH)]
-    latent = ensemble.encode(sample).double().numpy()  # (member, pattern, latent_axis)
-    shift = latent.mean(axis=1, keepdims=True)
-    latent = latent - shift
-    rotation = np.stack([np.eye(ensemble.n_latent)] * ensemble.members)
-    for _ in range(5):
-        mean = (latent @ rotation).mean(axis=0)
-        rotation = np.stack([scipy.linalg.orthogonal_procrustes(z, mean)[0] for z in latent])
-    mean = (latent @ rotation).mean(axis=0)
-    axes = np.linalg.svd(mean, full_matrices=False)[2].T
-    turned = mean @ axes
-    follows = turned.T @ sample.double().numpy()  # (latent_axis, component)
-    strongest = np.take_along_axis(follows, np.abs(follows).argmax(1)[:, None], axis=1)[:, 0]
-    axes = axes * np.where(strongest < 0, -1.0, 1.0)
-    size = np.sqrt((turned**2).mean())
-    matrix = rotation @ axes / (size if size > 0 else 1.0)
-    return ensemble.transform_latents(
-        torch.as_tensor(matrix).float(), torch.as_tensor(shift).float()
-    )
+def _framed(ensemble: Ensemble, target: Tensor, start: Start | None) -> Ensemble:
+    """Bring the members into one frame: that of the patterns, or of what is known of them."""
+    known = len(target if start is None else start.unseen)
+    rows = slice(0, known, max(1, known // BATCH))
+    if start is None:
+        return in_one_frame(ensemble, target[rows])
+    return in_frame_of(ensemble, target[rows], start.latents[rows])

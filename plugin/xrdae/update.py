@@ -1,0 +1,229 @@
+"""The update of a model with further patterns: its axis, its scale and its map stay."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.autoencoder import Autoencoder
+from xrdae.basis import Basis, extend_basis
+from xrdae.checks import training_patterns
+from xrdae.config import Config
+from xrdae.errors import DataError
+from xrdae.fitting import changed_copies, held_out_error, history_of, provenance
+from xrdae.lazy import load_patterns
+from xrdae.network import as_tensor
+from xrdae.prepare import Source, regridder
+from xrdae.sampling import evenly, spread
+from xrdae.support import FALSE_POSITIVES, REFERENCES, extend_support
+from xrdae.training import Start, Trained, held_out_reconstruction, train
+
+if TYPE_CHECKING:
+    from xrdae.model import Model
+
+Float = npt.NDArray[Any]
+
+# Settings that an update may change: they say something of the data and of training alone.
+FREE = (
+    "variable", "dim", "most_patterns", "steps", "learning_rate", "input_noise", "latent_noise",
+    "held_out", "patience", "seed", "device",
+)  # fmt: skip
+FEWEST = 3  # known and further patterns, whatever `Config.most_patterns` says
+LARGEST_BASIS = 2  # times `Config.rank`
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Further:
+    """Patterns that a model shall know too.
+
+    Attributes
+    ----------
+    inputs
+        `(pattern, channel)`, model input; NaN where not measured.
+    scale
+        `(pattern,)`, what their intensities were divided by.
+    labels
+        By name, each `(pattern,)`.
+    """
+
+    inputs: npt.NDArray[np.float32]
+    scale: Float
+    labels: Mapping[str, xr.DataArray]
+
+
+def find_update(
+    model: Model,
+    dataset: xr.Dataset,
+    config: Config,
+    *,
+    inputs: xr.DataArray | None = None,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Return the parts of a model that knows further patterns too, by the names of its attributes.
+
+    Of its own patterns a model keeps coefficients, latents and labels. On them and on the further
+    patterns its members are trained on: in a basis that is extended by what it leaves over of the
+    further ones, with known latents drawn to where they are.
+
+    Parameters
+    ----------
+    model
+        The model as it is.
+    dataset
+        At least 3 further patterns, on any axis that can be brought to the model's.
+    config
+        The settings; only those in `FREE` may differ from the model's.
+    inputs
+        Model input of the dataset where it is known already.
+    progress
+        A progress bar; None: on a terminal only.
+
+    Raises
+    ------
+    DataError
+        If the dataset cannot be brought to the model's axis, lacks what is needed, or has a label
+        in other units than the model.
+    ValueError
+        If a setting differs that has to stay.
+    TrainingError
+        If the loss is not finite.
+    """
+    _check_settings(config, model.config)
+    model = dataclasses.replace(model, config=config)
+    old, support = model.autoencoder, model.support
+    further = _further(model, dataset, inputs, progress=progress)
+    known = spread(support.latents, max(config.most_patterns - len(further.inputs), FEWEST))
+    extend = functools.partial(
+        extend_basis, old.basis, most=LARGEST_BASIS * config.rank, known=len(known)
+    )
+    basis = extend(old.basis.fill(further.inputs))
+    filled = basis.fill(further.inputs)
+    added = len(basis.components) - len(old.basis.components)
+    own = np.pad(support.coefficients[known], ((0, 0), (0, added)))
+    coefficients = np.concatenate([own, basis.project(filled)])
+    trained, worse = _trained_on(model, basis, coefficients, known, progress=progress)
+    autoencoder = Autoencoder(old.preparation, basis, trained.ensemble)
+    latents = autoencoder.latents(coefficients).mean(axis=0)
+    kept = spread(latents, REFERENCES)
+    new = slice(len(known), None)
+    held_out = trained.held_out_reconstruction[new]
+    return {
+        "config": config,
+        "autoencoder": autoencoder,
+        "support": extend_support(
+            support,
+            filled,
+            extend=extend,
+            known=known,
+            kept=kept,
+            latents=latents,
+            error=held_out_error(autoencoder, filled, coefficients[new], held_out),
+            worse=worse,
+            coefficients=coefficients,
+            scale=np.concatenate([support.scale[known], further.scale]),
+            unseen=trained.unseen,
+        ),
+        "labels": _joined(_labels(model, known), further.labels, latents).isel(pattern=kept),
+        "history": history_of(trained),
+        "provenance": {**provenance(), "updated_from": model.provenance},
+    }
+
+
+def _check_settings(config: Config, model: Config) -> None:
+    for field in dataclasses.fields(Config):
+        given, own = getattr(config, field.name), getattr(model, field.name)
+        if field.name not in FREE and given != own:
+            raise ValueError(
+                f"{field.name}={given!r} cannot change in an update: the model has {own!r}; leave "
+                f"it out (an update takes {', '.join(FREE)}), or fit a new model"
+            )
+
+
+def _further(
+    model: Model, dataset: xr.Dataset, inputs: xr.DataArray | None, *, progress: bool | None
+) -> Further:
+    """Return further patterns, at most as many as the settings leave room for."""
+    patterns, most = model.patterns(dataset), model.config.most_patterns
+    room = max(most // 2, most - len(model.support.latents), FEWEST)
+    intensity, labels, at = training_patterns(
+        patterns, most=room, seed=model.config.seed, progress=progress
+    )
+    _check_units(model.labels, labels)
+    preparation = model.autoencoder.preparation
+    if inputs is None:
+        source = Source(preparation, regridder(patterns.axis, preparation.axis))
+        return Further(*source(intensity), labels)
+    rows = load_patterns(inputs.transpose(..., "channel"), at, progress=progress)
+    scale = inputs.coords.get("scale")
+    if scale is None:
+        return Further(rows.astype(np.float32), np.ones(len(rows)), labels)
+    size = scale.transpose(*patterns.sample_dims).values[at]
+    return Further(rows.astype(np.float32), size, labels)
+
+
+def _trained_on(
+    model: Model, basis: Basis, coefficients: Float, known: Index, *, progress: bool | None
+) -> tuple[Trained, float]:
+    """Train the members on; also return how many times the error of known patterns has grown.
+
+    `coefficients` are `(pattern, component)`, known patterns first. The error is that by members
+    that had not seen them; of what the basis leaves over of them only the noise is known.
+    """
+    config, preparation = model.config, model.autoencoder.preparation
+    start = Start(
+        model.autoencoder.ensemble.widened(len(basis.components)),
+        model.support.latents[known],
+        model.support.unseen[known],
+    )
+    copies = changed_copies(basis.expand(coefficients), preparation, basis, config)
+    trained = train(coefficients, config, copies=copies, start=start, progress=progress)
+    own, after = (rows[: len(known)] for rows in (coefficients, trained.held_out_reconstruction))
+    if np.isnan(after).all():  # fewer than 8 patterns: none was held out
+        return trained, 1.0
+    seen = as_tensor(~start.unseen.T)
+    before = held_out_reconstruction(start.ensemble, as_tensor(own), seen)
+    n_component, n_channel = basis.components.shape
+    left = basis.noise * (n_channel - n_component)
+    was, now = (
+        np.nanquantile(left + np.square(own - decoded).sum(axis=1), 1 - FALSE_POSITIVES)
+        for decoded in (before, after)
+    )
+    return trained, float(np.sqrt(now / max(was, 1e-12)))
+
+
+def _labels(model: Model, known: Index) -> xr.Dataset:
+    """Return the labels of some of the support's patterns."""
+    rows = evenly(model.labels.sizes["pattern"], REFERENCES)
+    return model.labels.isel(pattern=rows[known])
+
+
+def _check_units(known: xr.Dataset, labels: Mapping[str, xr.DataArray]) -> None:
+    for name, label in labels.items():
+        own = known[name].attrs.get("units") if name in known else None
+        units = label.attrs.get("units")
+        if None not in (own, units) and own != units:
+            raise DataError(
+                f"label {name!r} is in {units!r}, that of the model in {own!r}; convert it "
+                f"(and set ds[{name!r}].attrs['units'] = {own!r})"
+            )
+
+
+def _joined(known: xr.Dataset, labels: Mapping[str, xr.DataArray], latents: Float) -> xr.Dataset:
+    """Return latents and labels of known patterns and of further ones, NaN where one has none."""
+    count = known.sizes["pattern"]
+    joined = xr.Dataset({"latent": (("pattern", "latent_axis"), latents)})
+    for name in dict.fromkeys([*map(str, known.drop_vars("latent").data_vars), *labels]):
+        values = np.full(len(latents), np.nan)
+        attrs: dict[str, Any] = {}
+        for rows, part in ((slice(count, None), labels), (slice(None, count), known)):
+            if name in part:
+                values[rows] = part[name].values
+                attrs |= part[name].attrs
+        joined[name] = ("pattern", values, attrs)
+    return joined
