@@ -107,7 +107,7 @@ def test_the_state_that_is_kept_is_the_best_one(coefficients, monkeypatch):
         return errors(*args)[0], [5.0, 1.0, 3.0, 2.0, 4.0][len(calls) - 1]
 
     monkeypatch.setattr(training, "_errors", worse_later)
-    monkeypatch.setattr(training, "_in_one_frame", lambda ensemble, target: ensemble)
+    monkeypatch.setattr(training, "in_one_frame", lambda ensemble, sample: ensemble)
     trained = training.train(coefficients, FEW)
     for kept, then in zip(trained.ensemble.parameters(), calls[1], strict=True):
         assert torch.equal(kept, then)

@@ -92,7 +92,7 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
               help="Model file to write (netCDF).")  # fmt: skip
 @click.option("--update", "update_path", type=click.Path(exists=True, path_type=Path),
-              help="Model file to train on, so that it knows DATA too; it stays as it is.")  # fmt: skip
+              help="Model to start from: a new one, that knows DATA too, is written.")  # fmt: skip
 @click.option("--n-latent", type=int, help="Number of latent axes. [default: 2]")
 @click.option("--members", type=int, help="Autoencoders in the ensemble. [default: 8]")
 @click.option("--seed", type=int, help="Seed of everything random. [default: 0]")

@@ -83,7 +83,9 @@ class Ensemble:
         weight, bias = self.encoder[-1]
         last = (weight @ matrix, (bias - shift) @ matrix)
         weight, bias = self.decoder[0]
-        first = (torch.linalg.solve(matrix, weight), bias + shift @ weight)
+        # `solve` returns its columns one after another; products would be rounded differently than
+        # with the same weights from a file.
+        first = (torch.linalg.solve(matrix, weight).contiguous(), bias + shift @ weight)
         return Ensemble((*self.encoder[:-1], last), (first, *self.decoder[1:]), self.input_scale)
 
     def widened(self, n_component: int) -> Ensemble:

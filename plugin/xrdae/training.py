@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from xrdae.best import Best
 from xrdae.config import Config
 from xrdae.devices import find_device
 from xrdae.embedding import geodesic_embedding
@@ -125,7 +126,7 @@ def train(
     )
     # The high rate in the middle first makes members worse that are trained already.
     settled = 0 if start is None else config.steps // 2
-    best = _Best(ensemble)
+    best = Best(ensemble)
     stopped = "steps"
     bar = tqdm(
         total=config.steps,
@@ -211,29 +212,6 @@ def _from_start(
     ensemble = start.ensemble.with_parameters(parameters)
     anchor = np.pad(start.latents, ((0, new.shape[1]), (0, 0)))
     return ensemble, as_tensor(anchor), torch.cat([as_tensor(known), new], dim=1)
-
-
-class _Best:
-    """The best state so far, and the history that leads to it."""
-
-    def __init__(self, ensemble: Ensemble) -> None:
-        self._ensemble = ensemble
-        self._state = [p.detach().clone() for p in ensemble.parameters()]
-        self._rows: list[tuple[int, float, float]] = []
-        self.step, self.held_out = 0, math.inf
-
-    def update(self, step: int, loss: float, held_out: float) -> None:
-        self._rows.append((step, loss, held_out))
-        if held_out < self.held_out:
-            self.step, self.held_out = step, held_out
-            self._state = [p.detach().clone() for p in self._ensemble.parameters()]
-
-    def ensemble(self) -> Ensemble:
-        return self._ensemble.with_parameters(self._state)
-
-    def history(self) -> dict[str, Float]:
-        table = np.array(self._rows, dtype=np.float64).reshape(-1, 3)
-        return {"step": table[:, 0].astype(int), "loss": table[:, 1], "held_out": table[:, 2]}
 
 
 def _split(n: int, config: Config, generator: torch.Generator) -> Tensor:

@@ -20,7 +20,7 @@ from xrdae.fitting import changed_copies, held_out_error, history_of, provenance
 from xrdae.lazy import load_patterns
 from xrdae.network import as_tensor
 from xrdae.prepare import Source, regridder
-from xrdae.sampling import evenly, spread
+from xrdae.sampling import Index, evenly, spread
 from xrdae.support import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.training import Start, Trained, held_out_reconstruction, train
 
