@@ -250,6 +250,29 @@ def test_gaps_and_masked_patterns_are_no_obstacle(halves, old, new):
     assert novel(halves[0], model) <= 0.1
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"grid": "log_q", "points": 150},
+        {"background": "snip", "scale": "area"},
+        {"strain": 0.002, "texture": 0.1},
+        {"n_latent": 1},
+        {"n_latent": 3, "held_out": 0.0},
+    ],
+    ids=str,
+)
+def test_settings_of_every_kind_hold_in_an_update(halves, settings):
+    known, further = halves
+    model = known.xrdae.fit(**SMALL | settings)
+    # As a map, its axis in the middle.
+    grid = further.drop_vars("x").coarsen(pattern=8).construct(pattern=("y", "x"))
+    updated = grid.transpose("x", "two_theta", "y").xrdae.fit(update=model, progress=False)
+    assert updated.config == model.config
+    assert updated.labels.sizes["pattern"] == 120
+    assert moved(known, model, updated).mean() < 0.1  # most where it ignores changes
+    assert error(further, updated) < 0.5 * error(further, model)
+
+
 def test_an_update_of_an_update_keeps_the_first_map_and_a_bounded_size(
     simulated_series, monkeypatch
 ):

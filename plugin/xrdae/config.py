@@ -56,9 +56,10 @@ class Config:
     scale
         What each pattern is divided by: its "max" or its "area" (mean intensity).
     most_patterns
-        Largest number of patterns to train on; of more, so many are chosen, spread over all.
+        Largest number of patterns to train on; of more, so many are chosen, spread over all. In
+        an update, of known and further patterns together.
     rank
-        Largest number of basis components r.
+        Largest number of basis components r; updates may add as many again.
     n_latent
         Number of latent axes.
     members

@@ -2,8 +2,8 @@
 
 The simulated alloy, the third with the most Ti held back; the whole of it, then 60 samples with
 2 to 10 % of alpha-iron, a phase never seen, then as many with copper. Where `XRDAE_TEST_DATA` is
-the folder of measured patterns, the second half of each series after the first, every fourth pattern
-of that half held out.
+the folder of measured patterns, the second half of each series after the first, every fourth
+pattern of that half held out.
 
 - moved: distance between the latents of known patterns before and after, nothing aligned, over
   their spread: mean and largest.
