@@ -68,7 +68,8 @@ class LivePage:
             with results.read() as dataset:
                 self.found(dataset.isel(pattern=slice(-MOST, None)).load())
         self._server = _Server(self._show, port)
-        self.url = f"http://localhost:{self._server.port}/"
+        self.port = self._server.port
+        self.url = f"http://localhost:{self.port}/"
 
     def found(self, rows: xr.Dataset) -> None:
         """Show patterns."""

@@ -1,0 +1,166 @@
+"""The live page in a real Chromium, while patterns arrive."""
+
+import gc
+import threading
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xrdae.live.page import LivePage
+from xrdae.live.results import Results
+from xrdae.live.watch import Watch
+
+COLUMNS = """(name) => {
+  for (const model of Bokeh.documents[0]._all_models.values())
+    if (model.type === "ColumnDataSource" && name in model.data) return [...model.data[name]];
+}"""
+TITLES = """() => [...Bokeh.documents[0]._all_models.values()]
+  .filter((m) => m.type === "Title").map((m) => m.text)"""
+
+
+class Live:
+    """A watch and its page, in a browser; errors there fail the test."""
+
+    def __init__(self, folder, series, model):
+        self.run, self.out = folder / "run", folder / "live.zarr"
+        self.run.mkdir(exist_ok=True)
+        self.series, self.model = series, model
+        self.errors, self.requests = [], []
+
+    def start(self, chromium, **viewport):
+        self.results = Results(self.out, {})
+        self.watch = Watch(self.run, self.model, self.results, patience=0.5)
+        self.live = LivePage(
+            self.model, self.results, status=self.watch.status, threshold=1.0, title="A <b>run</b>"
+        )
+        self.watch.listeners.append(self.live)
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.watch.run, args=(self.stop,))
+        self.thread.start()
+        self.page = chromium.new_page(viewport={"width": 1200, "height": 1000} | viewport)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(self.live.url)
+        self.page.wait_for_function("window.Bokeh?.documents?.[0]?.is_idle")
+        return self
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        self.page.close()
+        self.live.close()
+        self.results.close()
+
+    def put(self, name, i, extra=0.0):
+        values = self.series["intensity"].values[i] + extra
+        table = np.column_stack([self.series["two_theta"], values])
+        np.savetxt(self.run / name, table, fmt="%.6f")
+
+    def shown(self, name):
+        return self.page.evaluate(COLUMNS, name)
+
+    def wait_for(self, n):
+        self.page.wait_for_function(f"({COLUMNS})('novelty').length === {n}")
+
+
+@pytest.fixture
+def live(tmp_path, series, model, chromium):
+    made = Live(tmp_path, series, model).start(chromium)
+    yield made
+    made.end()
+    assert made.errors == []
+    assert {url.split("/")[2] for url in made.requests} == {made.live.url.split("/")[2]}
+
+
+def test_points_appear_as_files_arrive_without_a_reload(live):
+    for i in range(4):
+        live.put(f"p{i}.xy", i)
+        live.wait_for(i + 1)
+        assert live.shown("file")[i] == f"p{i}.xy"
+    with xr.open_zarr(live.out, chunks=None) as kept:
+        kept = kept.load()
+    np.testing.assert_allclose(live.shown("x"), kept["latent"][:, 0], rtol=1e-6)
+    np.testing.assert_allclose(live.shown("novelty"), kept["novelty"], rtol=1e-6)
+    live.page.wait_for_function(f"({TITLES})().includes('newest: p3.xy')")
+    live.page.get_by_text("4 patterns, 0 of them novel").wait_for()
+    live.page.get_by_text("A <b>run</b>").wait_for()
+    assert live.page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
+def test_what_is_novel_or_broken_is_marked_and_said_as_text(live):
+    x = live.series["two_theta"].values
+    live.put("usual.xy", 0)
+    live.wait_for(1)
+    for i in range(12):
+        live.put(f"new{i}.xy", i, 1500 * np.exp(-(((x - 51) / 0.5) ** 2)))
+    (live.run / "<img src=x onerror=alert(1)>.xy").write_text("words")
+    live.wait_for(13)
+    rims = dict(zip(live.shown("file"), live.shown("rim"), strict=True))
+    assert rims["usual.xy"] != rims["new0.xy"] == "#d55e00"
+    live.page.get_by_text("the model no longer fits").wait_for()
+    live.page.get_by_text("<img src=x onerror=alert(1)>.xy: no reader").wait_for()
+    assert live.page.locator("img").count() == 0
+
+
+def test_a_changed_file_moves_its_point(live):
+    live.put("a.xy", 0)
+    live.put("b.xy", 1)
+    live.wait_for(2)
+    before = live.shown("x")
+    time.sleep(0.02)  # the file system's clock
+    live.put("a.xy", 20)
+    script = "([x, at]) => (" + COLUMNS + ")('x')[at] !== x"
+    at = live.shown("file").index("a.xy")
+    live.page.wait_for_function(script, arg=[before[at], at])
+    assert live.shown("x")[1 - at] == before[1 - at]
+    assert len(live.shown("x")) == 2
+
+
+def test_a_browser_that_comes_later_and_a_later_watch_show_what_is_kept(
+    tmp_path, series, model, chromium
+):
+    first = Live(tmp_path, series, model).start(chromium)
+    for i in range(3):
+        first.put(f"p{i}.xy", i)
+    first.wait_for(3)
+    colors = first.page.get_by_label("Colour by")
+    colors.select_option("novelty")
+    first.page.wait_for_function(
+        f"(() => {{ const of = {COLUMNS}; return of('color')[0] === of('novelty')[0]; }})()"
+    )
+    first.end()
+    second = Live(tmp_path, series, model).start(chromium, width=390)
+    second.wait_for(3)
+    assert sorted(second.shown("file")) == ["p0.xy", "p1.xy", "p2.xy"]
+    wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert second.page.evaluate(wide)
+    second.end()
+    assert first.errors == second.errors == []
+
+
+def test_a_point_that_is_chosen_shows_its_pattern(live):
+    for i in range(3):
+        live.put(f"p{i}.xy", 8 * i)
+        live.wait_for(i + 1)
+    live.page.evaluate(
+        """() => { for (const m of Bokeh.documents[0]._all_models.values())
+          if (m.type === "ColumnDataSource" && "novelty" in m.data) m.selected.indices = [1]; }"""
+    )
+    live.page.wait_for_function(f"({TITLES})().includes('chosen: p1.xy')")
+    script = """() => { for (const m of Bokeh.documents[0]._all_models.values())
+      if (m.type === "ColumnDataSource" && !("novelty" in m.data) && m.data.x.length === 200)
+        return [...m.data.y]; }"""
+    np.testing.assert_allclose(
+        live.page.evaluate(script), live.series["intensity"].values[8], rtol=1e-4
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")  # tornado's, of a taken port
+def test_only_this_machine_is_served(live):
+    assert live.live.url.startswith("http://localhost:")
+    with pytest.raises(OSError, match="in use"):
+        LivePage(live.model, live.results, status=str, threshold=1.0, title="", port=live.live.port)
+    gc.collect()
