@@ -8,6 +8,9 @@ a second later; in the middle the watch is killed (SIGKILL) and started again. P
 good files have exactly one result, whether each broken file is named, the latency from a file's
 completion to its result, and the memory of the watch.
 
+With --page, Chromium shows the live page until the kill, and the time from a file's completion to
+its point on the page is noted too.
+
 The latency is that of files completed while a watch was at work; those that came while none ran,
 or while a new one was starting, wait for it, which is printed apart.
 """
@@ -18,6 +21,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +65,7 @@ class Watched:
             elif "reason" in event:
                 self.skipped[event["skipped"]] = event["reason"]
             elif "page" in event:
+                self.page = event["page"]
                 self.ready.set()
 
     def _weigh(self) -> None:
@@ -77,6 +82,34 @@ class Watched:
         self.process.wait()
         for thread in self._threads:
             thread.join()
+
+
+class Browser:
+    """Chromium on the live page, noting when each file's point came (Unix time in s)."""
+
+    NOTE = """() => { window.came = {}; setInterval(() => {
+      for (const model of Bokeh.documents[0]._all_models.values())
+        if (model.type === "ColumnDataSource" && "novelty" in model.data)
+          for (const file of model.data.file) window.came[file] ??= Date.now() / 1000;
+    }, 20); }"""
+
+    def __init__(self, url: str) -> None:
+        from playwright.sync_api import sync_playwright
+
+        self._playwright = sync_playwright().start()
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+        self._browser = self._playwright.chromium.launch(executable_path=chromium, args=flags)
+        self._page = self._browser.new_page()
+        self._page.goto(url)
+        self._page.wait_for_function("window.Bokeh?.documents?.[0]?.is_idle")
+        self._page.evaluate(self.NOTE)
+
+    def end(self) -> dict[str, float]:
+        came: dict[str, float] = self._page.evaluate("window.came")
+        self._browser.close()
+        self._playwright.stop()
+        return came
 
 
 class Instrument(threading.Thread):
@@ -133,7 +166,9 @@ class Instrument(threading.Thread):
         self.complete[name] = time.monotonic()
 
 
-def beamtime(folder: Path, n: int, rate: float, *, seed: int = 0) -> dict[str, object]:
+def beamtime(
+    folder: Path, n: int, rate: float, *, page: bool = False, seed: int = 0
+) -> dict[str, object]:
     """Run a beamtime and return what came of it."""
     series = alloy_series()
     model = series.xrdae.fit(progress=False)
@@ -143,9 +178,13 @@ def beamtime(folder: Path, n: int, rate: float, *, seed: int = 0) -> dict[str, o
     instrument = Instrument(run, series, n, rate, seed)
     first = Watched(run, folder / "model.nc", out)
     first.ready.wait()
+    browser = Browser(first.page) if page else None
+    clock = time.time() - time.monotonic()
     instrument.start()
     while instrument.progress < n // 2:
         time.sleep(0.01)
+    shown = browser.end() if browser else {}
+    on_page = [t - clock - instrument.complete[f] for f, t in shown.items()]
     first.end(signal.SIGKILL)
     kept = len(xr.open_zarr(out)["file"])
     second = Watched(run, folder / "model.nc", out)
@@ -183,13 +222,16 @@ def beamtime(folder: Path, n: int, rate: float, *, seed: int = 0) -> dict[str, o
         "half-written at first": len(instrument.late),
         "kept when killed": kept,
         "latents differ by at most": float(wrong),
-        "latency s": dict(
-            zip(("p50", "p90", "p99", "max"), np.percentile(at_work, [50, 90, 99, 100]).tolist(),
-                strict=True)
-        ),
+        "latency s": _percentiles(at_work),
+        **({"on the page after s": _percentiles(on_page)} if page else {}),
         "longest wait for the restart s": max(waited),
         "memory MB": [_quarters(each.memory) for each in (first, second)],
     }  # fmt: skip
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    names = ("p50", "p90", "p99", "max")
+    return dict(zip(names, np.percentile(values, [50, 90, 99, 100]).tolist(), strict=True))
 
 
 def _quarters(memory: list[float]) -> list[float]:
@@ -202,20 +244,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=20.0, help="files a second")
+    parser.add_argument("--page", action="store_true", help="with Chromium on the live page")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:
-        found = beamtime(Path(folder), chosen.files, chosen.rate)
+        found = beamtime(Path(folder), chosen.files, chosen.rate, page=chosen.page)
     if chosen.json:
         print(json.dumps(found))
         return
-    latency = {name: f"{1000 * value:.0f} ms" for name, value in found.pop("latency s").items()}
+    times = {
+        name: found.pop(name) for name in ("latency s", "on the page after s") if name in found
+    }
     memory = [", ".join(f"{m:.0f}" for m in quarters) for quarters in found.pop("memory MB")]
     print("| what | how many |\n|---|---|")
     for name, value in found.items():
         print(f"| {name} | {value if isinstance(value, int) else f'{value:.3g}'} |")
-    print(f"| latency from file complete to result | {latency} |".replace("'", ""))
+    for name, values in times.items():
+        words = ", ".join(f"{which} {1000 * value:.0f}" for which, value in values.items())
+        print(f"| {name.removesuffix(' s')}, ms | {words} |")
     print(f"| memory, median of each quarter before and after the kill, MB | {'; '.join(memory)} |")
 
 
