@@ -20,7 +20,7 @@ import xarray as xr
 
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.labelled import texts
+from xrdae.labelled import deviation_of, texts
 
 NewGroup = Callable[[Any, str, str], Any]  # parent, name, NX_class
 
@@ -173,10 +173,10 @@ def _fill(process: Any, result: xr.Dataset, new_group: NewGroup) -> None:
     process["version"] = version("xrdae")
     for name, value in result.attrs.items():
         process.attrs[str(name)] = value
+    deviations = {str(name): deviation_of(result, str(name)) for name in result.data_vars}
     for name, array in result.data_vars.items():
-        of = str(name).removesuffix("_std")
-        if of == name or of not in result:
-            errors = result.get(f"{name}_std")
+        if name not in deviations.values():
+            errors = result.get(deviations[str(name)])
             _write_data(new_group(process, str(name), "NXdata"), array, errors)
     default = "latent" if "latent" in result else str(next(iter(result.data_vars)))
     process.attrs["default"] = default

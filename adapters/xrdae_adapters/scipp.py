@@ -13,6 +13,7 @@ import xarray as xr
 from xrdae import builtin
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
+from xrdae.labelled import deviation_of
 
 _DTYPES = {"float64", "float32", "int64", "int32", "bool", "string", "datetime64"}
 _HOW_TO_D = (
@@ -73,7 +74,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     """Return a `scipp.DataGroup` of the object ("data"; a group's own items) and the results.
 
     Each variable of the result is a DataArray with the coordinates, edges too, of the patterns it
-    belongs to; the square of `<name>_std` is the variance of `<name>`.
+    belongs to; the square of `<name>_std` is the variance of `<name>` or `<name>_estimate`.
     """
     dataset = xrdae_to_dataset(obj)
     if dataset is None:
@@ -87,8 +88,8 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     for name in result.data_vars:
         group[str(name)] = _to_data_array(attached[name], data)
     for name in result.data_vars:
-        if str(name).endswith("_std") and (of := str(name).removesuffix("_std")) in result:
-            group[of].variances = group[str(name)].values ** 2
+        if std := deviation_of(result, str(name)):
+            group[str(name)].variances = group[std].values ** 2
     return sc.DataGroup(group)
 
 

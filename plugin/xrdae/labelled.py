@@ -163,6 +163,15 @@ def titled(array: xr.DataArray, name: Hashable | None = None) -> str:
     return text if units in ("1", "") else f"{text} ({units})"
 
 
+def deviation_of(result: xr.Dataset, name: str) -> str | None:
+    """Return the variable that holds the standard deviation of another, if there is one.
+
+    `x_std` is that of `x_estimate`, where `x` itself is a label: a coordinate.
+    """
+    names = (f"{name}_std", f"{name.removesuffix('_estimate')}_std")
+    return next((std for std in names if std in result.data_vars), None)
+
+
 def _described(array: Labelled, attrs: dict[str, Any]) -> Labelled:
     out = array.copy(deep=False)
     out.attrs = {**array.attrs, **attrs}

@@ -108,6 +108,15 @@ def test_silx_finds_the_default_plot(path, model):
             assert silx.NXdata(file["entry/xrdae"][name]).is_valid
 
 
+def test_an_estimate_of_a_label_has_its_standard_deviation(path, model):
+    with h5py.File(path, "r+") as file:
+        dataset = plugins.to_dataset(file)
+        expected = model.estimate(dataset, "x")
+        plugins.manager().hook.xrdae_attach(obj=file, result=expected)
+        found = file["entry/xrdae/x_estimate"]
+        np.testing.assert_array_equal(found["x_estimate_errors"], expected["x_std"])
+
+
 def test_an_entry_without_a_default_gets_the_results_as_one(path, model):
     with h5py.File(path, "r+") as file:
         del file["entry"].attrs["default"]
