@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import NewType
 
 import numpy as np
 import pytest
@@ -77,6 +78,26 @@ def test_scipp(series, model, latents):
     names = run_example("scipp", data=data, model=model)
     same(names["latent"].values, latents)
     assert set(sc.io.load_hdf5("results.h5")) == set(names["group"])
+
+
+def test_sciline(series, model, latents):
+    sciline = pytest.importorskip("sciline", reason="sciline is not installed")
+    import scipp as sc
+
+    from xrdae_adapters import sciline as steps
+
+    number, reduced = NewType("number", int), NewType("reduced", sc.DataArray)
+    axis = sc.array(dims=["two_theta"], values=series["two_theta"].values, unit="deg")
+
+    def reduce(i: number) -> reduced:
+        counts = sc.array(dims=["two_theta"], values=series["intensity"].values[i], unit="counts")
+        return sc.DataArray(counts, coords={"two_theta": axis})
+
+    workflow, runs = sciline.Pipeline([reduce]), {number: range(24)}
+    names = run_example(
+        "sciline", workflow=workflow, steps=steps, reduced=reduced, runs=runs, model=model
+    )
+    same(names["latent"].values, latents)
 
 
 def test_nexus(series, model, latents):

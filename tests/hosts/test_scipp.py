@@ -1,9 +1,7 @@
 import subprocess
 import sys
-from typing import NewType
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
@@ -260,35 +258,3 @@ def test_the_plugins_are_loaded_without_scipp():
         "assert 'scipp' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_a_pipeline_gives_the_latents_of_its_reduced_runs(series, model, latents):
-    sciline = pytest.importorskip("sciline")
-    types = pytest.importorskip("ess.powder.types")
-    from xrdae_adapters import sciline as providers
-
-    run_number = NewType("run_number", int)
-    theta = np.radians(series.two_theta.values[::-1] / 2)
-    d = sc.array(dims=["dspacing"], values=WAVELENGTH / 2 / np.sin(theta), unit="angstrom")
-
-    def reduced(number: run_number) -> types.IntensityDspacing[types.SampleRun]:
-        counts = series.intensity.values[number, ::-1]
-        return types.IntensityDspacing[types.SampleRun](
-            sc.DataArray(
-                sc.array(dims=["dspacing"], values=counts, variances=counts, unit="counts"),
-                coords={"dspacing": d, "wavelength": sc.scalar(WAVELENGTH, unit="angstrom")},
-            )
-        )
-
-    workflow = sciline.Pipeline([reduced], params={providers.LatentModel: model})
-    runs = pd.DataFrame({run_number: range(24)}).rename_axis(index="run")
-    workflow[providers.PatternSet] = (
-        workflow[types.IntensityDspacing[types.SampleRun]]
-        .map(runs)
-        .reduce(func=providers.gather, name=providers.PatternSet)
-    )
-    workflow.insert(providers.latents)
-    result = workflow.compute(providers.LatentResult)
-    assert isinstance(result, sc.DataGroup)
-    assert dict(result["latent"].sizes) == {"pattern": 24, "latent_axis": 2}
-    np.testing.assert_allclose(result["latent"].values, latents, atol=1e-6 * np.ptp(latents))
