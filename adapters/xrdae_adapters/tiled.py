@@ -10,21 +10,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from xrdae.axes import kind_of_name, kind_of_units
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
+from xrdae_adapters.events import names_of_readings, to_patterns
 
-_ERRORS = ("_errors", "_error", "_std", "_sigma")
 _MOST_RESULTS = 1000  # beside one node
 _CONFLICT = 409
-_RECIPE = (
-    "say it yourself: ds = run['primary'].read(); dim = ds['<intensity>'].dims[-1]; ds = ds.rename("
-    "{'<intensity>': 'intensity'}).assign_coords({dim: (dim, ds['<axis>'].values[0], "
-    "{'units': 'degree'})}), then ds.xrdae"
-)
 
 
 @hookimpl
@@ -83,13 +76,11 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     source = "/".join(filter(None, node.path_parts))
     ids = [node.item["id"]] if run is None else [run.item["id"], node.item["id"]]
     key, container = "_".join([*ids, "xrdae"]), (node if run is None else run).parent
-    metadata: dict[str, Any] = {"attrs": {**result.attrs, "xrdae_source": source}}
-    if run is not None:
-        metadata["start"] = {"xrdae_source": source}  # where a catalog of runs searches
+    metadata = metadata_of(result, source, of_run=run is not None)
     for number in range(1, _MOST_RESULTS):
         try:
             numbered = key if number == 1 else f"{key}_{number}"
-            return _write(container, result, key=numbered, metadata=metadata)
+            return write_dataset(container, result, key=numbered, metadata=metadata)
         except ClientError as error:
             if error.response.status_code == _CONFLICT:
                 continue
@@ -137,105 +128,28 @@ def _find_run(stream: Any) -> Any:
 
 
 def _read_stream(stream: Any) -> xr.Dataset:
-    """Return a stream as patterns: the axis as a coordinate, readings of one value as labels."""
+    """Return a stream as patterns."""
     metadata = stream.metadata
     keys = metadata.get("data_keys", {})
     for descriptor in metadata.get("descriptors", []):  # where the server keeps them in MongoDB
         keys = {**keys, **descriptor["data_keys"]}
-    names = [n for n, key in keys.items() if sum(size != 1 for size in key["shape"]) < 2]
     # Without bluesky's own client the columns of the table would have a dimension of their own.
     options = {"dim0": "time"} if _has_spec(stream, "composite") else {}
-    dataset = stream.read(variables=["time", *names], **options)
-    for name in dataset.data_vars:
-        if units := keys.get(name, {}).get("units"):
-            dataset[name].attrs.setdefault("units", units)
-    arrays = {
-        str(name): array
-        for name, array in sorted(dataset.data_vars.items())  # the server's order is a chance one
-        if array.ndim == 2 and array.dtype.kind in "iuf"
-    }
-    short = {n: n.removeprefix(f"{keys[n].get('object_name')}_") for n in arrays}
-    axis = _find_axis(arrays, short)
-    intensity = _find_intensity(arrays, axis, short)
-    found = {}
-    for name, array in dataset.data_vars.items():
-        dims = array.dims
-        if name in arrays and array.shape[-1] == arrays[axis].shape[-1]:
-            dims = (dims[0], axis)
-        found[name] = xr.Variable(dims, array.data, array.attrs)
-    values = _axis_values(arrays[axis])
-    found[axis] = xr.Variable(axis, values, arrays[axis].attrs)
-    names_of_errors = {f"{intensity}{ending}": "intensity_errors" for ending in _ERRORS}
-    new = {intensity: "intensity"} | {n: v for n, v in names_of_errors.items() if n in found}
-    start = _find_run(stream).metadata["start"]
-    attrs = {k: v for k, v in start.items() if type(v) in (str, int, float)}
-    patterns = xr.Dataset({new.get(str(n), n): v for n, v in found.items()}, dataset.coords, attrs)
-    return patterns.set_coords([n for n, v in patterns.data_vars.items() if v.ndim == 1])
+    dataset = stream.read(variables=["time", *names_of_readings(keys)], **options)
+    return to_patterns(dataset, keys, start=_find_run(stream).metadata["start"])
 
 
-def _find_axis(arrays: Mapping[str, xr.DataArray], short: Mapping[str, str]) -> str:
-    """Return the reading whose units are those of a diffraction axis, by name among several."""
-    if not arrays:
-        raise DataError("the stream holds no patterns: no reading has a value for each channel")
-    found = [
-        name
-        for name, array in arrays.items()
-        if kind_of_units(array.attrs.get("units", ""))
-        and not name.endswith(_ERRORS)
-        and _along(name, arrays)
-    ]
-    named = [name for name in found if kind_of_name(short[name])]
-    for choice in (found, named):
-        if len(choice) == 1:
-            return choice[0]
-    what = f"{found} may all be one" if found else f"none of {list(arrays)} has units of one"
-    raise DataError(
-        f"which reading of the stream is the diffraction axis? By units, {what} along which there "
-        f"is an intensity; {_RECIPE}"
-    )
+def metadata_of(result: xr.Dataset, source: str, *, of_run: bool) -> dict[str, Any]:
+    """Return the metadata of a result's node."""
+    metadata: dict[str, Any] = {"attrs": {**result.attrs, "xrdae_source": source}}
+    if of_run:
+        metadata["start"] = {"xrdae_source": source}  # where a catalog of runs searches
+    return metadata
 
 
-def _find_intensity(arrays: Mapping[str, xr.DataArray], axis: str, short: Mapping[str, str]) -> str:
-    """Return the reading along the axis, by its name or its units among several."""
-    found = _along(axis, arrays)
-    named = [name for name in found if short[name].lower() in ("intensity", "i")]
-    counted = [n for n in found if arrays[n].attrs.get("units", "").startswith(("count", "cts"))]
-    for choice in (found, named, counted):
-        if len(choice) == 1:
-            return choice[0]
-    raise DataError(
-        f"which reading is the intensity along {axis!r}? {found} may all be it; {_RECIPE}"
-    )
-
-
-def _along(axis: str, arrays: Mapping[str, xr.DataArray]) -> list[str]:
-    """Return the readings that may be intensities along an axis."""
-    return [
-        name
-        for name, array in arrays.items()
-        if array.shape == arrays[axis].shape
-        and not kind_of_units(array.attrs.get("units", ""))
-        and not name.endswith(_ERRORS)
-    ]
-
-
-def _axis_values(axis: xr.DataArray) -> Any:
-    """Return the values that all events share."""
-    if not axis.size:
-        raise DataError("the stream holds no events yet")
-    values = axis[0].values
-    step = np.abs(np.diff(values)).min(initial=np.inf)
-    spread = float(np.abs(axis - values).max())
-    if spread > 1e-3 * step:
-        raise DataError(
-            f"reading {axis.name!r} differs between events by up to {spread:.3g} "
-            f"{axis.attrs['units']}; bring the patterns to one axis, for example with "
-            "numpy.interp, and give a Dataset of them"
-        )
-    return values
-
-
-def _write(container: Any, result: xr.Dataset, *, key: str, metadata: Mapping[str, Any]) -> Any:
+def write_dataset(
+    container: Any, result: xr.Dataset, *, key: str, metadata: Mapping[str, Any]
+) -> Any:
     """Write a Dataset as `tiled.client.xarray.write_xarray_dataset` does, but wholly or not."""
     from tiled.structures.core import Spec
 
