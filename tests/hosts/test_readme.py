@@ -148,6 +148,44 @@ def test_tiled(series, model, latents, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_bluesky(series, model, latents, tmp_path):
+    bluesky = pytest.importorskip("bluesky", reason="bluesky is not installed")
+    pytest.importorskip("tiled.server", reason="tiled's server is not installed")
+    from bluesky.plans import count
+    from tiled.catalog import in_memory
+    from tiled.client import Context, from_context
+    from tiled.config import Authentication
+    from tiled.server.app import build_app
+
+    class Detector:
+        name, parent = "pe1", None
+
+        def describe(self):
+            array = {"source": "sim", "dtype": "array", "shape": [200]}
+            return {"tth": array | {"units": "deg"}, "intensity": array | {"units": "counts"}}
+
+        def read(self):
+            values = {"tth": series["two_theta"], "intensity": series["intensity"][3]}
+            return {n: {"value": v.values, "timestamp": 0.0} for n, v in values.items()}
+
+        def describe_configuration(self):
+            return {}
+
+        read_configuration = describe_configuration
+
+    engine = bluesky.RunEngine({"wavelength": 1.5406}, context_managers=[])
+    rights = Authentication(single_user_api_key="secret", allow_anonymous_access=True)
+    app = build_app(in_memory(writable_storage=[str(tmp_path)]), authentication=rights)
+    with Context.from_app(app, api_key="secret") as context:
+        names = {"RE": engine, "plan": count([Detector()]), "client": from_context(context)}
+        live = run_example("bluesky", model=model, **names)["live"]
+    engine.loop.call_soon_threadsafe(engine.loop.stop)
+    engine._th.join()
+    engine.loop.close()
+    np.testing.assert_allclose(live["latent"], latents[[3]], atol=1e-6 * np.ptp(latents))
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_xdart(series, model, latents):
     h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     nexus = pytest.importorskip("xrd_tools.io.nexus", reason="xdart is not installed")
