@@ -51,7 +51,8 @@ class LiveEncoder(DocumentRouter):
 
     Nothing is written twice: events that are there already, of an earlier process or in documents
     that are replayed, are left alone. Nothing is raised: an event that cannot be encoded is named
-    in a warning, and results that cannot be written are tried again with the next event.
+    in a warning, and results that cannot be written are tried again with the next event, at last
+    when the run ends.
 
     Patterns that a detector writes to files itself (stream_resource, stream_datum) do not come in
     events; such runs are analyzed when they are on the server: `xrdae.analyze(client[uid], model)`.
@@ -148,8 +149,14 @@ class LiveEncoder(DocumentRouter):
             return
         for uid in run.keys:
             del self._run_of[uid]
-        if run.rows is not None:
-            self._try(run.rows.flush, doc["run_start"])
+        if run.rows is None:
+            return
+        self._try(run.rows.flush, doc["run_start"])
+        if len(run.rows):
+            _warn(
+                f"run {doc['run_start']} has ended and {len(run.rows)} results are not written",
+                "make them again from the run: xrdae.analyze(client[uid], model)",
+            )
 
     def _rows(self, uid: str, result: xr.Dataset) -> Rows:
         """Return the rows of a run, those that an earlier process wrote with this model too."""

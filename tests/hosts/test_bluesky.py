@@ -199,7 +199,7 @@ def replay(documents, encoder):
 
 
 def test_a_replay_writes_nothing(client, engine, detector, model, documents, heard):
-    engine.subscribe(LiveEncoder(model, client))
+    engine.subscribe(LiveEncoder(model, client, batch_size=5))
     (uid,) = engine(scan(detector))
     before = results_of(client, uid)
     assert len(heard) == WRITTEN
@@ -215,7 +215,7 @@ def test_a_new_process_goes_on_where_the_last_one_ended(client, engine, detector
     whole = LiveEncoder(model, client, batch_size=3)
     replay(documents[:6], whole)  # start, descriptor, four events: one batch of them is written
     assert results_of(client, uid).sizes["time"] == 3
-    replay(documents, LiveEncoder(model, client))
+    replay(documents, LiveEncoder(model, client, batch_size=5))
     found = results_of(client, uid)
     assert found.seq_num.values.tolist() == list(range(1, WRITTEN + 1))
     np.testing.assert_array_equal(found.cryo, 300 + np.arange(WRITTEN))
@@ -247,7 +247,7 @@ def test_another_model_has_results_of_its_own(client, engine, detector, model, s
 
 def test_a_broken_pattern_is_named_and_the_others_stay(client, engine, detector, model, latents):
     detector.broken = (3,)
-    engine.subscribe(LiveEncoder(model, client))
+    engine.subscribe(LiveEncoder(model, client, batch_size=2))
     with pytest.warns(UserWarning, match=r"event 4 of run .*no positive finite intensity"):
         (uid,) = engine(scan(detector))
     found = results_of(client, uid)
@@ -295,6 +295,20 @@ def test_results_wait_for_a_server_that_does_not_answer(
     with pytest.warns(UserWarning, match="not written yet: ConnectionError"):
         (uid,) = engine(scan(detector, 4))
     assert results_of(client, uid).seq_num.values.tolist() == [1, 2, 3, 4]
+
+
+def test_a_scan_ends_well_though_nothing_can_be_written(
+    client, engine, detector, model, monkeypatch
+):
+    def refuse(self):
+        raise PermissionError("read only")
+
+    monkeypatch.setattr(Rows, "connect", refuse)
+    engine.subscribe(LiveEncoder(model, client))
+    with pytest.warns(UserWarning, match="LiveEncoder") as said:
+        (uid,) = engine(scan(detector, 2))
+    assert f"run {uid} has ended and 2 results are not written: make them" in str(said[-1].message)
+    assert list(client) == []
 
 
 @pytest.fixture
