@@ -48,7 +48,10 @@ SCENARIOS = {
     "begin": (None, [FIRST]),
     "append": (FIRST, [rows("3", "4", "5")]),
     "append twice": (FIRST, [rows("3"), rows("4")]),
-    "a new column": (FIRST, [rows("3", "4", temperature=[300.0, 310.0], sample=["a", "b"])]),
+    "a new column": (
+        FIRST,
+        [rows("3", "4", temperature=[300.0, 310.0], sample=["first", "second"])],
+    ),
     "a changed file": (FIRST, [rows("2", "3", changed=0.5)]),
 }
 

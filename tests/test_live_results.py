@@ -52,11 +52,11 @@ def test_labels_that_only_some_files_have_are_missing_elsewhere(tmp_path):
     time = np.array(["2026-11-24T10:00:00.25", "NaT"], dtype="M8[ns]")
     with Results(tmp_path / "live.zarr", {}) as results:
         results.write(FIRST.assign_coords(temperature=("pattern", [300.0, 310.0])), {})
-        results.write(rows("3", "4", time=time, sample=["a", "b"]), {})
+        results.write(rows("3", "4", time=time, sample=["alpha", "beta ü"]), {})
         results.write(rows("5", temperature=["hot"], sample=["c"]), {})  # a text for a number
     found = content(tmp_path / "live.zarr")
     np.testing.assert_array_equal(found["temperature"], [300, 310, np.nan, np.nan, np.nan])
-    assert found["sample"].values.tolist() == ["", "", "a", "b", "c"]
+    assert found["sample"].values.tolist() == ["", "", "alpha", "beta ü", "c"]
     assert abs(found["time"].values[2] - time[0]) < np.timedelta64(1, "us")
     assert np.isnat(found["time"].values[[0, 1, 3, 4]]).all()
 

@@ -16,12 +16,11 @@ import xarray as xr
 
 from xrdae.errors import DataError, FormatError
 from xrdae.files import replacing
+from xrdae.live.column import Column
 
 CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
-ROOM = 1024  # rows beyond the last one, so that arrays need not grow with each append
 METADATA = ".zmetadata"
 SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
-TEXT = "OTU"  # kinds of dtypes; zarr 2 and 3 differ here
 KEPT_IN_MIND = ("file", "scan", "modified", "size", "novel")
 LAST = ("modified", "size")  # an interrupted rewriting then shows, and is done again
 
@@ -34,8 +33,8 @@ class Results:
 
     What counts is its consolidated metadata, a file that is replaced in one step once all arrays
     are written: readers see whole rows only, and what an append that was killed has left behind
-    is cut off when the store is opened here again. (A reader that leaves them aside sees rows of
-    fill values at the end until `close`.) One process at a time may have it open here.
+    is cut off when the store is opened here again. (A reader that leaves them aside sees the rows
+    of the last opening until `close`.) One process at a time may have it open here.
 
     Parameters
     ----------
@@ -74,7 +73,8 @@ class Results:
         self._novel: set[int] = set()
         self.files: dict[str, Signature] = {}
         self.skipped: dict[str, str] = {}
-        self._arrays: dict[str, Any] = {}
+        self._columns: dict[str, Column] = {}
+        self._metadata: dict[str, Any] = {}
         for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):
             shutil.rmtree(left)  # of one that was killed when it began
         if self.path.exists():
@@ -86,7 +86,7 @@ class Results:
 
     def close(self) -> None:
         """Let other processes write to the store."""
-        self._shrink()
+        self._write_out()
         self._lock.release()
 
     def __enter__(self) -> Results:
@@ -106,7 +106,7 @@ class Results:
     @property
     def fullest(self) -> float:
         """Return the largest part of the model's axis that a row covers; 0 without rows."""
-        return float(self._arrays["coverage"][:].max()) if self._rows else 0.0
+        return float(self._columns["coverage"].read(0, len(self)).max()) if self._rows else 0.0
 
     def scans_of(self, file: str) -> int:
         """Return how many rows there are of a file."""
@@ -148,7 +148,8 @@ class Results:
 
     def intensity(self, row: int) -> npt.NDArray[np.float32]:
         """Return the intensity `(point,)` of one row."""
-        return np.asarray(self._arrays["intensity"][row])
+        values: npt.NDArray[np.float32] = self._columns["intensity"].read(row, row + 1)[0]
+        return values
 
     def read(self) -> xr.Dataset:
         """Return the store's content, lazily."""
@@ -187,42 +188,39 @@ class Results:
             for name, variable in rows.variables.items()
             if "pattern" in variable.dims
         }
-        self._add_columns({n: v for n, v in columns.items() if n not in self._arrays})
+        self._add_columns({n: v for n, v in columns.items() if n not in self._columns})
         known = len(self._rows)
-        new = [i for i, key in enumerate(keys) if key not in self._rows]
-        old = [i for i, key in enumerate(keys) if key in self._rows]
-        total = known + len(new)
-        for name, array in sorted(self._arrays.items(), key=lambda item: item[0] in LAST):
-            values = _fitting(columns.get(name), array, len(keys))
-            if new:
-                if total > array.shape[0]:
-                    array.resize((total + ROOM, *array.shape[1:]))
-                array[known:total] = values[new]
-            for i in old:
-                array[self._rows[keys[i]]] = values[i]
+        total = known + sum(key not in self._rows for key in keys)
+        next_rows = iter(range(known, total))
+        at = [self._rows.get(key, -1) for key in keys]
+        at = [next(next_rows) if row < 0 else row for row in at]
+        for name, column in sorted(self._columns.items(), key=lambda item: item[0] in LAST):
+            column.write(at, _fitting(columns.get(name), column, len(keys)))
         self._commit(total)
 
     def _add_columns(self, columns: dict[str, xr.Variable]) -> None:
         """Begin columns that no earlier row has."""
         if not columns:
             return
-        self._shrink()  # writing new arrays makes the others count as they are
+        self._write_out()  # writing new arrays makes the others count as their metadata say
         n = len(self._rows)
         empty = {
-            name: xr.Variable(v.dims, np.full((n, *v.shape[1:]), _missing(v.dtype)), v.attrs)
+            name: xr.Variable(v.dims, _missing((n, *v.shape[1:]), v.dtype), v.attrs)
             for name, v in columns.items()
         }
-        n_row = self._arrays["file"].chunks[0]
+        n_row = self._metadata["file/.zarray"]["chunks"][0]
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in empty.items()}
         xr.Dataset(empty).assign_attrs(self._all_attrs()).to_zarr(
             self.path, mode="a", encoding=encoding, consolidated=True
         )
         self._connect()
 
-    def _shrink(self) -> None:
-        """Take the room beyond the last row away."""
-        for array in self._arrays.values():
-            array.resize((len(self._rows), *array.shape[1:]))
+    def _write_out(self) -> None:
+        """Write the arrays' own metadata, as they count."""
+        for name, content in self._metadata.items():
+            file = self.path / name
+            if not file.is_file() or json.loads(file.read_text()) != content:
+                _write_json(file, content)
 
     def _all_attrs(self) -> dict[str, str]:
         return {**self._attrs, "xrdae_skipped": json.dumps(self.skipped)}
@@ -231,7 +229,7 @@ class Results:
         """Make what was written count."""
         attrs = self._metadata[".zattrs"] | self._all_attrs()
         self._metadata[".zattrs"] = attrs
-        for name in self._arrays:
+        for name in self._columns:
             self._metadata[f"{name}/.zarray"]["shape"][0] = total
         _write_json(self.path / ".zattrs", attrs)
         _write_json(
@@ -249,7 +247,8 @@ class Results:
                 "differs): name another store for this model's results"
             )
         self._connect()
-        file, scan, *rest = (self._arrays[name][:] for name in KEPT_IN_MIND)
+        n = self._metadata["file/.zarray"]["shape"][0]
+        file, scan, *rest = (self._columns[name].read(0, n) for name in KEPT_IN_MIND)
         self._remember(list(zip(file.tolist(), scan.tolist(), strict=True)), *rest)
         self.skipped = json.loads(attrs.get("xrdae_skipped", "{}"))
 
@@ -266,10 +265,7 @@ class Results:
         )
 
     def _cut_to_metadata(self) -> None:
-        for name, content in self._metadata.items():
-            file = self.path / name
-            if not file.is_file() or json.loads(file.read_text()) != content:
-                _write_json(file, content)
+        self._write_out()
         counted = {name.partition("/")[0] for name in self._metadata if "/" in name}
         for folder in self.path.iterdir():
             if folder.is_dir() and folder.name not in counted:
@@ -278,14 +274,12 @@ class Results:
             left.unlink()
 
     def _connect(self) -> None:
-        import zarr
-
         self._metadata = json.loads((self.path / METADATA).read_text())["metadata"]
-        group = zarr.open_group(str(self.path), mode="r+")
-        self._arrays = {
-            name.removesuffix("/.zattrs"): group[name.removesuffix("/.zattrs")]
-            for name, attrs in self._metadata.items()
-            if attrs.get("_ARRAY_DIMENSIONS", [""])[0:1] == ["pattern"]
+        names = [name.removesuffix("/.zattrs") for name in self._metadata if "/.zattrs" in name]
+        self._columns = {
+            name: Column(self.path / name, self._metadata[f"{name}/.zarray"])
+            for name in names
+            if self._metadata[f"{name}/.zattrs"].get("_ARRAY_DIMENSIONS", [])[:1] == ["pattern"]
         }
 
 
@@ -308,15 +302,15 @@ def _encoded(variable: xr.Variable) -> xr.Variable:
     return xr.Variable(variable.dims, values, attrs)
 
 
-def _missing(dtype: np.dtype[Any]) -> Any:
-    return {"f": np.nan, "b": False}.get(dtype.kind, "" if dtype.kind in TEXT else 0)
+def _missing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    return np.full(shape, {"f": np.nan, "O": "", "b": False}.get(dtype.kind, 0), dtype)
 
 
-def _fitting(column: xr.Variable | None, array: Any, n: int) -> npt.NDArray[Any]:
-    """Return values that an array of the store takes; missing ones where there are none such.
+def _fitting(values: xr.Variable | None, column: Column, n: int) -> npt.NDArray[Any]:
+    """Return values that a column takes; missing ones where there are none such.
 
     A label may be a number in one file and a text in the next.
     """
-    if column is not None and (column.dtype.kind in TEXT) == (array.dtype.kind in TEXT):
-        return np.asarray(column.values)
-    return np.full((n, *array.shape[1:]), _missing(array.dtype), dtype=array.dtype)
+    if values is not None and (values.dtype.kind == "O") == column.is_text:
+        return np.asarray(values.values)
+    return _missing((n, *column.shape), column.dtype)
