@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 import xrdae
 from xrdae.cli import main
+from xrdae.sources import write_zarr
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_the_data_file_itself_may_be_the_target(files, series, model):
 
 
 def test_a_zarr_store_is_data_too(files, series, model):
-    series.to_zarr(files / "data.zarr", zarr_format=2)
+    write_zarr(series, files / "data.zarr")
     run("encode", files / "data.zarr", "-m", files / "model.nc", "-o", files / "out.nc")
     with xr.open_dataset(files / "out.nc") as found:
         np.testing.assert_allclose(found.latent, series.xrdae.encode(model).latent, atol=1e-5)

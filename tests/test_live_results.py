@@ -12,6 +12,7 @@ import xarray as xr
 
 from xrdae.errors import DataError, FormatError
 from xrdae.live.results import Results
+from xrdae.sources import write_zarr
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live_kills import FIRST, rows
@@ -95,7 +96,7 @@ def test_what_is_no_store_of_live_results_is_left_as_it_is(tmp_path, series):
         Results(tmp_path / "nowhere" / "live.zarr", {})
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file.txt").write_text("kept")
-    series.to_zarr(tmp_path / "other.zarr", zarr_format=2)
+    write_zarr(series, tmp_path / "other.zarr")
     for name in ("folder", "other.zarr"):
         with pytest.raises(FormatError, match="not a store of live results"):
             Results(tmp_path / name, {})

@@ -13,7 +13,7 @@ import click
 
 from xrdae.errors import XrdaeError
 from xrdae.files import replacing
-from xrdae.sources import open_data, stem
+from xrdae.sources import open_data, stem, write_zarr
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -362,8 +362,7 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
         dataset = make()
         with progress_shown(dataset, sys.stderr.isatty()):
             if out.suffix == ".zarr":
-                # Of format 2 every reader knows the index; texts do not fit the encoding they had.
-                dataset.drop_encoding().to_zarr(aside, zarr_format=2)
+                write_zarr(dataset, aside)
             else:
                 dataset.to_netcdf(aside)
         rows = {} if is_lazy(dataset) else summary.of_patterns(dataset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xrdae.errors import DataError
 
@@ -49,6 +49,14 @@ def open_data(paths: Sequence[str], *, progress: bool | None = None) -> xr.Datas
             return dataset
         dataset.close()  # groups only: NeXus
     return open_patterns(names[0] if one is not None else names, progress=progress)
+
+
+def write_zarr(dataset: xr.Dataset, path: Path, **options: Any) -> None:
+    """Write a Zarr store of format 2, of which every reader knows the consolidated metadata.
+
+    `options` are those of `Dataset.to_zarr`. Encodings are dropped: texts do not fit theirs.
+    """
+    dataset.drop_encoding().to_zarr(path, zarr_format=2, consolidated=True, **options)
 
 
 def stem(paths: Sequence[str]) -> str:

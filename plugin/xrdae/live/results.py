@@ -17,6 +17,7 @@ import xarray as xr
 from xrdae.errors import DataError, FormatError
 from xrdae.files import replacing
 from xrdae.live.column import Column
+from xrdae.sources import write_zarr
 
 CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
 METADATA = ".zmetadata"
@@ -178,8 +179,7 @@ class Results:
         n_row = min(max(1, CHUNK // longest), 1024)
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in columns.items()}
         with replacing(self.path) as aside:
-            # Format 2: its consolidated metadata are one file that every reader of zarr takes.
-            dataset.drop_encoding().to_zarr(aside, zarr_format=2, encoding=encoding)
+            write_zarr(dataset, aside, encoding=encoding)
         self._connect()
 
     def _extend(self, rows: xr.Dataset, keys: list[Key]) -> None:
@@ -210,9 +210,8 @@ class Results:
         }
         n_row = self._metadata["file/.zarray"]["chunks"][0]
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in empty.items()}
-        xr.Dataset(empty).assign_attrs(self._all_attrs()).to_zarr(
-            self.path, mode="a", encoding=encoding, consolidated=True
-        )
+        beginning = xr.Dataset(empty).assign_attrs(self._all_attrs())
+        beginning.to_zarr(self.path, mode="a", encoding=encoding, consolidated=True)
         self._connect()
 
     def _write_out(self) -> None:
