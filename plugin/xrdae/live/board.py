@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xrdae.explorer.figures import ORANGE
+
 MOST = 20_000  # points that a browser stays fluid with
-ORANGE = "#d55e00"
 
 
 @dataclasses.dataclass(frozen=True)

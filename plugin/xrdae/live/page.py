@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xrdae.live.board import MOST, ORANGE, Board, Message, columns
+from xrdae.explorer.figures import BLUE, FEW, ORANGE
+from xrdae.live.board import MOST, Board, Message, columns
 
 if TYPE_CHECKING:
     from xrdae.live.results import Results
     from xrdae.model import Model
 
 HOST = "127.0.0.1"
-EVERY = 200  # milliseconds between looks for what is new
-BLUE, GREY = "#0072b2", "#c8ccd4"
+EVERY = 300  # milliseconds between looks for what is new
+GREY = "#c8ccd4"
 FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
 
@@ -155,6 +156,8 @@ class _Session:
         self._chosen: int | None = None  # row whose pattern is shown; None: the newest
         self._shown: int | None = None
         self._across, self._up = 0, min(1, model.n_latent - 1)
+        # A canvas draws few points with less work, above all without a graphics card.
+        self._drawn_by = "webgl" if len(board.since(0)) > FEW else "canvas"
         self._color = "order"
 
     def begin(self, title: str, threshold: float) -> None:
@@ -222,7 +225,7 @@ class _Session:
             height=420, min_width=320, sizing_mode="stretch_width", name="plane",
             title="grey: training patterns; orange rim: novel",
             x_axis_label=f"latent axis {self._across}", y_axis_label=f"latent axis {self._up}",
-            tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend="webgl",
+            tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
         )  # fmt: skip
         self._training = ColumnDataSource(self._background())
         plot.scatter("x", "y", source=self._training, size=5, color=GREY)
@@ -247,7 +250,7 @@ class _Session:
             height=420, min_width=320, sizing_mode="stretch_width", name="track",
             title="novelty: one in twenty of the model's kind is above the line",
             x_axis_label="pattern", y_axis_label="novelty",
-            tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend="webgl",
+            tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
         )  # fmt: skip
         points = plot.scatter(
             "row", "novelty", source=self._points, size=6, fill_color=BLUE, line_color="rim",
