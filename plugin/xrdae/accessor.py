@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xrdae.plugins import latents_and_relevance, manager, model_input, to_dataset
+from xrdae.provenance import joined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -93,7 +94,7 @@ class XrdaeAccessor:
             shift = model.label_shift(
                 latent_shift=result["latent_shift"], label=label, **self._input(model)
             )
-            result = result.merge(shift)
+            result = result.merge(shift, combine_attrs=joined)
         return self._attach(result)
 
     def synthesize(

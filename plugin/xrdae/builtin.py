@@ -8,6 +8,7 @@ import xarray as xr
 
 from xrdae import plugins
 from xrdae.hookspecs import hookimpl
+from xrdae.provenance import joined, kept
 
 if TYPE_CHECKING:
     from xrdae.config import Config
@@ -87,12 +88,13 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
         anew |= {"latent_axis"} & set(result.dims)
     stale = [n for n, v in dataset.variables.items() if not anew.isdisjoint(v.dims)] if anew else []
     dataset = dataset.drop_vars(stale)
+    attrs = kept(dataset.attrs, set(dataset.variables) - set(result.data_vars))
     if not all(result.indexes[d].equals(dataset.indexes[d]) for d in result.indexes
                if d in dataset.indexes):  # fmt: skip
         result = result.reindex_like(dataset)
     # The host's own coordinates stay its own: only what is new comes from the result.
     new = [name for name in result.coords if name not in dataset.coords]
     attached = dataset.assign({n: result.variables[n] for n in (*result.data_vars, *new)})
-    attrs = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
-    attached.attrs = {**dataset.attrs, **attrs}
+    own = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
+    attached.attrs = joined([attrs, own])
     return attached.set_coords(new)

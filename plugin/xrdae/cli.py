@@ -13,6 +13,7 @@ import click
 
 from xrdae.errors import XrdaeError
 from xrdae.files import replacing
+from xrdae.provenance import made_by
 from xrdae.sources import open_data, stem, write_zarr
 
 if TYPE_CHECKING:
@@ -39,10 +40,16 @@ JSON = click.option(
 class Reporting(click.Group):
     """A group whose commands report the package's own errors in one line, exit code 1."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words of the command: what it makes says so."""
+        ctx.obj = ["xrdae", *args]
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with made_by(ctx.obj):
+                return super().invoke(ctx)
         except (XrdaeError, ImportError, OSError, TypeError, ValueError) as error:
             if os.environ.get("XRDAE_TRACEBACK"):
                 raise
@@ -261,17 +268,22 @@ def watch(folder: Path, model_path: Path, as_json: bool, **options: Any) -> None
 @DATA
 @JSON
 def info(data: tuple[str, ...], as_json: bool) -> None:
-    """Describe a model file, or data with their results."""
-    from xrdae import summary
+    """Describe a model file, or data with their results, and how they were made."""
+    from xrdae import provenance, summary
     from xrdae.errors import FormatError
 
     try:
         if len(data) > 1 or not Path(data[0]).is_file():
             raise FormatError("no single file")
-        sections = summary.of_model(_load(Path(data[0])))
+        model = _load(Path(data[0]))
+        sections, made = summary.of_model(model), provenance.of_model(model)
     except FormatError:
-        sections = {"Data": summary.of_patterns(open_data(data))}
-    _say_sections(sections, as_json)
+        dataset = open_data(data)
+        sections, made = summary.of_data(dataset), provenance.read(dataset.attrs)
+    if as_json:
+        click.echo(json.dumps(sections | {"provenance": made}))
+    else:
+        _say_sections(sections, as_json)
 
 
 @main.command()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 import xarray as xr
 
 from xrdae.alignment import peak_width
@@ -19,6 +16,7 @@ from xrdae.checks import training_patterns
 from xrdae.config import Config
 from xrdae.patterns import find_patterns
 from xrdae.prepare import Preparation, find_preparation, regridder
+from xrdae.provenance import of_fit
 from xrdae.support import find_support
 from xrdae.training import Trained, train
 
@@ -60,7 +58,7 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
         ),
         "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
         "history": history_of(trained),
-        "provenance": provenance(),
+        "provenance": of_fit(patterns, intensity, labels, device=config.device),
     }
 
 
@@ -107,14 +105,3 @@ def changed_copies(
         some = changed(patterns, preparation.axis, config, width=width, rng=rng)
         copies.append(basis.project(preparation.inputs(some)[0]))
     return np.stack(copies)
-
-
-def provenance() -> dict[str, Any]:
-    """Return the versions that a model is made with."""
-    return {
-        "xrdae": version("xrdae"),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "xarray": xr.__version__,
-        "python": platform.python_version(),
-    }

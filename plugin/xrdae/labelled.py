@@ -114,11 +114,10 @@ def labelled(
     like: xr.DataArray,
     variables: Mapping[str, xr.Variable],
     coords: Mapping[Hashable, Any],
-    attrs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Return variables with the coordinates that `like` has along all but its last dimension."""
     kept = {n: c for n, c in like.coords.variables.items() if like.dims[-1] not in c.dims}
-    return xr.Dataset(variables, coords={**kept, **coords}, attrs=attrs)
+    return xr.Dataset(variables, coords={**kept, **coords})
 
 
 def flattened(kernel: Callable[[Float], tuple[Float, ...]], array: Float) -> tuple[Float, ...]:

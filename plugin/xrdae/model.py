@@ -19,6 +19,7 @@ from xrdae.config import Config
 from xrdae.encoder import BLOCK
 from xrdae.errors import DataError
 from xrdae.estimate import estimate_label, shift_of_label
+from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
@@ -26,6 +27,7 @@ from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, apply, flattened, labelled
 from xrdae.patterns import Patterns, find_patterns
 from xrdae.peaks import Regions
 from xrdae.prepare import check_coverage, regridder
+from xrdae.provenance import stamped
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
@@ -54,7 +56,7 @@ class Model:
         `loss` and `held_out` along `step`: root mean squared errors, relative to the spread of
         the patterns.
     provenance
-        Versions and the like, JSON-compatible.
+        `time`, `versions`, `command` and fingerprints of the `data`, see `xrdae.provenance`.
     """
 
     config: Config
@@ -140,17 +142,14 @@ class Model:
             dtypes=[np.float32] * 4,
         )
         warn_of_empty(latent.isel(latent_axis=0), patterns)
-        return labelled(
-            array,
-            {
-                "latent": named(latent, LATENT_NAME),
-                "latent_std": named(std, "standard deviation of the latents between members"),
-                "reconstruction_error": named(error, "relative reconstruction error"),
-                "novelty": named(novelty, NOVELTY_NAME),
-            },
-            {"latent_axis": np.arange(self.n_latent)},
-            {"xrdae_config": self.config.to_json()},
-        )
+        variables = {
+            "latent": named(latent, LATENT_NAME),
+            "latent_std": named(std, "standard deviation of the latents between members"),
+            "reconstruction_error": named(error, "relative reconstruction error"),
+            "novelty": named(novelty, NOVELTY_NAME),
+        }
+        result = labelled(array, variables, {"latent_axis": np.arange(self.n_latent)})
+        return stamped(result, "encode", self, patterns, inputs=inputs)
 
     def reconstruct(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Return `reconstruction (..., axis)`: decoded patterns on the dataset's axis and scale.
@@ -178,13 +177,12 @@ class Model:
         warn_of_empty(scale, patterns)
         if inputs is not None and "scale" in inputs.coords:
             out = out * inputs["scale"].variable
-        reconstruction = like(out, patterns, "reconstructed intensity")
-        return labelled(
+        result = labelled(
             array,
-            {"reconstruction": reconstruction},
+            {"reconstruction": like(out, patterns, "reconstructed intensity")},
             {patterns.dim: patterns.intensity[patterns.dim].variable},
-            {"xrdae_config": self.config.to_json()},
         )
+        return stamped(result, "reconstruct", self, patterns, inputs=inputs)
 
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
@@ -244,8 +242,8 @@ class Model:
         masking = self._kernels.masking(patterns, inputs, regions, fill)
         result = relevance_maps(masking, patterns, inputs)
         warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
-        result.attrs["xrdae_config"] = self.config.to_json()
-        return result
+        given: dict[str, Any] = {"regions": regions, "fill": fill}
+        return stamped(result, "relevance", self, patterns, inputs=inputs, **given)
 
     def label_shift(
         self,
@@ -264,7 +262,8 @@ class Model:
         latent = self.encode(dataset, inputs=inputs)["latent"]
         seed = self.config.seed
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
-        return xr.Dataset({f"{label}_shift": moved})
+        result, patterns = xr.Dataset({f"{label}_shift": moved}), self.patterns(dataset)
+        return stamped(result, "label_shift", self, patterns, inputs=inputs, label=label)
 
     def synthesize(
         self,
@@ -321,23 +320,22 @@ class Model:
             known = self._labelled(dataset, list(request.at), inputs=inputs)
 
         def input_of(position: Mapping[str, int]) -> xr.DataArray:
-            given = (
-                self.model_input(dataset.isel(position))
-                if inputs is None
-                else inputs.isel(position)
-            )
-            return given.compute()
+            if inputs is not None:
+                return inputs.isel(position).compute()
+            return self.model_input(dataset.isel(position)).compute()
 
+        patterns = self.patterns(dataset)
         result = synthesize(
             self.autoencoder,
             self.support,
             self.mixture,
-            self.patterns(dataset),
+            patterns,
             input_of,
             request=request,
             known=known,
         )
-        return result.assign_attrs(xrdae_config=self.config.to_json())
+        given: dict[str, Any] = {"labels": list(request.at or ()), **vars(request)}
+        return stamped(result, "synthesize", self, patterns, inputs=inputs, **given)
 
     @functools.cached_property
     def mixture(self) -> Mixture:
@@ -380,17 +378,20 @@ class Model:
         ImportError
             Without scikit-learn.
         """
+        known = None
         if reference is None:
             latents, labels = self._training_labels([label])
             attrs = self.labels[label].attrs
         else:
             latents, labels = self._labelled(reference, [label], fall_back=False)
             attrs = self.patterns(reference).labels()[label].attrs
+            known = of_data(self.patterns(reference), labels=[label])
         latent = self.encode(dataset, inputs=inputs)["latent"]
         result = estimate_label(
             latent, label, latents, labels[:, 0], attrs=attrs, seed=self.config.seed
         )
-        return result.assign_attrs(xrdae_config=self.config.to_json())
+        given: dict[str, Any] = {"label": label, "reference": known}
+        return stamped(result, "estimate", self, self.patterns(dataset), inputs=inputs, **given)
 
     def _labelled(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 import pluggy
 
 from xrdae import hookspecs
+from xrdae.provenance import joined
 
 GROUP = "xrdae"
 
@@ -77,7 +78,7 @@ def latents_and_relevance(dataset: Any, model: Any) -> Any:
         dataset=dataset, model=model, regions="peaks", fill="background"
     )
     return hook.xrdae_encode(dataset=dataset, model=model).merge(
-        relevance, compat="override", combine_attrs="override"
+        relevance, compat="override", combine_attrs=joined
     )
 
 

@@ -359,5 +359,4 @@ def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
                 for name, values in edges.items()
             },
         },
-        {"xrdae_fill": masking.fill},
     )

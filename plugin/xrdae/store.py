@@ -36,6 +36,24 @@ def write(
     provenance: dict[str, Any],
 ) -> None:
     """Write a model's parts to a netCDF4 file: beside it first, then renamed, never half a file."""
+    root = xr.Dataset(
+        attrs={
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "config": config.to_json(),
+            "provenance": json.dumps(provenance),
+        }
+    )
+    parts = {**groups(autoencoder, support, labels), "/history": history}
+    for dataset in parts.values():
+        for variable in dataset.variables.values():
+            variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
+    with replacing(path) as aside:
+        xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
+
+
+def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Return the groups of a model's file that results depend on."""
     preparation, basis, ensemble = (
         autoencoder.preparation,
         autoencoder.basis,
@@ -51,7 +69,7 @@ def write(
         for i, layer in enumerate(getattr(ensemble, side))
         for part, tensor in zip(("weight", "bias"), layer, strict=True)
     }
-    groups = {
+    return {
         "/preparation": xr.Dataset(
             {
                 "mean": ("channel", preparation.mean),
@@ -84,21 +102,7 @@ def write(
             attrs={"width": support.width, "halvings": novelty.halvings},
         ),
         "/labels": _numbered(labels),
-        "/history": history,
     }
-    root = xr.Dataset(
-        attrs={
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "config": config.to_json(),
-            "provenance": json.dumps(provenance),
-        }
-    )
-    for dataset in groups.values():
-        for variable in dataset.variables.values():
-            variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
-    with replacing(path) as aside:
-        xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

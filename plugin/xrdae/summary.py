@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xrdae import provenance
+from xrdae.errors import DataError
 from xrdae.patterns import find_patterns
 
 if TYPE_CHECKING:
@@ -53,7 +56,8 @@ def of_model(model: Model) -> Sections:
             if np.isfinite(held_out).any()
             else "no pattern was held out",
         },
-        "Made with": {name: str(value) for name, value in model.provenance.items()},
+        "Made with": model.provenance.get("versions", {}),
+        "Provenance": {"fingerprint": provenance.fingerprint(model), **_made(model.provenance)},
     }
 
 
@@ -71,6 +75,64 @@ def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
         "labels": ", ".join(sorted(found.labels())) or "none",
         **_of_results(dataset),
     }
+
+
+def of_data(dataset: xr.Dataset) -> Sections:
+    """Return sections that describe patterns, the results they carry and how these were made."""
+    made = of_provenance(dataset)
+    try:
+        return {"Data": of_patterns(dataset), **made}
+    except DataError as error:
+        if not made:
+            raise
+        return {"Data": {"patterns": f"not among them: {error}", **_of_results(dataset)}, **made}
+
+
+def of_provenance(dataset: xr.Dataset) -> Sections:
+    """Return sections of names and values that say how a dataset's results were made."""
+    record = provenance.read(dataset.attrs)
+    sections = {}
+    for i, entry in enumerate(record["steps"], 1):
+        arguments = (f"{k}={json.dumps(v)}" for k, v in entry["arguments"].items() if v is not None)
+        sections[f"Step {i}: {entry['step']}"] = {
+            "results": ", ".join(entry["results"]),
+            "arguments": ", ".join(arguments) or "none",
+            "model": entry["model"],
+            "model input": entry.get("model_input", "unknown"),
+            **_made(entry),
+            "made with": _listed(entry.get("versions", {})),
+        }
+    for name, made in record["models"].items():
+        sections[f"Model {name[:12]}"] = {
+            "fingerprint": name,
+            **_made(made),
+            "made with": _listed(made.get("versions", {})),
+            "settings": _listed(made.get("config", {})),
+        }
+    return sections
+
+
+def _made(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return when, how and of what data a model or a result was made."""
+    data = entry.get("data", {})
+    files = data.get("files", [])
+    if isinstance(files, dict):
+        files = [files["first"], f"... {files['count']} files ...", files["last"]]
+    sampled = f" ({data['sampled']} patterns)" if data.get("sampled") else ""
+    found = {
+        "time": entry.get("time"),
+        "command": entry.get("command") or "none, by Python",
+        "patterns": " x ".join(f"{n} {d}" for d, n in data.get("sizes", {}).items()),
+        "files": ", ".join(files),
+        "intensity": f"{data.get('intensity') or 'unknown, it was lazy'}{sampled}",
+        **{name: data.get(name) for name in ("trained_on", "axis", "labels")},
+        "updated_from": ", ".join(one["fingerprint"] for one in entry.get("updated_from", [])),
+    }
+    return {name.replace("_", " "): value for name, value in found.items() if value}
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _of_results(dataset: xr.Dataset) -> dict[str, str]:

@@ -16,10 +16,11 @@ from xrdae.basis import Basis, extend_basis
 from xrdae.checks import training_patterns
 from xrdae.config import Config
 from xrdae.errors import DataError
-from xrdae.fitting import changed_copies, held_out_error, history_of, provenance
+from xrdae.fitting import changed_copies, held_out_error, history_of
 from xrdae.lazy import load_patterns
 from xrdae.network import as_tensor
 from xrdae.prepare import Source, regridder
+from xrdae.provenance import of_fit, of_update
 from xrdae.sampling import Index, evenly, spread
 from xrdae.support import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.training import Start, Trained, held_out_reconstruction, train
@@ -50,11 +51,14 @@ class Further:
         `(pattern,)`, what their intensities were divided by.
     labels
         By name, each `(pattern,)`.
+    made
+        What provenance says of them.
     """
 
     inputs: npt.NDArray[np.float32]
     scale: Float
     labels: Mapping[str, xr.DataArray]
+    made: dict[str, Any]
 
 
 def find_update(
@@ -95,6 +99,7 @@ def find_update(
         If the loss is not finite.
     """
     _check_settings(config, model.config)
+    before = model
     model = dataclasses.replace(model, config=config)
     old, support = model.autoencoder, model.support
     further = _further(model, dataset, inputs, progress=progress)
@@ -131,7 +136,7 @@ def find_update(
         ),
         "labels": _joined(_labels(model, known), further.labels, latents).isel(pattern=kept),
         "history": history_of(trained),
-        "provenance": {**provenance(), "updated_from": model.provenance},
+        "provenance": of_update(before, further.made),
     }
 
 
@@ -155,16 +160,17 @@ def _further(
         patterns, most=room, seed=model.config.seed, progress=progress
     )
     _check_units(model.labels, labels)
+    made = of_fit(patterns, intensity, labels, device=model.config.device)
     preparation = model.autoencoder.preparation
     if inputs is None:
         source = Source(preparation, regridder(patterns.axis, preparation.axis))
-        return Further(*source(intensity), labels)
+        return Further(*source(intensity), labels, made)
     rows = load_patterns(inputs.transpose(..., "channel"), at, progress=progress)
     scale = inputs.coords.get("scale")
     if scale is None:
-        return Further(rows.astype(np.float32), np.ones(len(rows)), labels)
+        return Further(rows.astype(np.float32), np.ones(len(rows)), labels, made)
     size = scale.transpose(*patterns.sample_dims).values[at]
-    return Further(rows.astype(np.float32), size, labels)
+    return Further(rows.astype(np.float32), size, labels, made)
 
 
 def _trained_on(

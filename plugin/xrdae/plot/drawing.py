@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae import provenance
 from xrdae.errors import DataError
 from xrdae.labelled import titled
 from xrdae.patterns import Patterns, find_patterns
@@ -99,9 +99,9 @@ def flat(array: xr.DataArray, *last: str) -> Float:
 
 def patterns_of(dataset: xr.Dataset) -> Patterns:
     """Return the patterns that the model was applied to."""
-    config = json.loads(dataset.attrs.get("xrdae_config", "{}"))
-    names = {name: config.get(name) for name in ("variable", "dim")}
-    variable, dim = (name if name in dataset.variables else None for name in names.values())
+    steps = provenance.read(dataset.attrs)["steps"] or [{"data": {}}]
+    names = (steps[-1]["data"].get(name) for name in ("variable", "dim"))
+    variable, dim = (name if name in dataset.variables else None for name in names)
     return find_patterns(dataset, variable=variable, dim=dim)
 
 

@@ -1,0 +1,148 @@
+"""Fingerprints: the SHA-256 of numbers and texts, whatever their type and byte order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xrdae.sampling import evenly
+
+if TYPE_CHECKING:
+    from xrdae.model import Model
+    from xrdae.patterns import Patterns
+
+LONGEST_NAME = 100
+MOST_NAMES = 8  # of files
+SAMPLED = 64  # patterns: about a millisecond
+_SAMPLED_VALUES = 2**18
+_BLOCK = 2**18  # values that are brought to one form at a time
+_SETTINGS_OF_A_PLACE = {"device"}  # that say where to compute, not what
+
+
+def digest(*parts: Any) -> str:
+    """Return the SHA-256 of texts and numeric arrays, as hexadecimal digits.
+
+    Numbers count as 64-bit floats, all NaN and both zeros as one; shapes count.
+    """
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            found.update(f"text {len(part)} ".encode() + part.encode("utf-8", "surrogatepass"))
+            continue
+        values = np.asarray(part)
+        found.update(f"array {values.shape} ".encode())
+        flat = values.reshape(-1)
+        for start in range(0, flat.size, _BLOCK):
+            block = flat[start : start + _BLOCK].astype("<f8") + 0.0
+            block[np.isnan(block)] = np.nan
+            found.update(block.data)
+    return found.hexdigest()
+
+
+def bounded(name: Hashable) -> str:
+    """Return a name of at most a hundred characters, which a long one's fingerprint ends."""
+    text = str(name)
+    if len(text) <= LONGEST_NAME:
+        return text
+    return f"{text[: LONGEST_NAME - 20]}...{digest(text)[:16]}"
+
+
+def of_data(
+    patterns: Patterns, *, labels: Collection[str] = (), read: bool = False
+) -> dict[str, Any]:
+    """Return what patterns are known again by.
+
+    Parameters
+    ----------
+    patterns
+        Patterns by the convention.
+    labels
+        Names of labels that are used too, where there are.
+    read
+        Read patterns also where they are lazy.
+
+    Returns
+    -------
+    dict
+        `variable`, `dim`, `sizes`; `axis`, the fingerprint of kind, positions (to 1e-8 of the
+        kind's own units) and wavelength; `intensity`, that of `sampled` evenly chosen patterns with
+        NaN where the mask is, None where they are lazy; `labels`; `files`, their names
+        without folders, where the dataset tells. Fingerprints (SHA-256) do not depend on chunks,
+        number types, byte order, the order of dimensions, or the format of a file; they do on
+        the order of patterns. Uncertainties and patterns between those chosen are not covered.
+    """
+    array, axis = patterns.intensity, patterns.axis
+    lazy = array.chunks is not None and not read
+    intensity, sampled = (None, 0) if lazy else _of_intensity(array)
+    found = {
+        "variable": bounded(array.name),
+        "dim": bounded(patterns.dim),
+        "sizes": {bounded(d): array.sizes[d] for d in sorted(array.dims, key=str)},
+        "axis": digest(axis.kind, np.round(axis.values, 8), np.round(axis.wavelength or 0, 8)),
+        "intensity": intensity,
+        "sampled": sampled,
+    }
+    if labels:
+        known = patterns.labels()
+        found["labels"] = _of_labels({name: known[name] for name in labels if name in known})
+    files = _files(array)
+    return found | ({"files": files} if files else {})
+
+
+def _of_intensity(array: xr.DataArray) -> tuple[str, int]:
+    """Return the fingerprint of evenly chosen patterns of `(..., point)`, and how many these are.
+
+    Up to 64, fewer of more than 4096 points. Patterns count in the order of the other
+    dimensions' names.
+    """
+    dims = sorted(array.dims[:-1], key=str)
+    shape = [array.sizes[d] for d in dims]
+    most = max(1, min(SAMPLED, _SAMPLED_VALUES // array.sizes[array.dims[-1]]))
+    chosen = evenly(int(np.prod(shape)), most)
+    at = np.unravel_index(chosen, shape) if dims else ()
+    indexers = {d: xr.Variable(dims[0], i) for d, i in zip(dims, at, strict=True)}
+    return digest(array.variable.isel(indexers).values), len(chosen)
+
+
+def _of_labels(labels: Mapping[str, xr.DataArray]) -> str:
+    """Return the fingerprint of labels by name, along dimensions in the order of their names."""
+    parts: list[Any] = []
+    for name, label in sorted(labels.items()):
+        parts += [name, label.transpose(*sorted(label.dims, key=str)).values]
+    return digest(*parts)
+
+
+def hash_of_model(model: Model) -> str:
+    """Return the fingerprint of what a model's file holds but history, provenance and device."""
+    from xrdae.store import groups
+
+    config = json.loads(model.config.to_json())
+    parts: list[Any] = [json.dumps({k: config[k] for k in config if k not in _SETTINGS_OF_A_PLACE})]
+    for path, dataset in groups(model.autoencoder, model.support, model.labels).items():
+        parts += [path, json.dumps(dataset.attrs, sort_keys=True, default=float)]
+        for name, variable in sorted(dataset.variables.items(), key=lambda v: str(v[0])):
+            parts += [str(name), variable.values]
+    return digest(*parts)
+
+
+def _files(array: xr.DataArray) -> dict[str, Any] | list[str]:
+    """Return the names of the files that patterns come from, or what stands for many."""
+    coord = array.coords.get("file")
+    if coord is not None and coord.chunks is None:
+        names = np.ravel(coord.values).astype(str).tolist()
+    else:
+        names = [str(array.encoding["source"])] if "source" in array.encoding else []
+    if len(names) <= MOST_NAMES:
+        return [_without_folder(name) for name in names]
+    ends = {"first": _without_folder(names[0]), "last": _without_folder(names[-1])}
+    return {"count": len(names), **ends, "sha256": digest("\n".join(names))}
+
+
+def _without_folder(name: str) -> str:
+    """Return a file's name: where it lay, and a key in its address, are nobody else's business."""
+    return bounded(name.split("?")[0].replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])

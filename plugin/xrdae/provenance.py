@@ -1,0 +1,299 @@
+"""Provenance: what a model or a result was made of, by what, and how; plain JSON.
+
+A model keeps its own. A dataset keeps one attribute, `xrdae_provenance`: a JSON object with the
+`steps` that made its results, in order, and the `models` that these name.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+import shlex
+import weakref
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xrdae.fingerprint import bounded, digest, hash_of_model, of_data
+
+if TYPE_CHECKING:
+    from xrdae.model import Model
+    from xrdae.patterns import Patterns
+
+ATTRIBUTE = "xrdae_provenance"
+LARGEST = 32_000  # characters of the attribute: HDF5 has none beyond 64 kB
+LONGEST = 1_000  # characters of an argument, a setting or a command
+MOST_VALUES = 200  # of an array that is an argument
+MOST_UPDATES = 10  # whose models are remembered
+MOST_RESULTS = 50  # that are named of a step
+_KEYS = {"step", "results", "arguments", "model", "data"}
+PACKAGES = ("xrdae", "numpy", "scipy", "torch", "xarray")
+
+_command: ContextVar[str | None] = ContextVar("xrdae_command", default=None)
+_known: weakref.WeakKeyDictionary[Model, tuple[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
+
+
+@contextmanager
+def made_by(words: Sequence[str]) -> Iterator[None]:
+    """Have all that is made in here say that this command made it; Python's own calls say none."""
+    token = _command.set(_shortened(shlex.join(words), LONGEST))
+    try:
+        yield
+    finally:
+        _command.reset(token)
+
+
+def of_fit(
+    patterns: Patterns, trained_on: Any, labels: Collection[str], *, device: str
+) -> dict[str, Any]:
+    """Return the provenance of a model that is fitted now.
+
+    Parameters
+    ----------
+    patterns
+        What was given.
+    trained_on
+        Intensities of them `(pattern, point)` that are trained on, in order.
+    labels
+        Names of their labels.
+    device
+        See `Config.device`.
+
+    Returns
+    -------
+    dict
+        `time`, `versions`, `command` (None: Python) and `data`, as `of_data` has it, with
+        `trained_on`, the fingerprint of all of those intensities. The settings, seed and
+        preprocessing among them, are the model's `config`.
+    """
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(device),
+        "command": _command.get(),
+        "data": {**of_data(patterns, labels=labels), "trained_on": digest(trained_on)},
+    }
+
+
+def of_update(model: Model, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provenance of a model that is updated, `made` that of the further patterns.
+
+    `updated_from` is that of the models before it, the last ones, each with its fingerprint and
+    settings.
+    """
+    own = of_model(model)
+    return {**made, "updated_from": [*own.pop("updated_from", []), own][-MOST_UPDATES:]}
+
+
+def stamped(
+    result: xr.Dataset,
+    step: str,
+    model: Model,
+    patterns: Patterns,
+    *,
+    inputs: xr.DataArray | None = None,
+    labels: Collection[str] = (),
+    **arguments: Any,
+) -> xr.Dataset:
+    """Return a result with the attribute that says how it was made.
+
+    There is no time in it: the same step gives the same result.
+
+    Parameters
+    ----------
+    result
+        What the step returns.
+    step
+        Its name.
+    model, patterns
+        What it was made with and of.
+    inputs
+        The model input, where a plugin or the caller gave it.
+    labels
+        Names of the patterns' labels that were used.
+    **arguments
+        Of the step; a long one is kept as its fingerprint and size.
+    """
+    fingerprint, record = _of_model(model)
+    entry = {
+        "step": step,
+        "results": [bounded(name) for name in result.data_vars][:MOST_RESULTS],
+        "arguments": {name: _compact(value) for name, value in arguments.items()},
+        "model": fingerprint,
+        "model_input": "built in" if inputs is None else "given by a plugin or the caller",
+        "data": of_data(patterns, labels=labels),
+        "versions": versions(model.config.device),
+        "command": _command.get(),
+    }
+    return result.assign_attrs({ATTRIBUTE: _text([entry], {fingerprint: record})})
+
+
+def fingerprint(model: Model) -> str:
+    """Return the SHA-256 of a model: settings but the device, arrays, training labels."""
+    return _of_model(model)[0]
+
+
+def of_model(model: Model) -> dict[str, Any]:
+    """Return a model's own provenance with its `fingerprint` and its `config`."""
+    config = json.loads(model.config.to_json())
+    return {"fingerprint": fingerprint(model), **model.provenance, "config": config}
+
+
+def read(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return `steps` and `models` of a dataset's attributes; none where there are none."""
+    try:
+        record = json.loads(attrs.get(ATTRIBUTE, "{}"))
+        steps, models = list(record.get("steps", [])), dict(record.get("models", {}))
+    except (AttributeError, TypeError, ValueError):  # not written by this package
+        return {"steps": [], "models": {}}
+    whole = [entry for entry in steps if isinstance(entry, dict) and entry.keys() >= _KEYS]
+    return {"steps": whole, "models": models}
+
+
+def joined(
+    attrs: Sequence[Mapping[Any, Any]],
+    context: Any = None,  # noqa: ARG001  (xarray says here what it combines)
+) -> dict[Any, Any]:
+    """Return attributes in one, where the later ones count; of provenance, all steps.
+
+    A result that is made anew belongs to its last step alone. xarray takes this function as
+    `combine_attrs`.
+    """
+    found: dict[Any, Any] = {}
+    steps: list[dict[str, Any]] = []
+    models: dict[str, Any] = {}
+    for given in attrs:
+        found |= given
+        record = read(given)
+        models |= record["models"]
+        anew = {name for entry in record["steps"] for name in entry["results"]}
+        steps = [*_without(anew, steps), *record["steps"]]
+    return found | ({ATTRIBUTE: _text(steps, models)} if steps else {})
+
+
+def kept(attrs: Mapping[Any, Any], names: Collection[Hashable]) -> dict[Any, Any]:
+    """Return attributes whose provenance tells of results of these names only."""
+    if ATTRIBUTE not in attrs:
+        return dict(attrs)
+    record, there = read(attrs), {bounded(name) for name in names}
+    gone = {name for entry in record["steps"] for name in entry["results"]} - there
+    steps = _without(gone, record["steps"])
+    others = {name: value for name, value in attrs.items() if name != ATTRIBUTE}
+    return others | ({ATTRIBUTE: _text(steps, record["models"])} if steps else {})
+
+
+def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[str]:
+    """Return in words where data and model differ from those that results were made of.
+
+    Of results that were lazy when they were made, only sizes and axis are compared.
+
+    Parameters
+    ----------
+    results
+        A dataset with results.
+    dataset
+        Patterns by the convention; 64 of them are read where they are lazy.
+    model
+        A fitted model.
+    """
+    found = []
+    here, data = fingerprint(model), of_data(model.patterns(dataset), read=True)
+    for entry in read(results.attrs)["steps"]:
+        if entry["model"] != here:
+            found.append(f"{entry['step']}: made with model {entry['model']}, this is {here}")
+        found += [
+            f"{entry['step']}: {part} was {entry['data'][part]}, is {data[part]}"
+            for part in ("sizes", "axis", "intensity")
+            if entry["data"][part] not in (None, data[part])
+        ]
+    return found
+
+
+@functools.cache
+def versions(device: str) -> dict[str, str]:
+    """Return the versions that figures depend on, and what a device of this name is here."""
+    import torch
+
+    from xrdae.devices import find_device
+
+    place = find_device(device)
+    cuda = place.type == "cuda"
+    what = torch.cuda.get_device_name(place) if cuda else torch.backends.cpu.get_cpu_capability()
+    return {
+        **{name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": f"{place.type} ({what})",
+    }
+
+
+def _of_model(model: Model) -> tuple[str, dict[str, Any]]:
+    """Return a model's fingerprint and what its results say of it; found once a model."""
+    if model not in _known:
+        # Without the time: the same fit and step give the same result.
+        made = {name: part for name, part in model.provenance.items() if name != "time"}
+        made["config"] = json.loads(model.config.to_json())
+        before = made.pop("updated_from", [])
+        compact = {
+            name: {k: _compact(v) for k, v in part.items()}
+            if isinstance(part, dict)
+            else _compact(part)
+            for name, part in made.items()
+        }
+        if before:
+            compact["updated_from"] = [
+                {"fingerprint": one["fingerprint"], "command": one.get("command")}
+                | {"trained_on": one.get("data", {}).get("trained_on")}
+                for one in before
+            ]
+        _known[model] = (hash_of_model(model), compact)
+    return _known[model]
+
+
+def _text(steps: list[dict[str, Any]], models: Mapping[str, Any]) -> str:
+    """Return the attribute; the oldest steps go where it would get too long."""
+    while True:
+        used = {entry["model"]: models.get(entry["model"], {}) for entry in steps}
+        text = json.dumps({"steps": steps, "models": used})
+        if len(text) <= LARGEST or len(steps) < 2:
+            return text
+        steps = steps[1:]
+
+
+def _without(names: set[str], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    left = [e | {"results": [name for name in e["results"] if name not in names]} for e in steps]
+    return [entry for entry in left if entry["results"]]
+
+
+def _compact(value: Any) -> Any:
+    """Return an argument as JSON has it, or its fingerprint and size where that would be long."""
+    if isinstance(value, np.ndarray | xr.DataArray) and value.size > MOST_VALUES:
+        return {"sha256": digest(value), "shape": list(value.shape)}
+    plain = _plain(value)
+    text = json.dumps(plain)
+    if len(text) <= LONGEST:
+        return plain
+    return {"sha256": digest(text), "characters": len(text)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic | xr.DataArray):
+        return np.asarray(value).tolist()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _shortened(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    part = most // 2 - 30
+    return f"{text[:part]} ... {len(text) - 2 * part} characters ... {text[-part:]}"
