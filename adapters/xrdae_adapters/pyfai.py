@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae import provenance
 from xrdae.axes import LONG_NAMES
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
@@ -84,7 +85,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     """Put results into `metadata["xrdae"]` of copies that share the arrays of pyFAI's results.
 
     What lies along the diffraction axis is left out: pyFAI writes metadata as one line of JSON.
-    The bounds of regions are in `axis_units`.
+    The bounds of regions are in `axis_units`; `provenance` is JSON.
     """
     results = _results(obj)
     if results is None:
@@ -242,7 +243,11 @@ def _with_metadata(host: Any, result: xr.Dataset) -> Any:
     attached._set_metadata(
         {
             **(host.metadata or {}),
-            METADATA: {"axis_units": units, **{str(n): found[n].values.tolist() for n in names}},
+            METADATA: {
+                "axis_units": units,
+                **{str(n): found[n].values.tolist() for n in names},
+                "provenance": result.attrs.get(provenance.ATTRIBUTE, ""),
+            },
         }
     )
     return attached

@@ -14,6 +14,7 @@ from xrdae import builtin
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 from xrdae.labelled import deviation_of
+from xrdae.provenance import ATTRIBUTE, joined, kept
 
 _DTYPES = {"float64", "float32", "int64", "int32", "bool", "string", "datetime64"}
 _HOW_TO_D = (
@@ -85,6 +86,10 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     attached = builtin.xrdae_attach(dataset, result)  # in the order of the host's axis
     assert attached is not None
     group = dict(obj) if isinstance(obj, sc.DataGroup) else {"data": obj}
+    attrs = joined([kept(group, set(group) - set(result.data_vars)), result.attrs])
+    group.pop(ATTRIBUTE, None)
+    if ATTRIBUTE in attrs:
+        group[ATTRIBUTE] = attrs[ATTRIBUTE]
     for name in result.data_vars:
         group[str(name)] = _to_data_array(attached[name], data)
     for name in result.data_vars:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from spectrochempy.api.plugins import SpectroChemPyPlugin
 
 from xrdae.plugins import to_dataset
+from xrdae.provenance import ATTRIBUTE
 from xrdae_adapters.spectrochempy import host_coords, new_coord, to_nddataset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import xarray as xr
 
     from xrdae.model import Model
     from xrdae.peaks import Regions
@@ -33,6 +35,8 @@ def fit(nd: Any, **settings: Any) -> Model:
 def latent(nd: Any, model: ModelOrPath, variable: str = "latent") -> Any:
     """Return latents `(patterns ..., latent_axis)` as an NDDataset.
 
+    How this, as any result, was made is in `meta.xrdae_provenance` (JSON).
+
     Parameters
     ----------
     nd
@@ -43,7 +47,7 @@ def latent(nd: Any, model: ModelOrPath, variable: str = "latent") -> Any:
         "latent", or one of its companions: "latent_std", "reconstruction_error", "novelty".
     """
     found = to_dataset(nd).xrdae.encode(_model(model))
-    return to_nddataset(found[variable], host_coords(nd))
+    return _result(found, variable, host_coords(nd))
 
 
 def relevance(
@@ -69,7 +73,7 @@ def relevance(
     """
     found = to_dataset(nd).xrdae.relevance(_model(model), regions=regions, fill=fill)
     region = {"region": [new_coord(found["region_center"], "region_center")]}
-    out = to_nddataset(found[variable], host_coords(nd) | region)
+    out = _result(found, variable, host_coords(nd) | region)
     for name in ("region_start", "region_stop"):
         out.meta[name] = found[name].values
     return out
@@ -109,7 +113,7 @@ def synthesize(
         for name, coord in dataset.coords.items()
         if f"synthesized_{name}" in found
     ]
-    return to_nddataset(found[variable], host_coords(nd) | {"synthetic": labels})
+    return _result(found, variable, host_coords(nd) | {"synthetic": labels})
 
 
 def read_patterns(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Any:
@@ -147,6 +151,14 @@ class XrdaePlugin(SpectroChemPyPlugin):
     def register_readers(self) -> list[dict[str, Any]]:
         """Return the reader `scp.xrdae.read_patterns`."""
         return [{"name": "patterns", "func": read_patterns, "description": "diffraction patterns"}]
+
+
+def _result(found: xr.Dataset, variable: str, coords: Mapping[str, list[Any]]) -> Any:
+    """Return a result as an NDDataset, how it was made in its meta."""
+    out = to_nddataset(found[variable], coords)
+    if ATTRIBUTE in found.attrs:
+        out.meta[ATTRIBUTE] = found.attrs[ATTRIBUTE]
+    return out
 
 
 def _model(model: ModelOrPath) -> Model:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -268,7 +269,9 @@ def test_latents_and_companions_survive_the_hosts_file(make_signal, model, tmp_p
         np.testing.assert_array_equal(back.result(name).data, np.asarray(out.result(name).data))
         assert back.result(name).axes_manager.navigation_shape == (6, 4)
     np.testing.assert_array_equal(back.result("region_stop"), out.result("region_stop"))
-    assert "n_latent" in back.result("config")
+    assert back.result("provenance") == out.result("provenance")
+    steps = json.loads(back.result("provenance"))["steps"]
+    assert [entry["step"] for entry in steps] == ["encode", "relevance"]
 
 
 def test_a_result_of_sliced_latents_is_refused(make_signal, model):

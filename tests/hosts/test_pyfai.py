@@ -193,6 +193,10 @@ def test_analyze_puts_results_into_the_metadata_of_copies(results, series, model
         np.testing.assert_allclose(found["region_start"], expected.region_start)
         np.testing.assert_allclose(found["region_stop"], expected.region_stop)
         assert found["axis_units"] == "degree"
+        assert [e["step"] for e in json.loads(found["provenance"])["steps"]] == [
+            "encode",
+            "relevance",
+        ]
         assert "relevance_profile" not in found
         assert new.metadata["x"] == old.metadata["x"]
         assert json.loads(json.dumps(new.metadata)) == new.metadata

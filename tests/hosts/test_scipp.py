@@ -11,6 +11,7 @@ import scipp as sc
 
 import xrdae
 from xrdae import plugins
+from xrdae.provenance import read
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`
 
@@ -197,6 +198,7 @@ def test_a_group_keeps_its_items_and_a_second_analysis_replaces_the_first(data, 
     once = xrdae.analyze(group, model)
     twice = xrdae.analyze(once, model)
     assert once["note"] == "kept"
+    assert [e["step"] for e in read(once)["steps"]] == ["encode", "relevance"]
     assert sc.identical(once, twice, equal_nan=True)
     assert list(group) == ["data", "note"]
 
@@ -207,6 +209,14 @@ def test_the_data_are_as_they_were(data, model):
     group = xrdae.analyze(masked, model)
     assert sc.identical(masked, before)
     assert sc.identical(group["data"], before)
+
+
+def test_a_group_says_of_every_result_how_it_was_made(data, model):
+    dataset = plugins.to_dataset(data)
+    group = xrdae.analyze(data, model)
+    for result in (model.estimate(dataset, "x"), model.encode(dataset)):
+        group = plugins.manager().hook.xrdae_attach(obj=group, result=result)
+    assert [e["step"] for e in read(group)["steps"]] == ["relevance", "estimate", "encode"]
 
 
 def test_other_results_are_attached_too(data, model):

@@ -163,7 +163,9 @@ def test_results_are_written_beside_the_dataset(client, node, model, latents):
     )
     assert found.region_center.attrs["units"] == "degree"
     assert found.attrs["xrdae_source"] == f"{client.item['id']}/series"
-    assert json.loads(found.attrs["xrdae_config"])["members"] == 4
+    record = json.loads(found.attrs["xrdae_provenance"])
+    assert [entry["step"] for entry in record["steps"]] == ["encode", "relevance"]
+    assert [made["config"]["members"] for made in record["models"].values()] == [4]
 
 
 def test_nothing_is_overwritten(client, node, model):
