@@ -188,10 +188,23 @@ def kept(attrs: Mapping[Any, Any], names: Collection[Hashable]) -> dict[Any, Any
     return others | ({ATTRIBUTE: _text(steps, record["models"])} if steps else {})
 
 
+def of_any(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return attributes that hold for any patterns on this axis: what tells of these is left out.
+
+    For results that more are appended to.
+    """
+    record = read(attrs)
+    steps = [
+        entry | {"data": {k: entry["data"][k] for k in ("variable", "dim", "axis")}}
+        for entry in record["steps"]
+    ]
+    return {**attrs, ATTRIBUTE: _text(steps, record["models"])}
+
+
 def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[str]:
     """Return in words where data and model differ from those that results were made of.
 
-    Of results that were lazy when they were made, only sizes and axis are compared.
+    Of results of lazy patterns only sizes and axis are compared, of live ones only the axis.
 
     Parameters
     ----------
@@ -210,7 +223,7 @@ def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[
         found += [
             f"{entry['step']}: {part} was {entry['data'][part]}, is {data[part]}"
             for part in ("sizes", "axis", "intensity")
-            if entry["data"][part] not in (None, data[part])
+            if entry["data"].get(part) not in (None, data[part])
         ]
     return found
 

@@ -118,13 +118,14 @@ def _made(entry: Mapping[str, Any]) -> dict[str, str]:
     files = data.get("files", [])
     if isinstance(files, dict):
         files = [files["first"], f"... {files['count']} files ...", files["last"]]
-    sampled = f" ({data['sampled']} patterns)" if data.get("sampled") else ""
     found = {
         "time": entry.get("time"),
         "command": entry.get("command") or "none, by Python",
         "patterns": " x ".join(f"{n} {d}" for d, n in data.get("sizes", {}).items()),
         "files": ", ".join(files),
-        "intensity": f"{data.get('intensity') or 'unknown, it was lazy'}{sampled}",
+        "intensity": f"{data['intensity']} ({data['sampled']} patterns)"
+        if data.get("intensity")
+        else "no fingerprint: it was lazy, or live",
         **{name: data.get(name) for name in ("trained_on", "axis", "labels")},
         "updated_from": ", ".join(one["fingerprint"] for one in entry.get("updated_from", [])),
     }

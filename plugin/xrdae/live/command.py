@@ -14,6 +14,7 @@ import click
 from xrdae.live.console import Console
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
+from xrdae.provenance import fingerprint
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -34,7 +35,7 @@ def keep_watch(
     """Watch until Ctrl-C or SIGTERM; see `xrdae watch --help` and `xrdae.live.watch.Watch`."""
     console = Console(as_json=as_json)
     with ExitStack() as at_end:
-        results = at_end.enter_context(Results(out, {}))
+        results = at_end.enter_context(Results(out, {"xrdae_model": fingerprint(model)}))
         watch = Watch(
             folder, model, results, threshold=threshold, match=match, patience=patience,
             listeners=[console],

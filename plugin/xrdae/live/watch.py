@@ -15,6 +15,7 @@ from xrdae.live.arrivals import Arrivals
 from xrdae.live.incoming import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.observer import Observer
 from xrdae.live.results import Results
+from xrdae.provenance import of_any
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -161,7 +162,7 @@ class Watch:
             return
         for each in some:
             self._skipped.pop(each.file, None)
-        self.results.write(rows, self._skipped)
+        self.results.write(rows.assign_attrs(of_any(rows.attrs)), self._skipped)
         for each in some:
             self._arrivals.finish(each.file, each.signature)
             self._fullest = max(self._fullest, each.coverage)
