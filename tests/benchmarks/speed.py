@@ -1,8 +1,8 @@
 """How fast: each task beside a peer or a physical limit, in one run, as a ratio.
 
 Run `python tests/benchmarks/speed.py [task ...]`; tasks are encode, relevance, fit, pattern,
-engines and start; none: all. It prints the table that stands in the README; five minutes, most of
-it for the peers of `fit`. Needs the extra `bench`.
+provenance, engines and start; none: all. It prints the tables that stand in the README; five
+minutes, most of it for the peers of `fit`. Needs the extra `bench`.
 
 - encode: 100 000 x 2000 float32 in memory, dataset to dataset, over the bare product of the same
   array with 64 components; memory is the growth of the process' peak over the data's size.
@@ -12,6 +12,7 @@ it for the peers of `fit`. Needs the extra `bench`.
 - fit: 120 alloy patterns x 2000, 8 members, all of `ds.xrdae.fit()`; 30 patterns are held out. A
   peer's time is that to its best error on them or, if it gets there, to ours.
 - pattern: one new pattern, encode and relevance, with a model that is loaded, 1000 times.
+- provenance: what saying how a result was made adds to an encode.
 - engines: the largest difference between results in memory, by dask threads, and by two
   processes of dask.distributed.
 - start: `import xarray, xrdae` less `import xarray`, medians of fresh interpreters.
@@ -36,6 +37,7 @@ import torch
 import xarray as xr
 
 import xrdae
+from xrdae.provenance import stamped
 from xrdae.simulate import alloy_series
 from xrdae.threads import by_blocks
 
@@ -217,6 +219,23 @@ def quantiles(action: Callable[[], Any]) -> tuple[float, float]:
     return float(middle), float(last)
 
 
+def provenance() -> list[Row]:
+    series = alloy_series()
+    model = series.xrdae.fit(progress=False)
+    values = np.tile(series["intensity"].values.astype(np.float32), (134, 1))[:20_000]
+    axis = {"two_theta": series["two_theta"], "wavelength": series["wavelength"]}
+    many = xr.Dataset({"intensity": (("pattern", "two_theta"), values)}, coords=axis)
+    rows = []
+    for ds in (series.isel(pattern=[70]), series, many):
+        result, found = model.encode(ds), model.patterns(ds)
+        added = seconds(lambda r=result, f=found: stamped(r, "encode", model, f), 100)
+        whole = seconds(lambda ds=ds: model.encode(ds), 20)
+        rows.append((f"provenance of an encode, {ds.sizes['pattern']} x 2000",
+                     f"{1e3 * added:.1f} ms", f"{1e3 * whole:.1f} ms (`Model.encode`, with it)",
+                     f"{added / whole:.0%}"))  # fmt: skip
+    return rows
+
+
 def engines() -> list[Row]:
     import distributed
 
@@ -247,7 +266,7 @@ def start() -> list[Row]:
              "(`import xarray`)", f"{both / alone:.2f} x both")]  # fmt: skip
 
 
-TASKS = {f.__name__: f for f in (encode, relevance, fit, pattern, engines, start)}
+TASKS = {f.__name__: f for f in (encode, relevance, fit, pattern, provenance, engines, start)}
 
 
 def main() -> None:
