@@ -237,6 +237,24 @@ def test_results_of_two_models_name_both(series, model):
     assert list(provenance.read(again.attrs)["models"]) == [provenance.fingerprint(other)]
 
 
+def test_an_updated_model_and_its_results_name_the_models_before_it(series, simulated_series):
+    models = [series.xrdae.fit(steps=20, members=1, progress=False)]
+    for seed in range(1, 13):
+        further = simulated_series(12, seed=seed)
+        models.append(further.xrdae.fit(update=models[-1], steps=2, progress=False))
+    before = models[-1].provenance["updated_from"]
+    assert [one["fingerprint"] for one in before] == list(map(provenance.fingerprint, models[2:12]))
+    assert before[-1]["data"] == models[-2].provenance["data"]
+    again = further.xrdae.fit(update=models[-2], steps=2, progress=False)
+    assert provenance.fingerprint(again) == provenance.fingerprint(models[-1])
+    (made,) = provenance.read(series.xrdae.encode(again).attrs)["models"].values()
+    assert made["updated_from"][-1] == {
+        "fingerprint": provenance.fingerprint(models[-2]),
+        "command": None,
+        "trained_on": models[-2].provenance["data"]["trained_on"],
+    }
+
+
 def test_nothing_is_said_of_what_a_plugin_made_that_says_nothing(series, model):
     before = series.xrdae.encode(model)
     result = xr.Dataset({name: before[name] for name in ("latent", "latent_std")})

@@ -409,7 +409,7 @@ def test_the_command_line_updates_and_spares_the_old_model(halves, old, new, tmp
 
     assert "patterns        120" in run("-o", tmp_path / "new.nc")
     found = xrdae.load_model(tmp_path / "new.nc")
-    xr.testing.assert_identical(encoded(halves[1], found), encoded(halves[1], new))
+    assert provenance.fingerprint(found) == provenance.fingerprint(new)
     kept = (tmp_path / "old.nc").read_bytes()
     assert "is what is read" in run("-o", tmp_path / "old.nc", code=2)
     assert "n_latent=3 cannot change" in run("-o", tmp_path / "no.nc", "--n-latent", 3, code=1)
