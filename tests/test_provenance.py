@@ -288,6 +288,15 @@ def test_lazy_patterns_stay_lazy_and_have_no_fingerprint(series, model):
     assert unread.xrdae.encode(model).chunks
 
 
+def test_what_is_appended_to_tells_of_no_patterns_but_of_their_axis(series, model):
+    results = series.xrdae.encode(model)
+    results.attrs = provenance.of_any(results.attrs)
+    assert steps(results)[0]["data"].keys() == {"variable", "dim", "axis"}
+    assert provenance.differences(results, series[{"pattern": slice(5)}], model) == []
+    moved = series.assign_coords(two_theta=series["two_theta"] + 0.001)
+    assert len(provenance.differences(results, moved, model)) == 1
+
+
 def test_the_command_is_said_on_the_command_line_only(folder, series, model):
     made = xrdae.load_model(folder / "model.nc").provenance
     assert made["command"] == (

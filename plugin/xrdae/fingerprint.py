@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from xrdae.model import Model
     from xrdae.patterns import Patterns
 
+LONGEST = 1_000  # characters of an argument, a setting or a command
 LONGEST_NAME = 100
+MOST_VALUES = 200  # of an array that is an argument
 MOST_NAMES = 8  # of files
 SAMPLED = 64  # patterns: about a millisecond
 _SAMPLED_VALUES = 2**18
@@ -50,6 +52,27 @@ def bounded(name: Hashable) -> str:
     if len(text) <= LONGEST_NAME:
         return text
     return f"{text[: LONGEST_NAME - 20]}...{digest(text)[:16]}"
+
+
+def compact(value: Any) -> Any:
+    """Return an argument as JSON has it, or its fingerprint and size where that would be long."""
+    if isinstance(value, np.ndarray | xr.DataArray) and value.size > MOST_VALUES:
+        return {"sha256": digest(value), "shape": list(value.shape)}
+    plain = _plain(value)
+    text = json.dumps(plain)
+    if len(text) <= LONGEST:
+        return plain
+    return {"sha256": digest(text), "characters": len(text)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic | xr.DataArray):
+        return np.asarray(value).tolist()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def of_data(

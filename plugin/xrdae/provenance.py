@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
-from xrdae.fingerprint import bounded, digest, hash_of_model, of_data
+from xrdae.fingerprint import LONGEST, bounded, compact, digest, hash_of_model, of_data
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 ATTRIBUTE = "xrdae_provenance"
 LARGEST = 32_000  # characters of the attribute: HDF5 has none beyond 64 kB
-LONGEST = 1_000  # characters of an argument, a setting or a command
-MOST_VALUES = 200  # of an array that is an argument
 MOST_UPDATES = 10  # whose models are remembered
 MOST_RESULTS = 50  # that are named of a step
 _KEYS = {"step", "results", "arguments", "model", "data"}
@@ -124,7 +121,7 @@ def stamped(
     entry = {
         "step": step,
         "results": [bounded(name) for name in result.data_vars][:MOST_RESULTS],
-        "arguments": {name: _compact(value) for name, value in arguments.items()},
+        "arguments": {name: compact(value) for name, value in arguments.items()},
         "model": fingerprint,
         "model_input": "built in" if inputs is None else "given by a plugin or the caller",
         "data": of_data(patterns, labels=labels),
@@ -253,19 +250,19 @@ def _of_model(model: Model) -> tuple[str, dict[str, Any]]:
         made = {name: part for name, part in model.provenance.items() if name != "time"}
         made["config"] = json.loads(model.config.to_json())
         before = made.pop("updated_from", [])
-        compact = {
-            name: {k: _compact(v) for k, v in part.items()}
+        short = {
+            name: {k: compact(v) for k, v in part.items()}
             if isinstance(part, dict)
-            else _compact(part)
+            else compact(part)
             for name, part in made.items()
         }
         if before:
-            compact["updated_from"] = [
+            short["updated_from"] = [
                 {"fingerprint": one["fingerprint"], "command": one.get("command")}
                 | {"trained_on": one.get("data", {}).get("trained_on")}
                 for one in before
             ]
-        _known[model] = (hash_of_model(model), compact)
+        _known[model] = (hash_of_model(model), short)
     return _known[model]
 
 
@@ -282,27 +279,6 @@ def _text(steps: list[dict[str, Any]], models: Mapping[str, Any]) -> str:
 def _without(names: set[str], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     left = [e | {"results": [name for name in e["results"] if name not in names]} for e in steps]
     return [entry for entry in left if entry["results"]]
-
-
-def _compact(value: Any) -> Any:
-    """Return an argument as JSON has it, or its fingerprint and size where that would be long."""
-    if isinstance(value, np.ndarray | xr.DataArray) and value.size > MOST_VALUES:
-        return {"sha256": digest(value), "shape": list(value.shape)}
-    plain = _plain(value)
-    text = json.dumps(plain)
-    if len(text) <= LONGEST:
-        return plain
-    return {"sha256": digest(text), "characters": len(text)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic | xr.DataArray):
-        return np.asarray(value).tolist()
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _shortened(text: str, most: int) -> str:
