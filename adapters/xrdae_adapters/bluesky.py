@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ import xarray as xr
 from event_model import DocumentRouter
 
 from xrdae.live.observer import Observer
+from xrdae.provenance import fingerprint, of_any
 from xrdae_adapters.events import DataKeys, names_of_readings, to_patterns
 from xrdae_adapters.rows import DIM, Rows
 from xrdae_adapters.tiled import metadata_of
@@ -161,9 +161,11 @@ class LiveEncoder(DocumentRouter):
     def _rows(self, uid: str, result: xr.Dataset) -> Rows:
         """Return the rows of a run, those that an earlier process wrote with this model too."""
         path = "/".join([*filter(None, self._container.path_parts), uid, self._stream])
-        components = self._observer.model.autoencoder.basis.components
-        model = f"{zlib.crc32(np.ascontiguousarray(components).tobytes()):08x}"
-        result = result.assign_attrs(xrdae_model=model, xrdae_threshold=self._observer.threshold)
+        result = result.assign_attrs(
+            of_any(result.attrs),
+            xrdae_model=fingerprint(self._observer.model),
+            xrdae_threshold=self._observer.threshold,
+        )
         metadata = metadata_of(result, path, of_run=True)
         key = f"{uid}_{self._stream}_xrdae_live"
         return Rows(self._container, key=key, metadata=metadata)

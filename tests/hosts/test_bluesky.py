@@ -18,6 +18,7 @@ from bluesky_tiled_plugins import TiledWriter
 
 import xrdae
 from xrdae import plugins
+from xrdae.provenance import fingerprint
 from xrdae_adapters.bluesky import LiveEncoder
 from xrdae_adapters.rows import Rows
 
@@ -176,7 +177,9 @@ def test_results_are_those_of_the_run_read_back(client, engine, detector, model,
     assert found.seq_num.values.tolist() == list(range(1, N + 1))
     np.testing.assert_array_equal(found.novel, found.novelty > 1)
     assert found.attrs["xrdae_source"] == f"{client.item['id']}/{uid}/primary"
-    assert json.loads(found.attrs["xrdae_config"])["members"] == 4
+    record = json.loads(found.attrs["xrdae_provenance"])
+    assert list(record["models"]) == [found.attrs["xrdae_model"]] == [fingerprint(model)]
+    assert [entry["step"] for entry in record["steps"]] == ["encode", "relevance"]
     found.xrdae.plot.latent(color="cryo")
 
 
