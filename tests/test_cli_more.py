@@ -139,3 +139,13 @@ def test_ctrl_c_in_a_fit_on_a_terminal_ends_it_without_a_file(files):
     assert b"no file was changed" in said
     assert sorted(os.listdir()) == ["data.nc", "model.nc", "run"]
     os.close(terminal)
+
+
+def test_info_of_a_zarr_store_and_of_files_some_of_which_are_broken(files):
+    run("encode", "data.nc", "-m", "model.nc", "-o", "out.zarr")
+    assert "reconstruction error" in run("info", "out.zarr")
+    (files / "run" / "words.xy").write_text("no pattern")
+    with pytest.warns(UserWarning, match="1 of 25 files"):
+        said = run("info", "run")
+    assert "skipped" in said
+    assert "words.xy" in said

@@ -278,7 +278,7 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
         model = _load(Path(data[0]))
         sections, made = summary.of_model(model), provenance.of_model(model)
     except FormatError:
-        dataset = open_data(data)
+        dataset = open_data(data, lazy=False)
         sections, made = summary.of_data(dataset), provenance.read(dataset.attrs)
     if as_json:
         click.echo(json.dumps(sections | {"provenance": made}))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 
 
-def open_data(paths: Sequence[str], *, progress: bool | None = None) -> xr.Dataset:
+def open_data(
+    paths: Sequence[str], *, lazy: bool = True, progress: bool | None = None
+) -> xr.Dataset:
     """Open what a command was given as one Dataset.
 
     Parameters
@@ -24,6 +26,8 @@ def open_data(paths: Sequence[str], *, progress: bool | None = None) -> xr.Datas
         A netCDF file or Zarr store (lazily) by the convention; else what `xrdae.open_patterns`
         takes: files, folders, patterns such as "run42/*.xrdml". "-" is a list of these on the
         standard input, one a line.
+    lazy
+        Compute what is in a Zarr store chunk by chunk (dask).
     progress
         Show a bar while files are read; None: on a terminal only.
 
@@ -42,7 +46,7 @@ def open_data(paths: Sequence[str], *, progress: bool | None = None) -> xr.Datas
     names = [name for path in paths for name in (_listed() if path == "-" else [path])]
     one = Path(names[0]) if len(names) == 1 else None
     if one is not None and _is_zarr(one):
-        return xr.open_dataset(one, engine="zarr", chunks={})
+        return xr.open_dataset(one, engine="zarr", chunks={} if lazy else None)
     if one is not None and one.is_file() and _starts_as_netcdf(one):
         dataset = xr.open_dataset(one)
         if dataset.data_vars:

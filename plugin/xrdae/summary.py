@@ -73,6 +73,7 @@ def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
         f"{axis.values[-1] / found.factor:.5g} {found.units} ({axis.kind}), {axis.values.size} "
         f"points{wavelength}",
         "labels": ", ".join(sorted(found.labels())) or "none",
+        **_of_skipped(dataset),
         **_of_results(dataset),
     }
 
@@ -134,6 +135,14 @@ def _made(entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _of_skipped(dataset: xr.Dataset) -> dict[str, str]:
+    """Return which files could not be read; see `xrdae.open_patterns`."""
+    skipped = json.loads(dataset.attrs.get("xrdae_skipped", "{}"))
+    some = "; ".join(f"{file}: {reason}" for file, reason in list(skipped.items())[:3])
+    more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return {"skipped": f"{len(skipped)} files: {some}{more}"} if skipped else {}
 
 
 def _of_results(dataset: xr.Dataset) -> dict[str, str]:
