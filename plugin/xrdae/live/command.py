@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import threading
 from contextlib import ExitStack
@@ -43,6 +44,7 @@ def keep_watch(
         if page:
             from xrdae.live.page import LivePage
 
+            logging.getLogger("bokeh").setLevel(logging.ERROR)  # it warns of browsers that left
             shown = LivePage(
                 model, results, status=watch.status, threshold=threshold, port=port,
                 title=f"Patterns arriving in {folder}",

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
-from xrdae.explorer.figures import BLUE, FEW, ORANGE
-from xrdae.live.board import MOST, Board, Message, columns
+from xrdae.live.board import MOST, Board
+from xrdae.live.session import Session
 
 if TYPE_CHECKING:
     from xrdae.live.results import Results
     from xrdae.model import Model
 
 HOST = "127.0.0.1"
-EVERY = 300  # milliseconds between looks for what is new
-GREY = "#c8ccd4"
-FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
 
 class LivePage:
@@ -90,7 +85,7 @@ class LivePage:
 
     def _show(self, document: Any) -> None:
         """Fill the document of a browser that has come."""
-        _Session(document, self._model, self._results, self._board, self._status).begin(
+        Session(document, self._model, self._results, self._board, self._status).begin(
             self._title, self._threshold
         )
 
@@ -137,195 +132,3 @@ class _Server:
     def close(self) -> None:
         self._loop.add_callback(self._loop.stop)
         self._thread.join()
-
-
-class _Session:
-    """What one browser shows."""
-
-    def __init__(
-        self,
-        document: Any,
-        model: Model,
-        results: Results,
-        board: Board,
-        status: Callable[[], str],
-    ) -> None:
-        self._document, self._model, self._results = document, model, results
-        self._board, self._status = board, status
-        self._serial, self._last_row = 0, -1
-        self._chosen: int | None = None  # row whose pattern is shown; None: the newest
-        self._shown: int | None = None
-        self._across, self._up = 0, min(1, model.n_latent - 1)
-        # A canvas draws few points with less work, above all without a graphics card.
-        self._drawn_by = "webgl" if len(board.since(0)) > FEW else "canvas"
-        self._color = "order"
-
-    def begin(self, title: str, threshold: float) -> None:
-        """Build the page and look for news from now on."""
-        from bokeh.layouts import column, row
-        from bokeh.models import ColumnDataSource, Div, Select
-
-        self._points = ColumnDataSource(columns([], 0, 0, "order"))
-        self._pattern = ColumnDataSource({"x": [], "y": []})
-        self._words = Div(text="", render_as_text=True, name="status")
-        self._news = Div(text="", name="messages")
-        self._select = Select(title="Colour by", value="order", options=["order", "novelty"])
-        self._select.on_change("value", self._recolor)
-        self._points.selected.on_change("indices", self._choose)
-        controls = [self._select, *self._axis_selects()]
-        heading = Div(text=title, render_as_text=True, styles={"font-size": "1.3rem"})
-        wide = {"sizing_mode": "stretch_width"}
-        self._document.title = title
-        self._document.add_root(
-            column(
-                heading,
-                self._words,
-                row(*controls, styles=FLOWING, **wide),
-                row(self._plane(), self._track(threshold), styles=FLOWING, **wide),
-                self._profile(),
-                self._news,
-                **wide,
-            )
-        )
-        self._look()
-        self._document.add_periodic_callback(self._look, EVERY)
-
-    def _axis_selects(self) -> list[Any]:
-        """Return what chooses two of more than two latent axes."""
-        from bokeh.models import Select
-
-        n = self._model.n_latent
-        if n < 3:
-            return []
-        names = [f"latent axis {i}" for i in range(n)]
-        across = Select(title="Across", value=names[0], options=names)
-        up = Select(title="Up", value=names[1], options=names)
-
-        def turn(_attr: str, _old: str, _new: str) -> None:
-            self._across, self._up = names.index(across.value), names.index(up.value)
-            self._plane_figure.xaxis.axis_label = across.value
-            self._plane_figure.yaxis.axis_label = up.value
-            self._training.data = self._background()
-            self._reload()
-
-        for select in (across, up):
-            select.on_change("value", turn)
-        return [across, up]
-
-    def _background(self) -> dict[str, Any]:
-        latents = self._model.support.latents
-        return {"x": latents[:, self._across], "y": latents[:, self._up]}
-
-    def _plane(self) -> Any:
-        from bokeh.models import ColorBar, ColumnDataSource, HoverTool, LinearColorMapper
-        from bokeh.palettes import Viridis256
-        from bokeh.plotting import figure
-
-        self._plane_figure = plot = figure(
-            height=420, min_width=320, sizing_mode="stretch_width", name="plane",
-            title="grey: training patterns; orange rim: novel",
-            x_axis_label=f"latent axis {self._across}", y_axis_label=f"latent axis {self._up}",
-            tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
-        )  # fmt: skip
-        self._training = ColumnDataSource(self._background())
-        plot.scatter("x", "y", source=self._training, size=5, color=GREY)
-        mapper = LinearColorMapper(Viridis256, nan_color="#bbbbbb")
-        points = plot.scatter(
-            "x", "y", source=self._points, size=8, line_color="rim", line_width=2,
-            fill_color={"field": "color", "transform": mapper},
-            nonselection_fill_alpha=0.5, nonselection_line_alpha=0.5,
-        )  # fmt: skip
-        plot.add_layout(ColorBar(color_mapper=mapper, width=12), "right")
-        # Bokeh escapes what it shows of @file.
-        tips = [("file", "@file"), ("pattern", "@row"), ("novelty", "@novelty{0.00}")]
-        plot.add_tools(HoverTool(renderers=[points], tooltips=tips))
-        plot.toolbar.logo = None
-        return plot
-
-    def _track(self, threshold: float) -> Any:
-        from bokeh.models import HoverTool, Span
-        from bokeh.plotting import figure
-
-        plot = figure(
-            height=420, min_width=320, sizing_mode="stretch_width", name="track",
-            title="novelty: one in twenty of the model's kind is above the line",
-            x_axis_label="pattern", y_axis_label="novelty",
-            tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
-        )  # fmt: skip
-        points = plot.scatter(
-            "row", "novelty", source=self._points, size=6, fill_color=BLUE, line_color="rim",
-            line_width=2,
-        )  # fmt: skip
-        plot.add_layout(Span(location=threshold, dimension="width", line_color=ORANGE))
-        plot.add_tools(HoverTool(renderers=[points], tooltips=[("file", "@file")]))
-        plot.toolbar.logo = None
-        return plot
-
-    def _profile(self) -> Any:
-        from bokeh.plotting import figure
-
-        axis = self._model.autoencoder.preparation.axis
-        plot = figure(
-            height=260, sizing_mode="stretch_width", name="profile", title="waiting for a pattern",
-            x_axis_label=f"{axis.kind} ({axis.units})", y_axis_label="intensity",
-            tools="pan,xwheel_zoom,xbox_zoom,reset",
-        )  # fmt: skip
-        plot.line("x", "y", source=self._pattern, color="black")
-        plot.toolbar.logo = None
-        self._profile_figure = plot
-        return plot
-
-    def _look(self) -> None:
-        """Show what is new."""
-        self._words.text = self._status()
-        news = "".join(map(_item, self._board.messages()))
-        self._news.text = f"<ul>{news}</ul>" if news else ""
-        new = self._board.since(self._serial)
-        if not new:
-            return
-        if new[0].row <= self._last_row:  # a file that was there before
-            self._reload()
-        else:
-            self._mark(new)
-            self._points.stream(self._columns(new), rollover=MOST)
-        labels = sorted({name for point in new for name in point.labels})
-        options = list(dict.fromkeys([*self._select.options, *labels]))
-        if options != self._select.options:
-            self._select.options = options
-        self._draw_pattern()
-
-    def _mark(self, points: list[Any]) -> None:
-        self._serial = max([self._serial, *(point.serial for point in points)])
-        self._last_row = max([self._last_row, *(point.row for point in points)])
-
-    def _columns(self, points: list[Any]) -> dict[str, Any]:
-        return columns(points, self._across, self._up, self._color)
-
-    def _reload(self) -> None:
-        points = self._board.since(0)
-        self._mark(points)
-        self._points.data = self._columns(points)
-
-    def _recolor(self, _attr: str, _old: str, new: str) -> None:
-        self._color = new
-        self._reload()
-
-    def _choose(self, _attr: str, _old: list[int], new: list[int]) -> None:
-        self._chosen = int(self._points.data["row"][new[0]]) if new else None
-        self._draw_pattern()
-
-    def _draw_pattern(self) -> None:
-        row = self._last_row if self._chosen is None else self._chosen
-        if row == self._shown or row < 0:
-            return
-        self._shown = row
-        which = "newest" if self._chosen is None else "chosen"
-        axis = self._model.autoencoder.preparation.axis.values
-        self._pattern.data = {"x": axis, "y": np.asarray(self._results.intensity(row))}
-        at = list(self._points.data["row"]).index(row)
-        self._profile_figure.title.text = f"{which}: {self._points.data['file'][at]}"
-
-
-def _item(message: Message) -> str:
-    style = " style='color: #a3320b; font-weight: 600'" if message.alert else ""
-    return f"<li{style}>{message.time:%H:%M:%S} {html.escape(message.text)}</li>"
