@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ import pytest
 import xarray as xr
 
 import xrdae
+from xrdae.axes import Axis
+from xrdae.gather import read_scans
 from xrdae.live.arrivals import Arrivals
+from xrdae.live.incoming import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 
@@ -102,7 +106,7 @@ def test_a_half_written_file_waits_until_it_is_whole_and_a_broken_one_is_named(r
     run.put("a.xy", whole)
     run.put("half.xy", whole[: len(whole) // 2])
     run.put("line.xy", whole[:-30] + "79.9 x")
-    run.put("cut.xy", "".join(whole.splitlines(keepends=True)[:180]))
+    run.put("cut.xy", "".join(whole.splitlines(keepends=True)[:150]))
     run.put("words.txt", "not a pattern\n")
     run.put("dark.xy", "".join(f"{x} 0\n" for x in range(20, 80)))
     run.put("empty.xy", "")
@@ -110,7 +114,7 @@ def test_a_half_written_file_waits_until_it_is_whole_and_a_broken_one_is_named(r
     finish.start()
     run.watch(lambda: len(run.heard.skipped) == 4 and len(run.heard.files) == 3)
     assert sorted(run.heard.files) == ["a.xy", "half.xy", "line.xy"]
-    assert "half-written" in run.heard.skipped["cut.xy"]
+    assert "at least 80% is needed" in run.heard.skipped["cut.xy"]
     assert "no intensity is positive" in run.heard.skipped["dark.xy"]
     found = run.content()
     assert np.isfinite(found["intensity"]).all()
@@ -164,6 +168,115 @@ def test_files_of_several_scans_in_folders_and_on_other_axes_are_taken(run, simu
     at = found["file"].values.tolist().index(os.path.join("deep", "in_q.nc"))
     expected = many.isel(pattern=3).xrdae.encode(run.model)["latent"]
     np.testing.assert_allclose(found["latent"][at], expected, atol=5e-3)
+
+
+def test_a_file_that_comes_alone_with_labels_keeps_them(run):
+    one = run.series.isel(pattern=3).assign_coords(
+        pattern=3, temperature=((), 300.0, {"units": "K"}), sample="alpha", latent_axis=1
+    )
+    for i in range(2):
+        one.assign_coords(temperature=300.0 + i).to_netcdf(run.folder / f"p{i}.nc")
+        run.watch(lambda i=i: run.heard.files == [f"p{i}.nc"])
+    found = run.content()
+    assert found["temperature"].values.tolist() == [300, 301]
+    assert found["sample"].values.tolist() == ["alpha", "alpha"]
+    assert "pattern" not in found.coords
+
+
+def test_a_file_of_any_format_may_come_alone(real_data):
+    """With all that headers of real instruments say."""
+    kinds = set()
+    for path in sorted(real_data("formats").iterdir()):
+        try:
+            scans = read_scans(path)
+        except xrdae.FormatError:
+            continue
+        wavelength = scans[0].metadata.get("wavelength")
+        axis = Axis(scans[0].kind, scans[0].positions, wavelength and float(wavelength))
+        rows = find_rows([Arrived(path.name, (1, 2), scans, 1.0)], axis)
+        assert rows["file"].values.tolist() == [path.name] * len(scans)
+        assert all(v.dims[0] == "pattern" for v in rows.data_vars.values())
+        np.testing.assert_array_equal(rows["intensity"][0], scans[0].intensity)
+        kinds.add(path.suffix)
+    assert len(kinds) > 5
+
+
+def test_a_shorter_scan_is_taken_once_it_has_not_changed_for_long(run):
+    run.put("whole.xy", run.text(0))
+    run.put("short.xy", "".join(run.text(1).splitlines(keepends=True)[:180]))
+    run.watch(lambda: len(run.heard.files) == 2)
+    assert run.heard.files == ["whole.xy", "short.xy"]
+    np.testing.assert_allclose(run.content()["coverage"], [1, 179 / 199], rtol=1e-6)
+
+
+def test_the_folder_itself_and_names_that_are_no_text_do_not_end_a_watch(run):
+    odd = os.fsencode(run.folder) + b"/caf\xe9.xy"
+    try:
+        Path(os.fsdecode(odd)).write_text(run.text(1))
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names only")
+    steps = iter([lambda: run.folder.chmod(0o700), lambda: os.utime(run.folder)])
+
+    def until():
+        next(steps, lambda: None)()
+        return len(run.heard.files) == 2 and run.heard.skipped
+
+    run.put("a.xy", run.text(0))
+    late = threading.Timer(0.5, lambda: Path(os.fsdecode(odd + b"2")).write_text(run.text(2)))
+    last = threading.Timer(0.8, lambda: run.put("b.xy", run.text(1)))
+    late.start()
+    last.start()
+    run.watch(until)
+    assert sorted(run.heard.files) == ["a.xy", "b.xy"]
+    assert run.heard.skipped["caf\\xe9.xy"] == "its name is not UTF-8; rename it"
+
+
+def test_a_folder_that_is_gone_is_said(run):
+    def until():
+        if run.heard.files:
+            shutil.rmtree(run.folder)
+
+    run.put("a.xy", run.text(0))
+    with pytest.raises(FileNotFoundError, match="is gone; all results are kept"):
+        run.watch(until)
+    assert run.content().sizes["pattern"] == 1
+
+
+def test_many_waiting_files_do_not_delay_the_end(run):
+    for i in range(300):
+        run.put(f"p{i:03d}.xy", run.text(i % 24))
+    with Results(run.out, {}) as results:
+        stop = threading.Event()
+        heard = Heard()
+        heard.found = lambda rows: stop.set()
+        Watch(run.folder, run.model, results, listeners=[heard]).run(stop)
+        assert 0 < len(results) < 300
+    run.watch(lambda: len(run.heard.files) + len(results) == 300)
+    assert sorted(run.content()["file"].values.tolist()) == [f"p{i:03d}.xy" for i in range(300)]
+
+
+def test_changes_are_found_without_events(tmp_path):
+    """As on a network's file system: nothing is said to `see`."""
+    for name in ("read.xy", "given_up.xy", "locked.xy"):
+        (tmp_path / name).write_text("1 2\n")
+    arrivals = Arrivals(tmp_path, {}, match="*", patience=1)
+
+    def ready(n):
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            found = list(arrivals.ready())
+            if len(found) == n:
+                return {name: signature for name, signature, _ in found}
+            time.sleep(0.05)
+        raise AssertionError(found)
+
+    for name, signature in ready(3).items():
+        (arrivals.finish if name == "read.xy" else arrivals.give_up)(name, signature)
+    (tmp_path / "read.xy").write_text("1 2\n3 4\n")
+    (tmp_path / "given_up.xy").write_text("1 2\n3 4\n")
+    (tmp_path / "locked.xy").chmod(0o600)
+    (tmp_path / "new.xy").write_text("1 2\n")
+    assert sorted(ready(4)) == ["given_up.xy", "locked.xy", "new.xy", "read.xy"]
 
 
 def test_unfinished_and_hidden_files_and_names_that_do_not_match_are_none(tmp_path):
@@ -286,6 +399,23 @@ def test_the_command_goes_on_until_it_is_told_to_end(run, on_the_command_line):
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate()
     assert "1 patterns, 0 of them novel; 0 files wait to be complete, 1 skipped" in said
+
+
+def test_a_store_of_another_threshold_or_without_its_ending_is_refused(run, on_the_command_line):
+    process = on_the_command_line("--json")
+    run.put("p0.xy", run.text(0))
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    process = on_the_command_line("--threshold", "2")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "xrdae_threshold is '1', not '2'" in errors
+    run.out = run.folder / "live"
+    process = on_the_command_line()
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert "does not end in .zarr" in errors
 
 
 def test_a_small_beamtime_keeps_every_good_file_once_and_names_every_broken_one():

@@ -252,7 +252,7 @@ def report(
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve the live page.")
 @click.option("--port", default=0, help="Where on this machine to serve it. [default: any]")
 @JSON
-def watch(folder: Path, model_path: Path, as_json: bool, **options: Any) -> None:
+def watch(folder: Path, model_path: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Encode every pattern file that arrives in FOLDER, until Ctrl-C.
 
     A file is read once it is complete, encoded with relevance and novelty, and appended to the
@@ -261,7 +261,9 @@ def watch(folder: Path, model_path: Path, as_json: bool, **options: Any) -> None
     """
     from xrdae.live.command import keep_watch
 
-    keep_watch(folder, _load(model_path), as_json=as_json, **options)
+    if out.suffix != ".zarr":
+        raise click.BadParameter(f"{out} does not end in .zarr", param_hint="-o")
+    keep_watch(folder, _load(model_path), out=out, as_json=as_json, **options)
 
 
 @main.command()

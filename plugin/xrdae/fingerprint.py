@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from xrdae.labelled import texts
 from xrdae.sampling import evenly
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _files(array: xr.DataArray) -> dict[str, Any] | list[str]:
     """Return the names of the files that patterns come from, or what stands for many."""
     coord = array.coords.get("file")
     if coord is not None and coord.chunks is None:
-        names = np.ravel(coord.values).astype(str).tolist()
+        names = texts(np.ravel(coord.values)).tolist()
     else:
         names = [str(array.encoding["source"])] if "source" in array.encoding else []
     if len(names) <= MOST_NAMES:

@@ -50,6 +50,7 @@ class Arrivals:
         self.patience = patience
         self._match = match
         self._done = dict(done)
+        self._given_up: dict[str, int] = {}  # and when their status changed last [ns]
         self._pending: dict[str, _Pending] = {}
         self._next_scan = 0.0
         for name in self._names():
@@ -71,7 +72,7 @@ class Arrivals:
         """Yield name and state of files to be read now, and whether it is their last chance."""
         now = time.monotonic()
         if now >= self._next_scan:
-            for name in [*self._names(new=True), *list(self._pending)]:
+            for name in [*self._names(), *list(self._pending)]:
                 self._see(name)
             took = time.monotonic() - now
             self._next_scan = now + max(RESCAN, took / SHARE)
@@ -95,34 +96,53 @@ class Arrivals:
             self._pending[name].reason = reason
 
     def finish(self, name: str, signature: Signature) -> None:
-        """Have done with a file in this state, whether it was read or given up."""
+        """Have done with a file in this state, which was read."""
         self._done[name] = signature
         self._pending.pop(name, None)
+        self._given_up.pop(name, None)
+
+    def give_up(self, name: str, signature: Signature) -> None:
+        """Have done with a file until its content changes, or its permissions."""
+        self.finish(name, signature)
+        self._given_up[name] = _status_changed(self.folder / name)
 
     def _see(self, name: str) -> None:
         signature = _signature(self.folder / name)
-        if signature is None or self._done.get(name) == signature:
+        if signature is None or (self._done.get(name) == signature and not self._mended(name)):
             self._pending.pop(name, None)
             return
         pending = self._pending.get(name)
         if pending is None or pending.signature != signature:
             self._pending[name] = _Pending(signature, time.monotonic())
 
+    def _mended(self, name: str) -> bool:
+        before = self._given_up.get(name)
+        return before is not None and _status_changed(self.folder / name) != before
+
     def _counts(self, name: str) -> bool:
         parts = Path(name).parts
+        if not parts:  # the folder itself
+            return False
         hidden = any(part.startswith(".") or part.endswith(".zarr") for part in parts)
         return (
             not hidden and not name.endswith(UNFINISHED) and fnmatch.fnmatch(parts[-1], self._match)
         )
 
-    def _names(self, *, new: bool = False) -> Iterator[str]:
+    def _names(self) -> Iterator[str]:
         for folder, folders, files in os.walk(self.folder):
             folders[:] = [f for f in folders if not f.startswith(".") and not f.endswith(".zarr")]
             at = os.path.relpath(folder, self.folder)
             for file in files:
                 name = file if at == "." else os.path.join(at, file)
-                if (not new or name not in self._done) and self._counts(name):
+                if self._counts(name):
                     yield name
+
+
+def _status_changed(path: Path) -> int:
+    try:
+        return path.stat().st_ctime_ns
+    except OSError:
+        return 0
 
 
 def _signature(path: Path) -> Signature | None:

@@ -102,6 +102,12 @@ class Board:
         return sorted(new, key=lambda point: point.row)
 
 
+def needed(rows: xr.Dataset) -> xr.Dataset:
+    """Return what a board takes of rows."""
+    found = rows[["scan", "latent", "novelty", "novel"]]
+    return found.drop_vars([name for name, c in found.coords.items() if c.dims != ("pattern",)])
+
+
 def columns(points: list[Point], across: int, up: int, color: str) -> dict[str, Any]:
     """Return points as the columns that figures show."""
     novelty = [p.novelty for p in points]

@@ -40,7 +40,7 @@ class Column:
         self.is_text = self.dtype.kind == "O"
         fill: Any = metadata["fill_value"] or ("" if self.is_text else 0)
         self._fill = FILL.get(fill, fill)
-        self._at, self._chunk = -1, np.empty(0)
+        self._last = -1, np.empty(0)  # number and content, read by other threads too
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,18 +59,19 @@ class Column:
         size = self._chunks[0]
         index = np.asarray(rows)
         for at in np.unique(index // size):
-            if at != self._at:
-                self._at, self._chunk = int(at), self._load(int(at))
+            chunk = self._load(int(at)).copy()
             here = index // size == at
-            self._chunk[index[here] - at * size] = values[here]
-            self._store()
+            chunk[index[here] - at * size] = values[here]
+            self._store(int(at), chunk)
+            self._last = int(at), chunk
 
     def _path(self, at: int) -> Path:
         return self._folder / ".".join([str(at), *["0"] * (len(self._chunks) - 1)])
 
     def _load(self, at: int) -> npt.NDArray[Any]:
-        if at == self._at:
-            return self._chunk
+        last, chunk = self._last
+        if at == last:
+            return chunk
         path = self._path(at)
         if not path.exists():  # as zarr leaves chunks of nothing but fill values
             return np.full(self._chunks, self._fill, dtype=self.dtype)
@@ -81,11 +82,11 @@ class Column:
             content = np.frombuffer(content, dtype=self.dtype).copy()
         return np.asarray(content).reshape(self._chunks)
 
-    def _store(self) -> None:
-        content: Any = np.ascontiguousarray(self._chunk)
+    def _store(self, at: int, chunk: npt.NDArray[Any]) -> None:
+        content: Any = np.ascontiguousarray(chunk)
         for codec in self._codecs:
             content = codec.encode(content)
-        path = self._path(self._at)
+        path = self._path(at)
         aside = path.with_name(f".{path.name}.part")
         aside.write_bytes(content)
         os.replace(aside, path)

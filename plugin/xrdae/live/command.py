@@ -35,8 +35,9 @@ def keep_watch(
 ) -> None:
     """Watch until Ctrl-C or SIGTERM; see `xrdae watch --help` and `xrdae.live.watch.Watch`."""
     console = Console(as_json=as_json)
+    attrs = {"xrdae_model": fingerprint(model), "xrdae_threshold": f"{threshold:g}"}
     with ExitStack() as at_end:
-        results = at_end.enter_context(Results(out, {"xrdae_model": fingerprint(model)}))
+        results = at_end.enter_context(Results(out, attrs))
         watch = Watch(
             folder, model, results, threshold=threshold, match=match, patience=patience,
             listeners=[console],

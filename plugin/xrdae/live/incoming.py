@@ -13,12 +13,18 @@ import xarray as xr
 from xrdae.axes import Axis
 from xrdae.errors import DataError
 from xrdae.gather import Grid, gather, read_scans
+from xrdae.live.arrivals import Signature
 from xrdae.prepare import check_coverage, find_coverage
 from xrdae.scan import Scan
 
 CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
 
-Signature = tuple[int, int]
+OUR_NAMES = {
+    "pattern", "file", "scan", "modified", "size", "coverage", "intensity", "intensity_errors",
+    "latent", "latent_std", "latent_axis", "latent_shift", "novelty", "novel",
+    "reconstruction_error", "relevance", "relevance_excess", "relevance_significance",
+    "relevance_profile", "region", "region_start", "region_stop", "region_center",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,12 +72,18 @@ def read(folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
     return Arrived(file, signature, scans, coverage)
 
 
+def _without_our_names(scan: Scan) -> Scan:
+    """Return a scan without labels that a row has of its own."""
+    labels = {name: value for name, value in scan.metadata.items() if name not in OUR_NAMES}
+    return dataclasses.replace(scan, metadata=labels)
+
+
 def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
     """Return the patterns of files as rows along `pattern`, with all that is known of each.
 
     `file`, `scan`, `modified` [ns since 1970], `size` [byte], `coverage`, and what the files say.
     """
-    scans = [scan for each in arrived for scan in each.scans]
+    scans = [_without_our_names(scan) for each in arrived for scan in each.scans]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="intensities are in")
         dataset = gather(scans, {"pattern": len(scans)}, Grid(axis, "the model's axis"))
@@ -80,7 +92,7 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
         if name == "wavelength":  # the axis' own counts, to which the patterns were brought
             continue
         if not coord.dims:
-            labels[name] = coord.variable.expand_dims(pattern=len(scans)).copy()
+            labels[name] = coord.variable.set_dims({"pattern": len(scans)}).copy()
     stated = {
         "file": [each.file for each in arrived for _ in each.scans],
         "scan": [i for each in arrived for i in range(len(each.scans))],

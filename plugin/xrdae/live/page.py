@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xrdae.live.board import MOST, Board
+from xrdae.live.board import MOST, Board, needed
 from xrdae.live.session import Session
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class LivePage:
         self._board = Board()
         if len(results):
             with results.read() as dataset:
-                self.found(dataset.isel(pattern=slice(-MOST, None)).load())
+                self.found(needed(dataset).isel(pattern=slice(-MOST, None)).load())
         self._server = _Server(self._show, port)
         self.port = self._server.port
         self.url = f"http://localhost:{self.port}/"

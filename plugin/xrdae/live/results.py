@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +16,7 @@ import xarray as xr
 
 from xrdae.errors import DataError, FormatError
 from xrdae.files import replacing
+from xrdae.live.arrivals import Signature
 from xrdae.live.column import Column
 from xrdae.sources import write_zarr
 
@@ -26,7 +27,6 @@ KEPT_IN_MIND = ("file", "scan", "modified", "size", "novel")
 LAST = ("modified", "size")  # an interrupted rewriting then shows, and is done again
 
 Key = tuple[str, int]  # of a row: file, and scan in it
-Signature = tuple[int, int]  # of a file's state: time of its last change [ns], size [byte]
 
 
 class Results:
@@ -34,7 +34,8 @@ class Results:
 
     What counts is its consolidated metadata, a file that is replaced in one step once all arrays
     are written: readers see whole rows only, and what an append that was killed has left behind
-    is cut off when the store is opened here again. (A reader that leaves them aside sees the rows
+    is cut off when the store is opened here again. Only rows that are written anew, of a file that
+    has changed, change column by column. (A reader that leaves them aside sees the rows
     of the last opening until `close`.) One process at a time may have it open here.
 
     Parameters
@@ -76,8 +77,10 @@ class Results:
         self.skipped: dict[str, str] = {}
         self._columns: dict[str, Column] = {}
         self._metadata: dict[str, Any] = {}
-        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):
-            shutil.rmtree(left)  # of one that was killed when it began
+        begun = re.compile(rf"\.{re.escape(self.path.name)}\.\d+\.part")
+        for left in self.path.parent.iterdir():
+            if begun.fullmatch(left.name) and left.is_dir():
+                shutil.rmtree(left)  # of one that was killed when it began
         if self.path.exists():
             try:
                 self._open()
@@ -242,8 +245,9 @@ class Results:
         differ = [name for name, value in self._attrs.items() if attrs.get(name) != value]
         if differ:
             raise DataError(
-                f"{os.fspath(self.path)!r} holds results of another model (its {differ[0]} "
-                "differs): name another store for this model's results"
+                f"{os.fspath(self.path)!r} holds results of another model or threshold "
+                f"({differ[0]} is {attrs.get(differ[0])!r}, not {self._attrs[differ[0]]!r}): name "
+                "another store"
             )
         self._connect()
         n = self._metadata["file/.zarray"]["shape"][0]

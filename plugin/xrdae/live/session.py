@@ -188,6 +188,7 @@ class Session:
         return columns(points, self._across, self._up, self._color)
 
     def _reload(self) -> None:
+        self._shown = None
         points = self._board.since(0)
         self._mark(points)
         self._points.data = self._columns(points)
@@ -211,8 +212,9 @@ class Session:
         which = "newest" if self._chosen is None else "chosen"
         axis = self._model.autoencoder.preparation.axis.values
         self._pattern.data = {"x": axis, "y": np.asarray(self._results.intensity(row))}
-        at = list(self._points.data["row"]).index(row)
-        self._profile_figure.title.text = f"{which}: {self._points.data['file'][at]}"
+        names = dict(zip(self._points.data["row"], self._points.data["file"], strict=True))
+        # One that was chosen may no longer be among the newest points.
+        self._profile_figure.title.text = f"{which}: {names.get(row, f'pattern {row}')}"
 
 
 def _item(message: Message) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -97,30 +98,48 @@ class Watch:
 
     def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
         """Watch until `stop` is set, calling `after` whenever the files that came are done."""
-        import watchfiles
-
-        for changes in watchfiles.watch(
-            self.folder, watch_filter=None, debounce=2 * TICK, step=TICK, rust_timeout=TICK,
-            yield_on_timeout=True, stop_event=stop, raise_interrupt=True,
-        ):  # fmt: skip
-            self._arrivals.see(path for _, path in changes)
-            self.catch_up()
+        for paths in self._changes(stop):
+            self._arrivals.see(paths)
+            self._catch_up(stop)
             after()
 
-    def catch_up(self) -> None:
+    def _changes(self, stop: threading.Event) -> Iterator[list[str]]:
+        """Yield paths to which something happened, many times a second, none if nothing did."""
+        import watchfiles
+
+        while not stop.is_set():
+            try:
+                for changes in watchfiles.watch(
+                    self.folder, watch_filter=None, debounce=2 * TICK, step=TICK, rust_timeout=TICK,
+                    yield_on_timeout=True, stop_event=stop, raise_interrupt=True,
+                ):  # fmt: skip
+                    yield [path for _, path in changes]
+            except RuntimeError:  # it cannot take a name that is no text
+                yield []
+
+    def _catch_up(self, stop: threading.Event) -> None:
         """Read, encode and keep every file that is complete by now."""
+        if not self.folder.is_dir():
+            raise FileNotFoundError(
+                f"the folder {str(self.folder)!r} is gone; all results are kept"
+            )
         some: list[Arrived] = []
         for arrived in self._complete():
             some.append(arrived)
             if len(some) == AT_ONCE:
                 self._keep(some)
                 some = []
+            if stop.is_set():
+                break
         if some:
             self._keep(some)
+        if self._skipped != self.results.skipped:
+            self.results.skip(self._skipped)
 
     def _complete(self) -> Iterator[Arrived]:
         for name, signature, last in self._arrivals.ready():
             try:
+                _check_name(name)
                 arrived = read(self.folder, name, signature, self._axis)
                 self._check(arrived, last)
             except (XrdaeError, OSError, ValueError) as error:
@@ -134,13 +153,10 @@ class Watch:
                 yield arrived
 
     def _check(self, arrived: Arrived, last: bool) -> None:
-        """Refuse a file that looks half-written, or that has lost patterns since it was encoded."""
-        fullest = self._fullest or (0.0 if last else 1.0)
-        if arrived.coverage < CUT_OFF * fullest:
-            raise DataError(
-                f"it covers {arrived.coverage:.0%} of the model's axis, others {fullest:.0%}: "
-                "half-written?"
-            )
+        """Let what looks half-written wait; refuse what has lost patterns since it was encoded."""
+        fullest = self._fullest or 1.0
+        if arrived.coverage < CUT_OFF * fullest and not last:
+            raise DataError("it covers less than others: half-written?")
         before = self.results.scans_of(arrived.file)
         if len(arrived.scans) < before:
             raise DataError(
@@ -150,8 +166,12 @@ class Watch:
 
     def _keep(self, some: list[Arrived]) -> None:
         """Encode and keep files; where that fails, one by one, to give up what it fails for."""
+        skipped = {f: r for f, r in self._skipped.items() if f not in {a.file for a in some}}
         try:
             rows = self._encoded(some)
+            self.results.write(rows.assign_attrs(of_any(rows.attrs)), skipped)
+        except OSError:  # no room to write to, say: nothing to blame on a file
+            raise
         except Exception as error:  # a plugin's step, or a label that nothing can hold
             if len(some) > 1:
                 for each in some:
@@ -160,9 +180,7 @@ class Watch:
                 reason = f"{type(error).__name__}: {error}"
                 self._give_up(some[0].file, some[0].signature, reason)
             return
-        for each in some:
-            self._skipped.pop(each.file, None)
-        self.results.write(rows.assign_attrs(of_any(rows.attrs)), self._skipped)
+        self._skipped = skipped
         for each in some:
             self._arrivals.finish(each.file, each.signature)
             self._fullest = max(self._fullest, each.coverage)
@@ -182,9 +200,16 @@ class Watch:
         return whole.assign_attrs(result.attrs)
 
     def _give_up(self, name: str, signature: tuple[int, int], reason: str) -> None:
-        self._arrivals.finish(name, signature)
-        if self._skipped.get(name) != reason:
-            self._skipped[name] = reason
-            self.results.skip(self._skipped)
+        self._arrivals.give_up(name, signature)
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        self._skipped[shown] = reason
         for listener in self.listeners:
-            listener.gave_up(name, reason)
+            listener.gave_up(shown, reason)
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no store can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError("its name is not UTF-8; rename it") from None
