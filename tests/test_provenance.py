@@ -12,7 +12,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
-from xrdae import plugins, provenance
+from xrdae import plugins, provenance, summary
 from xrdae.cli import main
 from xrdae.fingerprint import digest, of_data
 from xrdae.patterns import find_patterns
@@ -366,3 +366,10 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
     with h5py.File(tmp_path / "small.h5", "w") as file:  # refuses attributes beyond 64 kB
         file.attrs.update(out.attrs)
         assert provenance.read(file.attrs) == provenance.read(out.attrs)
+
+
+@pytest.mark.parametrize("attribute", ["xrdae_provenance", "xrdae_skipped"])
+@pytest.mark.parametrize("value", ["[" * 100_000, "{", 5, "[1]", '{"steps": 1}', '{"steps": [[]]}'])
+def test_attributes_of_strangers_are_not_taken_for_our_own(series, attribute, value):
+    described = summary.of_data(series.assign_attrs({attribute: value}))
+    assert described["Data"]["results"].startswith("none yet")

@@ -147,7 +147,7 @@ def read(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     try:
         record = json.loads(attrs.get(ATTRIBUTE, "{}"))
         steps, models = list(record.get("steps", [])), dict(record.get("models", {}))
-    except (AttributeError, TypeError, ValueError):  # not written by this package
+    except (AttributeError, RecursionError, TypeError, ValueError):  # not written by this package
         return {"steps": [], "models": {}}
     whole = [entry for entry in steps if isinstance(entry, dict) and entry.keys() >= _KEYS]
     return {"steps": whole, "models": models}

@@ -139,7 +139,10 @@ def _listed(values: Mapping[str, Any]) -> str:
 
 def _of_skipped(dataset: xr.Dataset) -> dict[str, str]:
     """Return which files could not be read; see `xrdae.open_patterns`."""
-    skipped = json.loads(dataset.attrs.get("xrdae_skipped", "{}"))
+    try:
+        skipped = dict(json.loads(dataset.attrs.get("xrdae_skipped", "{}")))
+    except (RecursionError, TypeError, ValueError):  # not written by this package
+        return {}
     some = "; ".join(f"{file}: {reason}" for file, reason in list(skipped.items())[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
     return {"skipped": f"{len(skipped)} files: {some}{more}"} if skipped else {}
