@@ -38,7 +38,7 @@ class Heard:
     def gave_up(self, file, reason):
         self.skipped[file] = reason
 
-    def outgrown(self, message):
+    def warned(self, message):
         self.messages.append(message)
 
 
@@ -207,6 +207,8 @@ def test_a_shorter_scan_is_taken_once_it_has_not_changed_for_long(run):
     run.watch(lambda: len(run.heard.files) == 2)
     assert run.heard.files == ["whole.xy", "short.xy"]
     np.testing.assert_allclose(run.content()["coverage"], [1, 179 / 199], rtol=1e-6)
+    (message,) = run.heard.messages
+    assert message.startswith("short.xy is taken as it is, though it covers 90%")
 
 
 def test_the_folder_itself_and_names_that_are_no_text_do_not_end_a_watch(run):

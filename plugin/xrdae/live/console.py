@@ -41,10 +41,10 @@ class Console:
         else:
             self._print(f"skipped: {file}: {reason}")
 
-    def outgrown(self, message: str) -> None:
-        """Tell of drift."""
+    def warned(self, message: str) -> None:
+        """Tell what a person should know of."""
         if self._as_json:
-            self._write({"drift": message})
+            self._write({"warning": message})
         else:
             self._print(message)
 

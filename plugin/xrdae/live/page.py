@@ -75,8 +75,8 @@ class LivePage:
         """Say that a file cannot be read."""
         self._board.say(f"{file}: {reason}")
 
-    def outgrown(self, message: str) -> None:
-        """Say that novelty stays high."""
+    def warned(self, message: str) -> None:
+        """Say what a person should know of."""
         self._board.say(message, alert=True)
 
     def close(self) -> None:

@@ -34,8 +34,8 @@ class Listener(Protocol):
     def gave_up(self, file: str, reason: str) -> None:
         """Hear of a file that cannot be read and has not changed for long."""
 
-    def outgrown(self, message: str) -> None:
-        """Hear that novelty stays high."""
+    def warned(self, message: str) -> None:
+        """Hear that novelty stays high, or that a pattern may be cut off."""
 
 
 class Watch:
@@ -181,17 +181,25 @@ class Watch:
                 self._give_up(some[0].file, some[0].signature, reason)
             return
         self._skipped = skipped
-        for each in some:
-            self._arrivals.finish(each.file, each.signature)
-            self._fullest = max(self._fullest, each.coverage)
         self._novel = self.results.novel
         self._observer.announce(rows)
         for listener in self.listeners:
             listener.found(rows)
+        for each in some:
+            self._arrivals.finish(each.file, each.signature)
+            if each.coverage < CUT_OFF * self._fullest:
+                self._warn(
+                    f"{each.file} is taken as it is, though it covers {each.coverage:.0%} of the "
+                    f"model's axis and others {self._fullest:.0%}: is it cut off?"
+                )
+            self._fullest = max(self._fullest, each.coverage)
         message = self._observer.drift(rows["novel"].values)
         if message is not None:
-            for listener in self.listeners:
-                listener.outgrown(message)
+            self._warn(message)
+
+    def _warn(self, message: str) -> None:
+        for listener in self.listeners:
+            listener.warned(message)
 
     def _encoded(self, some: list[Arrived]) -> xr.Dataset:
         rows = find_rows(some, self._axis)
