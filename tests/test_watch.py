@@ -59,7 +59,7 @@ class Run:
         (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_text(text)
 
-    def watch(self, until, *, seconds=20, **options):
+    def watch(self, until, *, seconds=60, **options):
         """Watch until a condition on the watch holds."""
         stop = threading.Event()
         end = time.monotonic() + seconds

@@ -181,19 +181,21 @@ def beamtime(
     browser = Browser(first.page) if page else None
     clock = time.time() - time.monotonic()
     instrument.start()
-    while instrument.progress < n // 2:
+    while instrument.progress < n // 2 or not first.results:
         time.sleep(0.01)
     shown = browser.end() if browser else {}
     on_page = [t - clock - instrument.complete[f] for f, t in shown.items()]
     first.end(signal.SIGKILL)
-    kept = len(xr.open_zarr(out)["file"])
+    kept = set(xr.open_zarr(out)["file"].values.tolist())
     second = Watched(run, folder / "model.nc", out)
     second.ready.wait()
     restarted = time.monotonic()
     instrument.join()
     good = {instrument.name_of(i) for i in range(n)} - instrument.broken
-    patient = time.monotonic() + 20 + PATIENCE
-    while time.monotonic() < patient and len(second.skipped) < len(instrument.broken):
+    patient = time.monotonic() + 60 + PATIENCE
+    while time.monotonic() < patient and (
+        len(second.skipped) < len(instrument.broken) or not good <= kept | second.results.keys()
+    ):
         time.sleep(0.1)
     second.end(signal.SIGINT)
     with xr.open_zarr(out) as kept_at_last:
@@ -220,7 +222,7 @@ def beamtime(
         "broken files named": len(instrument.broken & set(named)),
         "others named": len(set(named) - instrument.broken),
         "half-written at first": len(instrument.late),
-        "kept when killed": kept,
+        "kept when killed": len(kept),
         "latents differ by at most": float(wrong),
         "latency s": _percentiles(at_work),
         **({"on the page after s": _percentiles(on_page)} if page else {}),
