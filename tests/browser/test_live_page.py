@@ -164,3 +164,20 @@ def test_only_this_machine_is_served(live):
     with pytest.raises(OSError, match="in use"):
         LivePage(live.model, live.results, status=str, threshold=1.0, title="", port=live.live.port)
     gc.collect()
+
+
+@pytest.mark.parametrize(("n_latent", "up"), [(1, "novelty"), (3, "y")])
+def test_models_of_one_and_of_three_latents_have_a_page(tmp_path, series, chromium, n_latent, up):
+    model = series.xrdae.fit(n_latent=n_latent, members=2, steps=60, progress=False)
+    live = Live(tmp_path, series, model).start(chromium)
+    for i in range(2):
+        live.put(f"p{i}.xy", i)
+        live.wait_for(i + 1)
+    np.testing.assert_array_equal(live.shown("y"), live.shown(up))
+    if n_latent == 3:
+        live.page.get_by_label("Up").select_option("latent axis 2")
+        with xr.open_zarr(live.out, chunks=None) as kept:
+            third = float(kept["latent"][0, 2])
+        live.page.wait_for_function(f"Math.abs(({COLUMNS})('y')[0] - {third}) < 1e-6")
+    live.end()
+    assert live.errors == []

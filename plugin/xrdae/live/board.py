@@ -108,14 +108,14 @@ def needed(rows: xr.Dataset) -> xr.Dataset:
     return found.drop_vars([name for name, c in found.coords.items() if c.dims != ("pattern",)])
 
 
-def columns(points: list[Point], across: int, up: int, color: str) -> dict[str, Any]:
-    """Return points as the columns that figures show."""
+def columns(points: list[Point], across: int, up: int | None, color: str) -> dict[str, Any]:
+    """Return points as the columns that figures show; without `up`, novelty is."""
     novelty = [p.novelty for p in points]
     of_color = {"order": [p.row for p in points], "novelty": novelty}
     values = of_color.get(color) or [p.labels.get(color, np.nan) for p in points]
     return {
         "x": [p.latent[across] for p in points],
-        "y": [p.latent[up] for p in points],
+        "y": novelty if up is None else [p.latent[up] for p in points],
         "row": [p.row for p in points],
         "file": [p.file for p in points],
         "novelty": novelty,

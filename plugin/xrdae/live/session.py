@@ -39,7 +39,8 @@ class Session:
         self._chosen: int | None = None  # row whose pattern is shown; None: the newest
         self._shown: int | None = None
         self._shown_at = -NEWEST_EVERY
-        self._across, self._up = 0, min(1, model.n_latent - 1)
+        self._across = 0
+        self._up = 1 if model.n_latent > 1 else None  # None: novelty
         # A canvas draws few points with less work, above all without a graphics card.
         self._drawn_by = "webgl" if len(board.since(0)) > FEW else "canvas"
         self._color = "order"
@@ -98,6 +99,8 @@ class Session:
 
     def _background(self) -> dict[str, Any]:
         latents = self._model.support.latents
+        if self._up is None:
+            return {"x": [], "y": []}
         return {"x": latents[:, self._across], "y": latents[:, self._up]}
 
     def _plane(self) -> Any:
@@ -108,7 +111,8 @@ class Session:
         self._plane_figure = plot = figure(
             height=420, min_width=320, sizing_mode="stretch_width", name="plane",
             title="grey: training patterns; orange rim: novel",
-            x_axis_label=f"latent axis {self._across}", y_axis_label=f"latent axis {self._up}",
+            x_axis_label=f"latent axis {self._across}",
+            y_axis_label="novelty" if self._up is None else f"latent axis {self._up}",
             tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
         )  # fmt: skip
         self._training = ColumnDataSource(self._background())
