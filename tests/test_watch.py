@@ -16,8 +16,7 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.axes import Axis
-from xrdae.gather import read_scans
+from xrdae.gather import axis_of, read_scans
 from xrdae.live.arrivals import Arrivals
 from xrdae.live.incoming import Arrived, find_rows
 from xrdae.live.results import Results
@@ -191,8 +190,7 @@ def test_a_file_of_any_format_may_come_alone(real_data):
             scans = read_scans(path)
         except xrdae.FormatError:
             continue
-        wavelength = scans[0].metadata.get("wavelength")
-        axis = Axis(scans[0].kind, scans[0].positions, wavelength and float(wavelength))
+        axis = axis_of(scans[0])
         rows = find_rows([Arrived(path.name, (1, 2), scans, 1.0)], axis)
         assert rows["file"].values.tolist() == [path.name] * len(scans)
         assert all(v.dims[0] == "pattern" for v in rows.data_vars.values())

@@ -90,7 +90,7 @@ def find_grid(
         If kinds or wavelengths differ and a wavelength is missing.
     """
     kind, wavelength = _common_kind(scans, names)
-    axes = _distinct([_axis(scan) for scan in scans])
+    axes = _distinct([axis_of(scan) for scan in scans])
     if positions is not None:
         chosen = Axis(kind, np.asarray(positions, dtype=np.float64), wavelength)
         if chosen.values.ndim != 1 or chosen.values.size < 2 or (np.diff(chosen.values) <= 0).any():
@@ -115,7 +115,8 @@ def find_grid(
     )
 
 
-def _axis(scan: Scan) -> Axis:
+def axis_of(scan: Scan) -> Axis:
+    """Return the positions of a scan as an axis."""
     return Axis(scan.kind, scan.positions, _wavelength(scan))
 
 
@@ -167,7 +168,7 @@ class Gridder:
 
     def __call__(self, scan: Scan) -> tuple[Float, Float | None]:
         """Return intensity and errors `(point,)` of a scan with increasing positions."""
-        regrid = self._regrid(_axis(scan))
+        regrid = self._regrid(axis_of(scan))
         errors = None if scan.errors is None else regrid.errors(scan.errors)
         return regrid(scan.intensity), errors
 

@@ -293,10 +293,14 @@ def _weights(source: Float, target: Float) -> Any:
     return matrix
 
 
-def check_coverage(source: Axis, target: Axis) -> None:
-    """Refuse a dataset that covers too little of the model's axis."""
-    coverage, (low, high) = find_coverage(source, target)
+def check_coverage(source: Axis, target: Axis) -> float:
+    """Return what part of the model's axis a dataset covers; refuse one that covers too little."""
+    ends = source.convert(source.values[[0, -1]], target.kind, target.wavelength)
+    low, high = np.sort(np.where(np.isfinite(ends), ends, np.inf if target.kind == "d" else np.nan))
     model_low, model_high = target.values[[0, -1]]
+    # Half a channel of leeway at each end: rounding must not cost coverage.
+    shared = min(high, model_high) - max(low, model_low)
+    coverage = float(max(0.0, shared) / (model_high - model_low))
     if not coverage >= MIN_COVERAGE:
         raise DataError(
             f"the data cover {low:.4g} to {high:.4g} {target.units} ({target.kind}), "
@@ -304,13 +308,4 @@ def check_coverage(source: Axis, target: Axis) -> None:
             f"{MIN_COVERAGE:.0%} is needed: fit a model on the shared range, for example "
             f"ds.sel({target.kind}=slice(low, high)).xrdae.fit()"
         )
-
-
-def find_coverage(source: Axis, target: Axis) -> tuple[float, tuple[float, float]]:
-    """Return what part of the target the source covers, and its ends in the target's units."""
-    ends = source.convert(source.values[[0, -1]], target.kind, target.wavelength)
-    low, high = np.sort(np.where(np.isfinite(ends), ends, np.inf if target.kind == "d" else np.nan))
-    model_low, model_high = target.values[[0, -1]]
-    # Half a channel of leeway at each end: rounding must not cost coverage.
-    shared = min(high, model_high) - max(low, model_low)
-    return max(0.0, shared) / (model_high - model_low), (low, high)
+    return coverage

@@ -1,19 +1,20 @@
 """An array of a Zarr store (format 2) whose last chunk is kept in memory.
 
-zarr itself reads, decodes, encodes and writes a chunk for each append, through threads: seven
-times as long, measured on the seventeen arrays of a live store (35 ms of processor time an append).
+zarr itself reads, decodes, encodes and writes a chunk for each append, through threads: 34 ms of
+processor time an append to the arrays of a live store, against 10 ms here.
 The format is https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html, the codecs are numcodecs'.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from xrdae.files import replacing
 
 FILL: dict[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
@@ -86,7 +87,5 @@ class Column:
         content: Any = np.ascontiguousarray(chunk)
         for codec in self._codecs:
             content = codec.encode(content)
-        path = self._path(at)
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_bytes(content)
-        os.replace(aside, path)
+        with replacing(self._path(at)) as aside:
+            aside.write_bytes(content)

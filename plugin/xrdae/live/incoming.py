@@ -12,9 +12,9 @@ import xarray as xr
 
 from xrdae.axes import Axis
 from xrdae.errors import DataError
-from xrdae.gather import Grid, gather, read_scans
+from xrdae.gather import Grid, axis_of, gather, read_scans
 from xrdae.live.arrivals import Signature
-from xrdae.prepare import check_coverage, find_coverage
+from xrdae.prepare import check_coverage
 from xrdae.scan import Scan
 
 CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
@@ -65,10 +65,7 @@ def read(folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
         measured = np.isfinite(scan.intensity)
         if not (scan.intensity[measured] > 0).any():
             raise DataError("no intensity is positive")
-        wavelength = scan.metadata.get("wavelength")
-        source = Axis(scan.kind, scan.positions, None if wavelength is None else float(wavelength))
-        check_coverage(source, axis)
-        coverage = min(coverage, find_coverage(source, axis)[0])
+        coverage = min(coverage, check_coverage(axis_of(scan), axis))
     return Arrived(file, signature, scans, coverage)
 
 

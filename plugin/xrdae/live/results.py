@@ -132,7 +132,7 @@ class Results:
             All files that cannot be read, and why; the attribute `xrdae_skipped` (JSON).
         """
         self.skipped = dict(skipped)
-        keys = list(zip(rows["file"].values.tolist(), rows["scan"].values.tolist(), strict=True))
+        keys = _keys(rows)
         if not self._rows:
             self._make(rows)
         else:
@@ -147,8 +147,7 @@ class Results:
 
     def places(self, rows: xr.Dataset) -> list[int]:
         """Return where in the store rows are that it holds."""
-        keys = zip(rows["file"].values.tolist(), rows["scan"].values.tolist(), strict=True)
-        return [self._rows[str(file), scan] for file, scan in keys]
+        return [self._rows[key] for key in _keys(rows)]
 
     def intensity(self, row: int) -> npt.NDArray[np.float32]:
         """Return the intensity `(point,)` of one row."""
@@ -176,7 +175,7 @@ class Results:
                 self._novel.discard(row)
 
     def _make(self, rows: xr.Dataset) -> None:
-        columns = {name: _encoded(v) for name, v in rows.variables.items() if "pattern" in v.dims}
+        columns = _columns(rows)
         dataset = rows.assign(columns).assign_attrs(self._all_attrs())
         longest = max(int(np.prod(v.shape[1:])) for v in columns.values())
         n_row = min(max(1, CHUNK // longest), 1024)
@@ -186,11 +185,7 @@ class Results:
         self._connect()
 
     def _extend(self, rows: xr.Dataset, keys: list[Key]) -> None:
-        columns = {
-            str(name): _encoded(variable)
-            for name, variable in rows.variables.items()
-            if "pattern" in variable.dims
-        }
+        columns = _columns(rows)
         self._add_columns({n: v for n, v in columns.items() if n not in self._columns})
         known = len(self._rows)
         total = known + sum(key not in self._rows for key in keys)
@@ -284,6 +279,15 @@ class Results:
             for name in names
             if self._metadata[f"{name}/.zattrs"].get("_ARRAY_DIMENSIONS", [])[:1] == ["pattern"]
         }
+
+
+def _keys(rows: xr.Dataset) -> list[Key]:
+    return list(zip(rows["file"].values.tolist(), rows["scan"].values.tolist(), strict=True))
+
+
+def _columns(rows: xr.Dataset) -> dict[str, xr.Variable]:
+    """Return what rows have each of their own, as the store holds it."""
+    return {str(n): _encoded(v) for n, v in rows.variables.items() if "pattern" in v.dims}
 
 
 def _write_json(path: Path, content: Any) -> None:

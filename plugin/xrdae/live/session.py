@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xrdae.explorer.figures import BLUE, FEW, ORANGE
 from xrdae.live.board import MOST, Board, Message, Point, columns
 
@@ -215,7 +213,7 @@ class Session:
         self._shown, self._shown_at = row, now
         which = "newest" if self._chosen is None else "chosen"
         axis = self._model.autoencoder.preparation.axis.values
-        self._pattern.data = {"x": axis, "y": np.asarray(self._results.intensity(row))}
+        self._pattern.data = {"x": axis, "y": self._results.intensity(row)}
         names = dict(zip(self._points.data["row"], self._points.data["file"], strict=True))
         # One that was chosen may no longer be among the newest points.
         self._profile_figure.title.text = f"{which}: {names.get(row, f'pattern {row}')}"

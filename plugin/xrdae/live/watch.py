@@ -82,12 +82,12 @@ class Watch:
         self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
         self.listeners = list(listeners)
         self._skipped = dict(results.skipped)
-        self._fullest, self._novel = results.fullest, results.novel
+        self._fullest = results.fullest
 
     def status(self) -> str:
         """Return in words how far the watch is."""
         return (
-            f"{len(self.results)} patterns, {self._novel} of them novel; "
+            f"{len(self.results)} patterns, {self.results.novel} of them novel; "
             f"{self._arrivals.waiting} files wait to be complete, {len(self._skipped)} skipped"
         )
 
@@ -181,7 +181,6 @@ class Watch:
                 self._give_up(some[0].file, some[0].signature, reason)
             return
         self._skipped = skipped
-        self._novel = self.results.novel
         self._observer.announce(rows)
         for listener in self.listeners:
             listener.found(rows)
