@@ -61,3 +61,19 @@ def real_data():
         return Path(folder) / name
 
     return find
+
+
+@pytest.fixture
+def interrupted_training(monkeypatch):
+    """Ctrl-C comes in step 50 of a training."""
+    from xrdae import training
+
+    loss, steps = training._loss, []
+
+    def interrupted(*args):
+        steps.append(len(steps))
+        if len(steps) == 51:
+            raise KeyboardInterrupt
+        return loss(*args)
+
+    monkeypatch.setattr(training, "_loss", interrupted)

@@ -51,16 +51,7 @@ def test_a_training_error_is_an_error_of_the_run():
     assert issubclass(xrdae.TrainingError, RuntimeError)
 
 
-def test_ctrl_c_keeps_the_best_state_so_far_and_says_so(series, monkeypatch):
-    loss, steps = training._loss, []
-
-    def interrupted(*args):
-        steps.append(len(steps))
-        if len(steps) == 51:
-            raise KeyboardInterrupt
-        return loss(*args)
-
-    monkeypatch.setattr(training, "_loss", interrupted)
+def test_ctrl_c_keeps_the_best_state_so_far_and_says_so(series, interrupted_training):
     with pytest.warns(UserWarning, match=r"interrupted at step 50 of 800.*best state so far"):
         model = series.xrdae.fit()
     assert model.history.attrs["stopped"] == "interrupted"

@@ -8,7 +8,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
-from xrdae import provenance, sampling, support, training, update
+from xrdae import provenance, sampling, support, update
 from xrdae.cli import main
 from xrdae.plugins import manager
 
@@ -335,16 +335,7 @@ def test_a_label_in_other_units_is_refused_not_mixed(halves, old):
         percent.xrdae.fit(update=old)
 
 
-def test_ctrl_c_keeps_the_best_state_so_far(halves, old, monkeypatch):
-    loss, steps = training._loss, []
-
-    def interrupted(*args):
-        steps.append(len(steps))
-        if len(steps) == 51:
-            raise KeyboardInterrupt
-        return loss(*args)
-
-    monkeypatch.setattr(training, "_loss", interrupted)
+def test_ctrl_c_keeps_the_best_state_so_far(halves, old, interrupted_training):
     with pytest.warns(UserWarning, match="interrupted at step 50 of 300"):
         model = halves[1].xrdae.fit(update=old, progress=False)
     assert model.history.attrs["stopped"] == "interrupted"
