@@ -24,3 +24,42 @@ def gives_the_same_latents(model, latents):
         np.testing.assert_allclose(values, latents, rtol=0, atol=within * np.ptp(latents))
 
     return check
+
+
+@pytest.fixture(scope="session")
+def serve_tree():
+    """From a tree to a context of a tiled server in this process, open to read, a key to write."""
+
+    def serve(tree):
+        from tiled.client import Context
+        from tiled.config import Authentication
+        from tiled.server.app import build_app
+
+        # The key is one for all servers of the process, whose settings tiled keeps in one place.
+        rights = Authentication(single_user_api_key="secret", allow_anonymous_access=True)
+        return Context.from_app(build_app(tree, authentication=rights), api_key="secret")
+
+    return serve
+
+
+@pytest.fixture(scope="module")
+def context(serve_tree, tmp_path_factory):
+    """A tiled server with room for arrays and tables."""
+    from tiled.catalog import in_memory
+
+    folder = tmp_path_factory.mktemp("tiled")
+    storage = {
+        "filesystem": f"file://localhost{folder}",
+        "sql": f"duckdb:///{folder}/tables.duckdb",
+    }
+    with serve_tree(in_memory(writable_storage=storage)) as context:
+        yield context
+
+
+@pytest.fixture
+def client(context):
+    """An empty container on the tiled server."""
+    from tiled.client import from_context
+
+    root = from_context(context)
+    return root[root.create_container().item["id"]]

@@ -28,34 +28,6 @@ N = 24  # patterns of `series`
 WRITTEN = 5  # of them, where fewer are enough
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    """A server in this process with room for arrays and tables."""
-    from tiled.catalog import in_memory
-    from tiled.client import Context
-    from tiled.config import Authentication
-    from tiled.server.app import build_app
-
-    folder = tmp_path_factory.mktemp("tiled")
-    storage = {
-        "filesystem": f"file://localhost{folder}",
-        "sql": f"duckdb:///{folder}/tables.duckdb",
-    }
-    rights = Authentication(single_user_api_key="secret", allow_anonymous_access=True)
-    app = build_app(in_memory(writable_storage=storage), authentication=rights)
-    with Context.from_app(app, api_key="secret") as context:
-        yield context
-
-
-@pytest.fixture
-def client(context):
-    """An empty container on the server."""
-    from tiled.client import from_context
-
-    root = from_context(context)
-    return root[root.create_container().item["id"]]
-
-
 class Done:
     """A status of what takes no time."""
 

@@ -42,40 +42,6 @@ def readings(series, i):
     }
 
 
-def serve(tree):
-    """Return a context of a server in this process, open to read, with a key to write."""
-    from tiled.client import Context
-    from tiled.config import Authentication
-    from tiled.server.app import build_app
-
-    # The key is one for all servers of the process, whose settings tiled keeps in one place.
-    rights = Authentication(single_user_api_key="secret", allow_anonymous_access=True)
-    return Context.from_app(build_app(tree, authentication=rights), api_key="secret")
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    """A server with room for arrays and tables."""
-    from tiled.catalog import in_memory
-
-    folder = tmp_path_factory.mktemp("tiled")
-    storage = {
-        "filesystem": f"file://localhost{folder}",
-        "sql": f"duckdb:///{folder}/tables.duckdb",
-    }
-    with serve(in_memory(writable_storage=storage)) as context:
-        yield context
-
-
-@pytest.fixture
-def client(context):
-    """An empty container on the server."""
-    from tiled.client import from_context
-
-    root = from_context(context)
-    return root[root.create_container().item["id"]]
-
-
 @pytest.fixture
 def dask_client(context, client):
     from tiled.client import from_context
@@ -394,13 +360,13 @@ def test_names_decide_where_units_do_not_and_what_is_unclear_is_refused(
             plugins.to_dataset(run)
 
 
-def test_a_server_that_takes_no_data_says_so_and_is_left_as_it_was(tmp_path, latents):
+def test_a_server_that_takes_no_data_says_so_and_is_left_as_it_was(serve_tree, tmp_path, latents):
     from tiled.catalog import from_uri
     from tiled.client import from_context
 
     # Without storage nodes may be made, but not arrays.
     tree = from_uri(f"sqlite:///{tmp_path}/catalog.db", init_if_not_exists=True)
-    with serve(tree) as context:
+    with serve_tree(tree) as context:
         client = from_context(context)
         node = client.create_container("series", specs=["xarray_dataset"], metadata={"attrs": {}})
         result = xr.Dataset({"latent": (("pattern", "latent_axis"), latents)})
