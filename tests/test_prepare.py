@@ -9,9 +9,9 @@ from xrdae.prepare import (
     check_coverage,
     find_preparation,
     regridder,
-    scale_patterns,
     without_background,
 )
+from xrdae.scaling import scale_patterns
 
 POSITIONS = np.linspace(20, 80, 50)
 

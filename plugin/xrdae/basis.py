@@ -62,11 +62,12 @@ class Basis:
         return out
 
 
-def find_basis(inputs: Float32, rank: int) -> Basis:
+def find_basis(inputs: Float32, rank: int, *, rounding: float = 0.0) -> Basis:
     """Find the basis of training patterns `(pattern, channel)`, NaN counting as the mean.
 
     The eigenvectors of the smaller of the two Gram matrices, in float64; directions without
-    variance are left out, so there are at most `min(rank, pattern, channel)` components.
+    variance, or with no more than noise of the size of `rounding` has, are left out, so there are
+    at most `min(rank, pattern, channel)` components.
     """
     x = np.nan_to_num(inputs, nan=0.0).astype(np.float64)
     n, p = x.shape
@@ -75,7 +76,8 @@ def find_basis(inputs: Float32, rank: int) -> Basis:
     top = (max(0, size - rank), size - 1)
     power, vectors = scipy.linalg.eigh(gram, subset_by_index=top)
     power, vectors = power[::-1], vectors[:, ::-1]
-    keep = power > 1e-10 * max(power[0], 1e-30)
+    by_chance = (rounding * (n**0.5 + p**0.5)) ** 2
+    keep = power > max(1e-10 * max(power[0], 1e-30), by_chance)
     keep[0] = True  # patterns that are all equal still get one direction
     power, vectors = np.maximum(power[keep], 0.0), vectors[:, keep]
     components = vectors.T @ x if n <= p else vectors.T

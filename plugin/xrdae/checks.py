@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ from xrdae.patterns import Patterns
 from xrdae.sampling import Index, one_of_each
 
 Float = npt.NDArray[Any]
+
+# Filters of warnings are one for all threads; this is not.
+_known_empty: ContextVar[bool] = ContextVar("xrdae_known_empty", default=False)
 
 
 def training_patterns(
@@ -58,7 +63,7 @@ def training_patterns(
     for wrong, what in problems:
         found = np.flatnonzero(wrong)
         if found.size:
-            first = _position(patterns.sample_dims, np.unravel_index(which[found[0]], shape))
+            first = naming(patterns, at)(found[0])
             more = f" (and {found.size - 1} more)" if found.size > 1 else ""
             raise DataError(
                 f"pattern {first}{more} {what.format(value=largest[found[0]])}; leave it out "
@@ -80,18 +85,33 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
     """Warn of patterns whose scale (or result) is NaN, unless masked or still to be computed."""
-    if scale.chunks:
+    if scale.chunks or _known_empty.get():
         return
     empty = np.isnan(scale.values)
     if patterns.left_out is not None:
         empty &= ~patterns.left_out.transpose(*scale.dims).values
     if empty.any():
-        at = _position(scale.dims, np.argwhere(empty)[0])
+        first = _position(scale.dims, np.argwhere(empty)[0])
         warnings.warn(
             f"{int(empty.sum())} of {empty.size} patterns have no positive finite intensity (the "
-            f"first: {at}); their results are NaN",
+            f"first: {first}); their results are NaN",
             stacklevel=4,
         )
+
+
+@contextmanager
+def known_empty() -> Iterator[None]:
+    """Do not warn of empty patterns in here: the caller knows of them."""
+    token = _known_empty.set(True)
+    try:
+        yield
+    finally:
+        _known_empty.reset(token)
+
+
+def naming(patterns: Patterns, at: tuple[Index, ...]) -> Callable[[int], dict[str, int]]:
+    """Return what names a pattern in errors: from a row of `at` to its place in the dataset."""
+    return lambda row: _position(patterns.sample_dims, [along[row] for along in at])
 
 
 def _position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-import warnings
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 
-from xrdae.plugins import GROUP, manager
+import pluggy
+
+from xrdae.plugins import GROUP, load
 
 Sections = dict[str, dict[str, str]]
 
@@ -18,16 +19,13 @@ ONLY_FOR_TESTS = {"all", "bench", "demo", "hosts", "test"}
 
 def examine() -> tuple[Sections, list[str]]:
     """Return sections of names and values, and what is wrong, a line each."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        plugins = _plugins()
-    wrong = [str(warning.message) for warning in caught if "skipped" in str(warning.message)]
+    manager, broken = load()
     return {
         "Versions": {"python": platform.python_version(), **_core()},
         "Devices": _devices(),
         **{f"Extra {name}": found for name, found in _extras().items()},
-        "Plugins": plugins,
-    }, wrong
+        "Plugins": _plugins(manager),
+    }, broken
 
 
 def _version(name: str) -> str:
@@ -70,8 +68,8 @@ def _devices() -> dict[str, str]:
     return devices
 
 
-def _plugins() -> dict[str, str]:
-    loaded = dict(manager.__wrapped__().list_name_plugin())
+def _plugins(manager: pluggy.PluginManager) -> dict[str, str]:
+    loaded = dict(manager.list_name_plugin())
     found = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if point.name not in loaded:

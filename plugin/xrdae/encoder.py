@@ -16,6 +16,7 @@ from xrdae.devices import find_device
 from xrdae.labelled import flattened
 from xrdae.network import Stacked, as_tensor
 from xrdae.prepare import Source
+from xrdae.scaling import STEEPEST
 from xrdae.support import Novelty, binned, neighbours
 from xrdae.threads import Scratch, by_blocks
 
@@ -25,6 +26,7 @@ BLOCK = 1024  # patterns at a time: with their intermediate results they fit the
 BLOCK_ON_DEVICE = 16384
 ROWS = 8  # products work on so many at once
 SMALLEST = 1e-12  # scale whose squares float32 holds well
+FARTHEST = 1e8  # a bin's residual in units of its usual size: float32 holds its fourth power
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,12 +91,9 @@ class Encoder:
         n = len(rows)
         if n % ROWS:  # else rounding would depend on how many patterns come together
             rows = np.concatenate([rows, np.repeat(rows[-1:], -n % ROWS, axis=0)])
-        x, scale, norm = self._complete(rows)
         f, gain, scratch = self._folded, self.autoencoder.preparation.gain, self._scratch
-        inverse = 1 / scale
-        y = scratch("centred", *x.shape, like=x)  # not yet over the gain
-        torch.addcmul(f.minus_mean, x, inverse[:, None], out=y)
-        coefficients = scratch("coefficients", len(x), f.components.shape[1], like=x)
+        y, norm = self._centred(rows)
+        coefficients = scratch("coefficients", len(y), f.components.shape[1], like=y)
         torch.mm(y, f.components, out=coefficients)
         members = f.ensemble.encode(coefficients, scratch)
         mean = members.mean(0)
@@ -103,49 +102,50 @@ class Encoder:
         whole, followed = (_power(a) for a in (y, coefficients))
         left = (whole / gain**2 - followed).clamp(min=0)
         lost = _power(coefficients - f.ensemble.decode_mean(mean, scratch))
-        error = gain * (left + lost).sqrt() / (norm * inverse)
+        error = gain * (left + lost).sqrt() / norm
         bins = y
         for i in range(self.novelty.halvings):  # `binned`, without new memory
-            half = scratch(f"bins {i}", len(x), bins.shape[1] // 2, like=x)
+            half = scratch(f"bins {i}", len(y), bins.shape[1] // 2, like=y)
             bins = torch.add(*neighbours(bins), out=half)
         bins *= f.bin_scale
         bins.addmm_(coefficients, f.bin_components, alpha=-1)
-        size = bins.square_().square_().mean(1).pow_(0.25)
+        size = bins.clamp_(-FARTHEST, FARTHEST).square_().square_().mean(1).pow_(0.25)
         latent, spread, relative, residual = (
             part[:n].cpu().numpy() for part in (mean, std, error, size)
         )
         return latent, spread, relative, self.novelty(latent, relative, residual).astype(np.float32)
 
-    def _complete(self, rows: Float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return intensities without gaps `(pattern, channel)`, their scales and their norms.
+    def _centred(self, rows: Float) -> tuple[Tensor, Tensor]:
+        """Return centred patterns without gaps `(pattern, channel)`, and their norms before.
 
-        A pattern that nothing can be said of has the scale NaN.
+        Both of scaled intensity, not yet over the gain; NaN where nothing can be said of a pattern.
         """
-        preparation, basis = self.autoencoder.preparation, self.autoencoder.basis
+        preparation, device = self.autoencoder.preparation, self._folded.components.device
         if self.source.regrid is None:
-            x = preparation.scaled(basis.fill(np.asarray(rows, np.float32)))
-            return self._measured(x, np.ones(len(x), np.float32))
+            return self._prepared(np.asarray(rows, np.float32))
         x = preparation.without_background(self.source.regrid(rows))
-        t, scale, norm = self._measured(x)
-        plain = torch.isfinite(norm) & (scale > SMALLEST) & (scale < 1 / SMALLEST)
-        if plain.all():
-            return t, scale, norm
-        # Gaps, nothing positive, or out of the range of float32 squares: prepared one by one.
-        odd = ~plain.cpu().numpy()
-        inputs, _ = preparation.inputs(x[odd])
-        whole, size = t.cpu().numpy().copy(), scale.cpu().numpy()
-        whole[odd], size[odd] = preparation.scaled(basis.fill(inputs)), 1
-        return self._measured(whole, size)
-
-    def _measured(self, x: Float, scale: Float | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        device = self._folded.components.device
         with np.errstate(over="ignore"):
             t = as_tensor(x).to(device)
-        if scale is not None:
-            size = torch.from_numpy(scale).to(device)
-        else:
-            size = t.amax(1) if self.autoencoder.preparation.scale == "max" else t.mean(1)
-        return t, size, torch.linalg.vector_norm(t, dim=1)
+        size = t.amax(1) if preparation.scale == "max" else t.mean(1)
+        norm = torch.linalg.vector_norm(t, dim=1)
+        y, inverse = self._scratch("centred", *t.shape, like=t), 1 / size
+        torch.addcmul(self._folded.minus_mean, t, inverse[:, None], out=y)
+        norm = norm * inverse
+        plain = torch.isfinite(norm) & (size > SMALLEST) & (size < 1 / SMALLEST) & (norm < STEEPEST)
+        if preparation.delicate or not plain.all():
+            # Gaps, nothing positive, or more than float32 squares hold: prepared one by one.
+            odd = torch.ones_like(plain) if preparation.delicate else ~plain
+            inputs, _ = preparation.inputs(x[odd.cpu().numpy()])
+            y[odd], norm[odd] = self._prepared(inputs)
+        return y, norm
+
+    def _prepared(self, inputs: Float) -> tuple[Tensor, Tensor]:
+        """Return the same of model input `(pattern, channel)`."""
+        preparation, device = self.autoencoder.preparation, self._folded.components.device
+        filled = self.autoencoder.basis.fill(inputs)
+        norm = np.linalg.norm(preparation.scaled(filled), axis=1)
+        y = as_tensor(filled * np.float32(preparation.gain)).to(device)
+        return y, as_tensor(norm).to(device)
 
     @functools.cached_property
     def _folded(self) -> Folded:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.optimize
 import xarray as xr
 
 from xrdae.errors import DataError
@@ -76,7 +76,7 @@ def find_estimator(latents: Float, labels: Float, *, name: str, seed: int = 0) -
         rng = np.random.default_rng(seed)
         some = np.sort(rng.choice(len(latents), LARGEST_REFERENCE, replace=False))
         latents, labels = latents[some], labels[some]
-    process = _fitted(latents, labels, _kernel(latents.shape[1]))
+    process = _most_likely(latents, labels, _kernel(latents.shape[1]))
     held_out = _cross_validated(latents, labels, process.kernel_)
     error = np.abs(held_out[:, 0] - labels)
     factor = float(np.quantile(error / np.maximum(held_out[:, 1], 1e-30), WITHIN_ONE))
@@ -108,14 +108,31 @@ def _kernel(n_latent: int) -> Any:
     return ConstantKernel(1.0, (1e-3, 1e5)) * smooth + WhiteKernel(1e-2, (1e-8, 1e1))
 
 
-def _fitted(
-    latents: Float, labels: Float, kernel: Any, optimizer: str | None = "fmin_l_bfgs_b"
-) -> Any:
+def _fitted(latents: Float, labels: Float, kernel: Any) -> Any:
     from sklearn.gaussian_process import GaussianProcessRegressor
 
-    process = GaussianProcessRegressor(kernel, normalize_y=True, optimizer=optimizer)
-    with _quiet_bounds():
-        return process.fit(latents, labels)
+    return GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None).fit(latents, labels)
+
+
+def _most_likely(latents: Float, labels: Float, kernel: Any) -> Any:
+    """Return the process whose kernel makes the labels most likely.
+
+    As scikit-learn does it, which would warn of a parameter at its bound: a noise-free label has
+    one, and filters of warnings are one for all threads.
+    """
+    process = _fitted(latents, labels, kernel)
+
+    def loss(theta: Float) -> tuple[float, Float]:
+        likelihood, slope = process.log_marginal_likelihood(
+            theta, eval_gradient=True, clone_kernel=False
+        )
+        return -likelihood, -slope
+
+    start = process.kernel_
+    found = scipy.optimize.minimize(
+        loss, start.theta, method="L-BFGS-B", jac=True, bounds=start.bounds
+    )
+    return _fitted(latents, labels, kernel.clone_with_theta(found.x))
 
 
 def _cross_validated(latents: Float, labels: Float, kernel: Any) -> Float:
@@ -125,7 +142,7 @@ def _cross_validated(latents: Float, labels: Float, kernel: Any) -> Float:
     out = np.empty((n, 2))
     for k in np.unique(fold):
         there, here = fold != k, fold == k
-        process = _fitted(latents[there], labels[there], kernel, optimizer=None)
+        process = _fitted(latents[there], labels[there], kernel)
         out[here] = np.stack(process.predict(latents[here], return_std=True), axis=1)
     return out
 
@@ -153,13 +170,6 @@ def shift_of_label(
     return out.transpose(*shift.dims[:-1]).assign_attrs(
         long_name=f"estimate of {label} when masked less estimate"
     )
-
-
-def _quiet_bounds() -> Any:
-    """Silence the hints that a kernel parameter ended at its bound: a noise-free label does."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
 
 
 def estimate_label(

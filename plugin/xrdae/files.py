@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise FileNotFoundError(f"there is no folder {os.fspath(target.parent)!r} to save into")
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(f"the folder {os.fspath(target.parent)!r} cannot be written to")
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    aside = target.with_name(f".{target.name}.{os.getpid()}{threading.get_ident()}.part")
     try:
         yield aside
         if aside.is_dir():

@@ -12,7 +12,7 @@ from xrdae.alignment import peak_width
 from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder import Autoencoder
 from xrdae.basis import Basis, find_basis
-from xrdae.checks import training_patterns
+from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
 from xrdae.patterns import find_patterns
 from xrdae.prepare import Preparation, find_preparation, regridder
@@ -24,7 +24,7 @@ from xrdae.training import Trained, train
 def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) -> dict[str, Any]:
     """Return a model's parts, by the names of its attributes; see `Model.fit`."""
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
-    intensity, labels, _ = training_patterns(
+    intensity, labels, at = training_patterns(
         patterns, most=config.most_patterns, seed=config.seed, progress=progress
     )
     axis = patterns.axis.grid(config.grid, config.points)
@@ -34,8 +34,9 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
         scale=config.scale,
         background=config.background,
         background_options=config.background_options,
+        named=naming(patterns, at),
     )
-    basis = find_basis(inputs, config.rank)
+    basis = find_basis(inputs, config.rank, rounding=preparation.rounding)
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
     copies = changed_copies(inputs, preparation, basis, config)

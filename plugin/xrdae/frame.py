@@ -14,6 +14,8 @@ from xrdae.network import Ensemble
 
 Float = npt.NDArray[Any]
 
+ROUNDING = 1e-6  # size of latents, drawn to one in training, below which all patterns are one point
+
 
 def in_one_frame(ensemble: Ensemble, sample: Tensor) -> Ensemble:
     """Bring the members' latents into one frame, fixed by patterns `(pattern, component)`.
@@ -37,7 +39,7 @@ def in_one_frame(ensemble: Ensemble, sample: Tensor) -> Ensemble:
     strongest = np.take_along_axis(follows, np.abs(follows).argmax(1)[:, None], axis=1)[:, 0]
     axes = axes * np.where(strongest < 0, -1.0, 1.0)
     size = np.sqrt((turned**2).mean())
-    matrix = rotation @ axes / (size if size > 0 else 1.0)
+    matrix = rotation @ axes / (size if size > ROUNDING else 1.0)
     return _transformed(ensemble, matrix, shift)
 
 

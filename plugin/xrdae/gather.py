@@ -185,7 +185,9 @@ class Gridder:
         return regrid
 
 
-def gather(scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid) -> xr.Dataset:
+def gather(
+    scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid, *, units_matter: bool = True
+) -> xr.Dataset:
     """Return scans as one Dataset.
 
     Parameters
@@ -196,13 +198,15 @@ def gather(scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid) -> xr.Da
         Sample dimensions and their sizes; none: one scan.
     grid
         What their patterns are brought to.
+    units_matter
+        Warn where their intensities are in different units.
     """
     gridder = Gridder(grid)
     parts = [gridder(scan) for scan in scans]
     shape = (*sizes.values(), grid.axis.values.size)
     dims = (*sizes, grid.axis.kind)
     units = sorted({scan.units for scan in scans})
-    if len(units) > 1:
+    if len(units) > 1 and units_matter:
         warnings.warn(
             f"intensities are in {' and '.join(units)}, and stay as they are; a model scales "
             "each pattern by itself",

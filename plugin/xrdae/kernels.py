@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -40,6 +41,7 @@ class Kernels:
     support: Support
     device: str
     _made: dict[tuple[Any, ...], Any] = dataclasses.field(default_factory=dict)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
         """Return what turns the patterns into model input."""
@@ -79,12 +81,13 @@ class Kernels:
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], Kernel]) -> Kernel:
         """Return what `make` returned for the key before, if that was not long ago."""
-        if key not in self._made:
-            while len(self._made) >= REMEMBERED:
-                del self._made[next(iter(self._made))]
-            self._made[key] = make()
-        kernel: Kernel = self._made[key]
-        return kernel
+        with self._lock:
+            if key not in self._made:
+                while len(self._made) >= REMEMBERED:
+                    del self._made[next(iter(self._made))]
+                self._made[key] = make()
+            kernel: Kernel = self._made[key]
+            return kernel
 
 
 def _key(patterns: Patterns, inputs: xr.DataArray | None) -> tuple[Any, ...]:

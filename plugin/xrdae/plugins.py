@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import warnings
 from importlib.metadata import entry_points
 from typing import Any
@@ -16,13 +17,30 @@ from xrdae.provenance import joined
 GROUP = "xrdae"
 
 
-@functools.cache
+_LOCK = threading.RLock()  # a plugin may ask for the manager while it is loaded
+
+
 def manager() -> pluggy.PluginManager:
     """Return the process-wide manager, made at the first call.
 
     Entry points are loaded one by one: a broken one warns and is skipped. The environment variable
     `XRDAE_BLOCK_PLUGINS` holds names of entry points, separated by commas, that are not loaded.
     """
+    with _LOCK:
+        return _made()
+
+
+@functools.cache
+def _made() -> pluggy.PluginManager:
+    pm, broken = load()
+    for message in broken:
+        warnings.warn(message, stacklevel=3)
+    return pm
+
+
+def load() -> tuple[pluggy.PluginManager, list[str]]:
+    """Return a new manager, and which entry points are broken, a line each."""
+    broken = []
     pm = pluggy.PluginManager(GROUP)
     pm.add_hookspecs(hookspecs)
     for name in filter(None, os.environ.get("XRDAE_BLOCK_PLUGINS", "").split(",")):
@@ -33,13 +51,12 @@ def manager() -> pluggy.PluginManager:
         try:
             pm.register(point.load(), name=point.name)
         except Exception as error:
-            warnings.warn(
+            broken.append(
                 f"xrdae plugin {point.name!r} ({point.value}) is skipped: "
-                f"{type(error).__name__}: {error}",
-                stacklevel=2,
+                f"{type(error).__name__}: {error}"
             )
     pm.check_pending()
-    return pm
+    return pm, broken
 
 
 def to_dataset(obj: Any) -> Any:

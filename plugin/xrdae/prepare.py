@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,15 @@ import scipy.sparse
 
 from xrdae.axes import Axis
 from xrdae.errors import DataError
+from xrdae.scaling import LARGEST, check_scales, scale_patterns
 
 Float32 = npt.NDArray[np.float32]
 Float = npt.NDArray[Any]
 
 MIN_COVERAGE = 0.8  # of the model's axis, below which a dataset is refused
+EPSILON = 2.0**-23  # relative spacing of float32
+EQUAL = 2e-7  # relative size of differences, below which patterns differ by rounding
+DELICATE = 1e-3  # relative size of differences, below which rounding to float32 would show
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,7 +60,7 @@ class Preparation:
     def apply(self, intensity: Float) -> tuple[Float32, Float]:
         """Return model input `(pattern, channel)`, NaN where not measured, and scales `(pattern,)`.
 
-        A pattern without a positive finite intensity has the scale NaN and is all NaN.
+        A pattern without a usable scale has the scale NaN and is all NaN.
         """
         return self.inputs(self.without_background(intensity))
 
@@ -66,44 +71,26 @@ class Preparation:
 
     def inputs(self, patterns: Float) -> tuple[Float32, Float]:
         """Return model input and scales of patterns `(pattern, channel)` without background."""
+        if self.delicate:
+            patterns = np.asarray(patterns, dtype=np.float64)
         scaled, scale = scale_patterns(patterns, self.scale)
         scaled -= self.mean
         scaled /= np.float32(self.gain)
-        return scaled, scale
+        return scaled.astype(np.float32, copy=False), scale
+
+    @property
+    def delicate(self) -> bool:
+        """Whether patterns differ by so little that they are scaled and centred in float64."""
+        return self.gain < DELICATE * float(np.linalg.norm(self.mean))
+
+    @property
+    def rounding(self) -> float:
+        """What rounding scaled intensities to float32 may change model input by, a channel."""
+        return EPSILON * float(np.sqrt(np.square(self.mean).mean())) / self.gain
 
     def scaled(self, inputs: Float) -> Float:
         """Return scaled intensity `(..., channel)` of model input."""
         return np.asarray(inputs * np.float32(self.gain) + self.mean)
-
-
-def scale_patterns(patterns: Float, scale: str) -> tuple[Float32, Float]:
-    """Divide each pattern by its maximum or its mean.
-
-    Parameters
-    ----------
-    patterns
-        `(pattern, channel)` without background, NaN where not measured.
-    scale
-        "max" or "area".
-
-    Returns
-    -------
-    tuple
-        Scaled patterns `(pattern, channel)` and scales `(pattern,)`; a scale that is not positive
-        and finite is NaN.
-    """
-    x = np.asarray(patterns)
-    measured = np.isfinite(x)
-    if scale == "max":
-        size = np.where(measured, x, -np.inf).max(axis=1).astype(np.float64)
-    else:
-        total = np.where(measured, x, 0).sum(axis=1, dtype=np.float64)
-        size = total / np.maximum(measured.sum(axis=1), 1)
-    size = np.where((size > 0) & np.isfinite(size), size, np.nan)
-    scaled = np.asarray(x / size[:, None].astype(x.dtype if x.dtype.kind == "f" else float))
-    scaled = scaled.astype(np.float32)
-    scaled[~measured] = np.nan
-    return scaled, size
 
 
 def without_background(
@@ -136,7 +123,7 @@ def without_background(
     out = np.array(intensity, dtype=np.float64)
     for pattern in out:
         measured = np.isfinite(pattern)
-        if measured.any():
+        if measured.any() and np.abs(pattern[measured]).max() <= LARGEST:  # else it has no scale
             whole = np.interp(positions, positions[measured], pattern[measured])
             pattern -= fitter(whole, **options)[0]
     return out
@@ -149,28 +136,46 @@ def find_preparation(
     scale: str,
     background: str = "none",
     background_options: Mapping[str, Any] | None = None,
+    named: Callable[[int], object] = int,
 ) -> tuple[Preparation, Float32, Float]:
     """Find mean and gain from training patterns on the model's axis.
+
+    All in float64, so that patterns of either type give the same. Patterns that differ by less
+    than 2e-7 of their norm, which is rounding, count as equal, with a warning.
 
     Returns
     -------
     tuple
         The preparation, the training patterns as model input `(pattern, channel)`, and their
         scales `(pattern,)`.
+
+    Raises
+    ------
+    DataError
+        If a pattern has no usable scale; the message calls it what `named` returns for its row.
     """
     options = dict(background_options or {})
     bare = without_background(intensity, axis.values, background, options)
-    scaled, size = scale_patterns(bare, scale)
+    scaled, size = scale_patterns(np.asarray(bare, dtype=np.float64), scale)
+    check_scales(size, intensity, scale=scale, named=named)
     measured = np.isfinite(scaled)
-    total = np.where(measured, scaled, 0).sum(axis=0, dtype=np.float64)
+    total = scaled.sum(axis=0, where=measured)
     mean = (total / np.maximum(measured.sum(axis=0), 1)).astype(np.float32)
-    centred = np.where(measured, scaled - mean, 0)
-    gain = float(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).mean()))
-    # Patterns that are all equal leave nothing but rounding; do not blow that up.
-    gain = gain if gain > 1e-6 * float(np.linalg.norm(mean)) else float(np.linalg.norm(mean))
-    typical = float(np.nanmedian(size))
+    scaled -= mean
+    gain = float(np.sqrt(np.square(scaled).sum(axis=1, where=measured).mean()))
+    norm = float(np.linalg.norm(mean.astype(np.float64)))
+    if gain < EQUAL * norm:
+        warnings.warn(
+            f"the patterns differ by {gain / norm:.1e} of their size, which is rounding: they "
+            "count as equal, and all latents are one point; if a channel outshines all others, "
+            "mask it",
+            stacklevel=5,
+        )
+        scaled[measured] = 0.0
+        gain = norm
+    typical = float(np.median(size))
     prepared = Preparation(axis, scale, background, options, mean, gain, typical)
-    return prepared, ((scaled - mean) / np.float32(gain)).astype(np.float32), size
+    return prepared, (scaled / np.float32(gain)).astype(np.float32), size
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from xrdae.support import Novelty, Support
 
 FORMAT = "xrdae-model"
 FORMAT_VERSION = 2
+
+_ONE_BY_ONE = threading.Lock()  # the netCDF library crashes where threads meet in it
 
 
 def write(
@@ -48,7 +51,7 @@ def write(
     for dataset in parts.values():
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
-    with replacing(path) as aside:
+    with replacing(path) as aside, _ONE_BY_ONE:
         xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
 
 
@@ -118,7 +121,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no model file {os.fspath(path)!r}")
     try:
-        with xr.open_datatree(path, engine="netcdf4", decode_cf=False) as opened:
+        with _ONE_BY_ONE, xr.open_datatree(path, engine="netcdf4", decode_cf=False) as opened:
             attrs = {str(name): value for name, value in opened.attrs.items()}
             _check_format(path, attrs)
             tree = opened.load()

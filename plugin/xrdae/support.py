@@ -20,7 +20,9 @@ from xrdae.sampling import Index, evenly
 Float = npt.NDArray[Any]
 
 FALSE_POSITIVES = 0.05  # part of the training patterns whose novelty is above 1
-SMALLEST_DISTANCE = 0.01  # of the latents' spread: duplicates must not make all else novel
+# Limits are no smaller, or duplicates would make all else novel, and rounding even themselves: a
+# distance in units of the latents' spread, a relative error, a residual in units of its usual size.
+LEAST = (0.01, 3e-7, 1.0)
 REFERENCES = 5000  # training patterns that are kept
 CROSS_FITTED = 400  # training patterns, at most, that are projected on a basis without them
 FOLDS = 8
@@ -152,8 +154,10 @@ def find_support(
     width = peak_width(autoencoder.preparation.scaled(inputs[some]))
     most = max(0, int(np.log2(inputs.shape[1] / FEWEST_BINS)))
     halvings = min(most, max(0, round(float(np.log2(2 * width)))))
-    residual = binned(cross_fitted(inputs[some], lambda x: find_basis(x, rank)), halvings)
-    residual_scale = usual_residual(residual)
+    rounding = autoencoder.preparation.rounding
+    fit = functools.partial(find_basis, rank=rank, rounding=rounding)
+    residual = binned(cross_fitted(inputs[some], fit), halvings)
+    residual_scale = usual_residual(residual, least=2 * rounding * 2**halvings)
     kept = evenly(len(latents), REFERENCES)
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
     size = residual_size(residual, residual_scale)
@@ -216,7 +220,7 @@ def extend_support(
     further = find_limits(nearest, error[some], residual_size(residual, residual_scale))
     apart = (_nearest(was, was), _nearest(reference, latents[: len(known)]))
     before, after = (np.quantile(distance, 1 - FALSE_POSITIVES) for distance in apart)
-    grown = np.array([after / max(before, SMALLEST_DISTANCE), worse, 1.0])
+    grown = np.array([after / max(before, LEAST[0]), worse, 1.0])
     limits = np.maximum(novelty.limits * np.maximum(grown, 1.0), further)
     found = Novelty(reference, residual_scale.astype(np.float32), novelty.halvings, limits)
     return Support(found, coefficients[kept], scale[kept], unseen[kept], support.width)
@@ -227,10 +231,10 @@ def _nearest(reference: Float, latents: Float) -> Float:
     return np.asarray(cKDTree(reference).query(latents, k=2)[0][:, 1])
 
 
-def usual_residual(residual: Float) -> Float:
+def usual_residual(residual: Float, *, least: float = 0.0) -> Float:
     """Return the root mean square `(bin,)` of binned residuals `(pattern, bin)`, nowhere tiny."""
     scale = np.sqrt(np.square(residual).mean(axis=0))
-    return np.asarray(np.maximum(scale, 0.3 * np.median(scale) + 1e-9))
+    return np.asarray(np.maximum(scale, 0.3 * np.median(scale) + max(least, 1e-9)))
 
 
 def residual_size(residual: Float, residual_scale: Float) -> Float:
@@ -241,11 +245,10 @@ def residual_size(residual: Float, residual_scale: Float) -> Float:
 def find_limits(nearest: Float, error: Float, size: Float) -> Float:
     """Return limits `(3,)` of three measures `(pattern,)`, of which 5 % of patterns exceed any."""
     sizes = np.stack([nearest, error, size])  # (3, pattern)
-    usual = np.maximum(np.nanquantile(sizes, 1 - FALSE_POSITIVES, axis=1), [1e-9, 1e-6, 1e-6])
+    usual = np.maximum(np.nanquantile(sizes, 1 - FALSE_POSITIVES, axis=1), 1e-9)
     whole = np.nanmax(sizes / usual[:, None], axis=0)
-    limits = usual * max(float(np.quantile(whole, 1 - FALSE_POSITIVES)), 1e-9)
-    limits[0] = max(limits[0], SMALLEST_DISTANCE)
-    return np.asarray(limits)
+    limits = usual * float(np.quantile(whole, 1 - FALSE_POSITIVES))
+    return np.asarray(np.maximum(limits, LEAST))
 
 
 def binned(patterns: Array, halvings: int) -> Array:

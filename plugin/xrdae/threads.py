@@ -36,15 +36,44 @@ class Scratch(threading.local):
         return held
 
 
+_ONE_BY_ONE = threading.Lock()
+
+
+def set_here(count: int) -> None:
+    """Let torch use so many threads in this thread, and as many as before in threads to come.
+
+    What torch is told last holds for threads to come, so a new thread tells it what was before.
+    """
+    if torch.get_num_threads() == count:
+        return
+    started, finished = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        before = torch.get_num_threads()
+        started.set()
+        finished.wait()
+        torch.set_num_threads(before)
+
+    with _ONE_BY_ONE:
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        try:
+            started.wait()
+            torch.set_num_threads(count)
+        finally:
+            finished.set()
+            keeper.join()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch use one thread in here, in this thread; then as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    set_here(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        set_here(before)
 
 
 def by_blocks(
@@ -57,16 +86,11 @@ def by_blocks(
     """
     blocks = [rows[start : start + size] for start in range(0, max(len(rows), 1), size)]
 
-    def in_one_thread(block: Float) -> tuple[Float, ...]:
-        with one_thread():
-            return kernel(block)
-
     threads = min(torch.get_num_threads(), MOST_THREADS, len(blocks))
     if threads == 1:
-        parts = [in_one_thread(block) for block in blocks]
+        with one_thread():
+            parts = [kernel(block) for block in blocks]
     else:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(in_one_thread, blocks))
-        # What a thread sets is the default of threads to come: as it was.
-        torch.set_num_threads(torch.get_num_threads())
+        with ThreadPoolExecutor(threads, initializer=set_here, initargs=(1,)) as pool:
+            parts = list(pool.map(kernel, blocks))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))

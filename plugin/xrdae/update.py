@@ -13,7 +13,7 @@ import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
 from xrdae.basis import Basis, extend_basis
-from xrdae.checks import training_patterns
+from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
 from xrdae.errors import DataError
 from xrdae.fitting import changed_copies, held_out_error, history_of
@@ -22,6 +22,7 @@ from xrdae.network import as_tensor
 from xrdae.prepare import Source, regridder
 from xrdae.provenance import of_fit, of_update
 from xrdae.sampling import Index, evenly, spread
+from xrdae.scaling import check_scales
 from xrdae.support import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.training import Start, Trained, held_out_reconstruction, train
 
@@ -163,14 +164,14 @@ def _further(
     made = of_fit(patterns, intensity, labels, device=model.config.device)
     preparation = model.autoencoder.preparation
     if inputs is None:
-        source = Source(preparation, regridder(patterns.axis, preparation.axis))
-        return Further(*source(intensity), labels, made)
-    rows = load_patterns(inputs.transpose(..., "channel"), at, progress=progress)
-    scale = inputs.coords.get("scale")
-    if scale is None:
-        return Further(rows.astype(np.float32), np.ones(len(rows)), labels, made)
-    size = scale.transpose(*patterns.sample_dims).values[at]
-    return Further(rows.astype(np.float32), size, labels, made)
+        rows, size = Source(preparation, regridder(patterns.axis, preparation.axis))(intensity)
+    else:
+        rows = load_patterns(inputs.transpose(..., "channel"), at, progress=progress)
+        rows, size = rows.astype(np.float32), np.ones(len(rows))
+        if "scale" in inputs.coords:
+            size = inputs.coords["scale"].transpose(*patterns.sample_dims).values[at]
+    check_scales(size, intensity, scale=preparation.scale, named=naming(patterns, at))
+    return Further(rows, size, labels, made)
 
 
 def _trained_on(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Hashable
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.checks import known_empty
 from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
 from xrdae.interpolation import METHODS
@@ -59,7 +59,7 @@ def find_content(dataset: xr.Dataset, model: Model) -> Content:
     dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
     patterns, hook = model.patterns(dataset), manager().hook
     encoded = hook.xrdae_encode(dataset=dataset, model=model)
-    with warnings.catch_warnings(action="ignore"):  # encoding has warned of empty patterns
+    with known_empty():  # encoding has warned of them
         maps = hook.xrdae_relevance(
             dataset=dataset, model=model, regions="peaks", fill="background"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,9 +80,8 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
     `file`, `scan`, `modified` [ns since 1970], `size` [byte], `coverage`, and what the files say.
     """
     scans = [_without_our_names(scan) for each in arrived for scan in each.scans]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="intensities are in")
-        dataset = gather(scans, {"pattern": len(scans)}, Grid(axis, "the model's axis"))
+    sizes, grid = {"pattern": len(scans)}, Grid(axis, "the model's axis")
+    dataset = gather(scans, sizes, grid, units_matter=False)
     labels = {}
     for name, coord in dataset.coords.items():
         if name == "wavelength":  # the axis' own counts, to which the patterns were brought

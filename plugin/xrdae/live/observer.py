@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import plugins
+from xrdae.checks import known_empty
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -41,8 +41,7 @@ class Observer:
 
         A pattern without usable intensity has NaN latents and is not novel.
         """
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*no positive finite intensity")
+        with known_empty():
             result: xr.Dataset = plugins.latents_and_relevance(dataset, self.model).compute()
         attrs = {"long_name": f"novelty above {self.threshold:g}"}
         return result.assign(novel=(result["novelty"] > self.threshold).assign_attrs(attrs))
