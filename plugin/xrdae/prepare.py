@@ -123,9 +123,12 @@ def without_background(
     out = np.array(intensity, dtype=np.float64)
     for pattern in out:
         measured = np.isfinite(pattern)
-        if measured.any() and np.abs(pattern[measured]).max() <= LARGEST:  # else it has no scale
+        strongest = np.abs(pattern[measured]).max(initial=0.0)
+        if 0 < strongest <= LARGEST:  # else it has no scale
             whole = np.interp(positions, positions[measured], pattern[measured])
             pattern -= fitter(whole, **options)[0]
+            if pattern[measured].max() < EPSILON * strongest:  # nothing is left but rounding
+                pattern[measured] = 0.0
     return out
 
 
