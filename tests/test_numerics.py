@@ -95,6 +95,23 @@ def test_a_pattern_that_its_background_explains_whole_is_named():
         dataset.xrdae.fit(**options, **FAST)
 
 
+@pytest.mark.filterwarnings("ignore:.*lie outside the training data")
+def test_patterns_of_any_scales_are_synthesized_between(series, model):
+    factor = np.where(np.arange(24) < 12, 1e-30, 1e30)[:, None]
+    dataset = series.assign(intensity=series["intensity"] * factor)
+    fitted = dataset.xrdae.fit(**FAST)
+    for request in ({"between": (2, 20), "n": 9, "endpoints": True}, {"at": {"x": [0.2, 0.9]}}):
+        found = dataset.xrdae.synthesize(fitted, **request)
+        assert np.isfinite(found["synthesized"]).all()
+        assert np.isfinite(found["synthesized_std"]).all()
+
+
+def test_changes_of_patterns_of_few_channels_are_finite():
+    changes = {"strain": 0.002, "zero_shift": 0.05, "texture": 0.5, "background_change": 0.1}
+    model = labelled(counted(24, 3)).xrdae.fit(**FAST, **changes)
+    assert np.isfinite(model.labels["latent"]).all()
+
+
 # ---------------------------------------------------------------- the same data
 
 

@@ -53,7 +53,9 @@ def changed(
     if config.texture:
         smooth = TEXTURE_CHANNELS * width
         field = scipy.ndimage.gaussian_filter1d(rng.normal(size=out.shape), smooth, axis=1)
-        field /= field.std(axis=1, keepdims=True)
+        size = np.sqrt(np.square(field).mean(axis=1, keepdims=True))
+        # Over a few channels the field is all but constant.
+        field /= np.maximum(field.std(axis=1, keepdims=True), 0.1 * size)
         out *= np.exp(config.texture * field)
     if config.background_change:
         x = np.linspace(-1, 1, n_channel)

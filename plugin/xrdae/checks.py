@@ -93,8 +93,8 @@ def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
     if empty.any():
         first = _position(scale.dims, np.argwhere(empty)[0])
         warnings.warn(
-            f"{int(empty.sum())} of {empty.size} patterns have no positive finite intensity (the "
-            f"first: {first}); their results are NaN",
+            f"{int(empty.sum())} of {empty.size} patterns have no positive finite intensity "
+            f"of usable size (the first: {first}); their results are NaN",
             stacklevel=4,
         )
 

@@ -99,8 +99,8 @@ class Model:
         """Return model input `(sample dims ..., channel)` on the model's axis; lazy as the data.
 
         NaN where not measured; the coordinate `scale` holds what each pattern was divided by. A
-        pattern without a positive finite intensity is NaN throughout (with a warning, unless it
-        is masked or the data are lazy).
+        pattern without a usable scale is NaN throughout (with a warning, unless it is masked or
+        the data are lazy).
         """
         patterns = self.patterns(dataset)
         array = patterns.intensity

@@ -34,7 +34,8 @@ def scale_patterns(patterns: Float, scale: str) -> tuple[Float, Float]:
         results can hold, or an intensity is beyond 1e12 times it: a fill value, no measured one.
     """
     x = np.asarray(patterns)
-    x = x.astype(np.float32 if x.dtype.kind == "f" and x.dtype.itemsize == 4 else np.float64)
+    kept = np.float32 if x.dtype.kind == "f" and x.dtype.itemsize == 4 else np.float64
+    x = x.astype(kept, copy=False)
     measured = np.isfinite(x)
     high = x.max(axis=1, where=measured, initial=-np.inf).astype(np.float64)
     low = x.min(axis=1, where=measured, initial=np.inf).astype(np.float64)

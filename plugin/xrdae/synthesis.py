@@ -312,5 +312,6 @@ def _path(
 ) -> _Path:
     """Return the path; the ends `(target, end, channel)` keep their relative intensity."""
     mean = (weights * scale).sum(axis=1)
-    relative = ends * (scale / mean[:, None])[:, :, None]
+    # An end without weight may be of any scale: it must not outshine the others in alignment.
+    relative = ends * np.where(weights > 0, scale / mean[:, None], 1)[:, :, None]
     return _Path(Targets(latents, relative, end_latents, weights), mean, labels)

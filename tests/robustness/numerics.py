@@ -22,9 +22,15 @@ SETTINGS = {
     "log_q": {"grid": "log_q", "points": 150, "n_latent": 1},
     "changes": {"strain": 0.002, "zero_shift": 0.05, "texture": 0.2, "background_change": 0.1},
 }
-DESERVED = ("lie outside the training data", "count as equal", "almost all baseline points")
+DESERVED = (
+    "lie outside the training data",
+    "count as equal",
+    "almost all baseline points",
+    "have no effect",  # this and the last are of pybaselines, for odd options
+)
 SCALES = (1e-300, 1e-100, 1e-40, 1e-36, 1e-30, 1e-10, 1e10, 1e30, 1e34, 1e100, 1e300)
 TOLERANCE = 1e-4
+LONGEST = "100000 channels"  # takes a minute: with one of the settings
 
 
 def expected(n=N, points=P, width=0.8):
@@ -86,7 +92,8 @@ def datasets():
         "three equal patterns": np.repeat(plain[:1], 3, axis=0),
         "16 channels": counted(N, 16),
         "3 channels": counted(N, 3),
-        "20000 channels": counted(6, 20_000, width=0.02),
+        "10000 channels": counted(6, 10_000, width=0.05),
+        LONGEST: counted(6, 100_000, width=0.005),
         "300 patterns of 16 channels": counted(300, 16),
         "two kinds": np.repeat(two, N // 2, axis=0),
         "one peak that grows": np.outer(np.arange(1, N + 1), np.arange(P) == 100),
@@ -232,6 +239,7 @@ def some(cases, scale):
 
 def rows(scale):
     combined = [(name, settings) for name in datasets() for settings in SETTINGS]
+    combined = [case for case in combined if case[0] != LONGEST or case[1] == "default"]
     yield try_in_child(Row(EXTREME, "input"), some(combined, scale), patience=300)
     yield try_in_child(Row(BASES, "input"), some(list(spectra()), scale), patience=300)
 

@@ -260,7 +260,8 @@ class Synthesizer {
     }
     if (mixture[2] > 0 || mixture[3] > 0) {
       const profiles = patterns.map((p) => profileOf(p, this.factor));
-      const reference = first.pattern.map((v) => v * first.scale / scale); // of whatever weight
+      const relative = used[0] === 0 ? first.scale / scale : 1; // without weight: of any scale
+      const reference = first.pattern.map((v) => v * relative);
       let aligned = alignedMean(patterns, profiles, weights, reference, this.factor);
       aligned = alignedMean(patterns, profiles, weights, aligned, this.factor);
       found[2] = positive(aligned);
