@@ -369,7 +369,22 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
 
 
 @pytest.mark.parametrize("attribute", ["xrdae_provenance", "xrdae_skipped"])
-@pytest.mark.parametrize("value", ["[" * 100_000, "{", 5, "[1]", '{"steps": 1}', '{"steps": [[]]}'])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" * 100_000,
+        '{"a":' * 900 + "1" + "}" * 900,
+        "{",
+        5,
+        "[1]",
+        '{"steps": 1}',
+        '{"steps": [[]]}',
+        '{"models": {"a": 1}}',
+        '{"models": {"a": {"data": {"files": 3}}}}',
+        '{"steps": [{"step": 1, "results": 2, "arguments": 3, "model": 4, "data": 5}]}',
+        '{"steps": [{"step": "a", "results": [[1]], "arguments": {}, "model": "", "data": {}}]}',
+    ],
+)
 def test_attributes_of_strangers_are_not_taken_for_our_own(series, attribute, value):
     described = summary.of_data(series.assign_attrs({attribute: value}))
     assert described["Data"]["results"].startswith("none yet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,8 +80,19 @@ def training_patterns(
     return intensity, labels, at
 
 
+# Names of attributes that a netCDF file can hold, and those that mean something to it or to xarray.
+_NAME = re.compile(r"[^\W_][^/\x00-\x1f\x7f]*(?<!\s)")
+_TAKEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "coordinates"}
+
+
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(k): v for k, v in attrs.items() if isinstance(v, str | int | float)}
+    """Return the attributes of a label that its model's file can hold."""
+    named = {str(name): value for name, value in attrs.items()}
+    return {
+        name: value
+        for name, value in named.items()
+        if isinstance(value, str | int | float) and _NAME.fullmatch(name) and name not in _TAKEN
+    }
 
 
 def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:

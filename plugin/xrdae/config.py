@@ -121,8 +121,12 @@ class Config:
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, list | tuple) or not self.hidden:
             raise ValueError(f"hidden={self.hidden!r} must be widths such as (64, 64)")
-        if not isinstance(self.device, str):
-            raise ValueError(f"device={self.device!r} must be a name such as 'auto' or 'cuda:1'")
+        for name, example in (("device", "'auto' or 'cuda:1'"), ("background", "'none' or 'snip'")):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name}={getattr(self, name)!r} must be a name such as {example}")
+        for name in ("variable", "dim"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ValueError(f"{name}={getattr(self, name)!r} must be a name, or None")
         options = MappingProxyType(dict(self.background_options))
         object.__setattr__(self, "background_options", options)
         for name, choices in (("grid", GRIDS), ("scale", SCALES)):

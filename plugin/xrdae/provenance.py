@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xrdae.fingerprint import LONGEST, bounded, compact, digest, hash_of_model, of_data
+from xrdae.records import MODEL, STEP, fits, parsed
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -145,12 +146,13 @@ def of_model(model: Model) -> dict[str, Any]:
 def read(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return `steps` and `models` of a dataset's attributes; none where there are none."""
     try:
-        record = json.loads(attrs.get(ATTRIBUTE, "{}"))
-        steps, models = list(record.get("steps", [])), dict(record.get("models", {}))
-    except (AttributeError, RecursionError, TypeError, ValueError):  # not written by this package
+        record = parsed(attrs.get(ATTRIBUTE, "{}"))
+        steps, models = record.get("steps", []), record.get("models", {})
+    except (AttributeError, ValueError):  # not written by this package
         return {"steps": [], "models": {}}
-    whole = [entry for entry in steps if isinstance(entry, dict) and entry.keys() >= _KEYS]
-    return {"steps": whole, "models": models}
+    is_ours = fits(steps, [STEP]) and isinstance(models, dict) and fits([*models.values()], [MODEL])
+    whole = [entry for entry in steps if entry.keys() >= _KEYS] if is_ours else []
+    return {"steps": whole, "models": models if is_ours else {}}
 
 
 def joined(

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 
+from xrdae import seal
 from xrdae.autoencoder import Autoencoder
-from xrdae.axes import UNITS, Axis
-from xrdae.basis import Basis
 from xrdae.config import Config
 from xrdae.errors import FormatError
 from xrdae.files import replacing
-from xrdae.network import Ensemble, Layer
-from xrdae.prepare import Preparation
-from xrdae.support import Novelty, Support
+from xrdae.hdf5.file import File
+from xrdae.hdf5.objects import Group
+from xrdae.parts import build, read_content
+from xrdae.support import Support
+from xrdae.upgrades import VERSION
 
 FORMAT = "xrdae-model"
-FORMAT_VERSION = 2
+LARGEST = 8 * 2**30  # bytes of a file: a basis of 512 components of 10^6 channels is 2 GB
 
 _ONE_BY_ONE = threading.Lock()  # the netCDF library crashes where threads meet in it
 
@@ -42,7 +42,7 @@ def write(
     root = xr.Dataset(
         attrs={
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": VERSION,
             "config": config.to_json(),
             "provenance": json.dumps(provenance),
         }
@@ -51,8 +51,11 @@ def write(
     for dataset in parts.values():
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
-    with replacing(path) as aside, _ONE_BY_ONE:
-        xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
+    with replacing(path) as aside:
+        with _ONE_BY_ONE:
+            xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
+        seal.close(aside)
+        read(aside)  # before it takes the place of an older one
 
 
 def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> dict[str, xr.Dataset]:
@@ -104,7 +107,7 @@ def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> di
             },
             attrs={"width": support.width, "halvings": novelty.halvings},
         ),
-        "/labels": _numbered(labels),
+        "/labels": numbered(labels),
     }
 
 
@@ -115,126 +118,73 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     FormatError
         If the file is no xrdae model, a newer one, or damaged.
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If there is no such file, or it may not be read.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise FileNotFoundError(f"there is no model file {os.fspath(path)!r}")
-    try:
-        with _ONE_BY_ONE, xr.open_datatree(path, engine="netcdf4", decode_cf=False) as opened:
-            attrs = {str(name): value for name, value in opened.attrs.items()}
-            _check_format(path, attrs)
-            tree = opened.load()
-    except FormatError:
-        raise
-    except Exception as error:  # the netCDF library's own errors say nothing that helps
-        raise FormatError(
-            f"{os.fspath(path)!r} cannot be read as netCDF4 ({error}); give a file that "
-            "model.save() wrote"
-        ) from error
-    try:
-        return _parts(tree)
-    except Exception as error:
-        raise FormatError(
-            f"{os.fspath(path)!r} is a damaged xrdae model ({type(error).__name__}: {error}); "
-            "save it again from the model"
-        ) from error
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give a file in it")
+    if not Path(path).is_file():  # a pipe would be waited for
+        raise FormatError(f"{os.fspath(path)!r} is no regular file; copy it to one")
+    with open(path, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > LARGEST:
+            raise FormatError(
+                f"{os.fspath(path)!r} has {size / 2**30:.1f} GB; a model has at most "
+                f"{LARGEST / 2**30:.0f}: give a file that model.save() wrote"
+            )
+        sealed = seal.check(stream, size)
+        if sealed is False:
+            raise FormatError(
+                f"{os.fspath(path)!r} is damaged: its content is not what model.save() wrote (its "
+                "SHA-256 differs); copy it again, or save it again from the model"
+            )
+        try:
+            file = File(stream, size, checked=not sealed)
+            root = Group(file, file.root)
+            attrs = root.attrs
+        except Exception as error:
+            raise FormatError(
+                f"{os.fspath(path)!r} cannot be read as netCDF4 ({error}); give a file that "
+                "model.save() wrote"
+            ) from error
+        version = _version(path, attrs, sealed=bool(sealed))
+        try:
+            return build(read_content(root), version)
+        except Exception as error:  # of content that nobody foresaw too
+            raise FormatError(
+                f"{os.fspath(path)!r} is a damaged xrdae model ({type(error).__name__}: {error}); "
+                "save it again from the model"
+            ) from error
 
 
-def _check_format(path: str | os.PathLike[str], attrs: dict[str, Any]) -> None:
-    if attrs.get("format") != FORMAT:
+def _version(path: str | os.PathLike[str], attrs: dict[str, Any], *, sealed: bool) -> int:
+    """Return the format of a file that this package can read."""
+    if str(attrs.get("format")) != FORMAT:  # an array is none either
         raise FormatError(
             f"{os.fspath(path)!r} is not an xrdae model (its attribute 'format' is "
-            f"{attrs.get('format')!r}, not {FORMAT!r}); give a file that model.save() wrote"
+            f"{attrs.get('format')!r:.50}, not {FORMAT!r}); give a file that model.save() wrote"
         )
     version = attrs.get("format_version")
-    if version != FORMAT_VERSION:
+    if not isinstance(version, np.integer) or not 1 <= version <= VERSION:
         raise FormatError(
-            f"{os.fspath(path)!r} has model format {version}; this xrdae reads {FORMAT_VERSION}: "
-            "update xrdae, or fit the model again if the file is older than it"
+            f"{os.fspath(path)!r} has model format {version!s:.50}; this xrdae reads 1 to "
+            f"{VERSION}: update xrdae"
         )
+    if version == VERSION and not sealed:
+        raise FormatError(
+            f"{os.fspath(path)!r} is damaged: its last line, the SHA-256 of the rest, is missing "
+            "(it was cut off, or written again by another program); copy it again, or save it "
+            "again from the model"
+        )
+    return int(version)
 
 
-def _parts(tree: xr.DataTree) -> dict[str, Any]:
-    config = Config.from_options(json.loads(tree.attrs["config"]))
-    preparation, basis, support = (
-        tree[name].to_dataset() for name in ("preparation", "basis", "support")
-    )
-    wavelength = float(preparation.attrs["wavelength"])
-    kind = str(preparation.attrs["axis_kind"])
-    if kind not in UNITS:
-        raise ValueError(f"axis kind {kind!r} is not one of {list(UNITS)}")
-    axis = Axis(kind, preparation["axis"].values, None if np.isnan(wavelength) else wavelength)
-    autoencoder = Autoencoder(
-        Preparation(
-            axis=axis,
-            scale=config.scale,
-            background=config.background,
-            background_options=dict(config.background_options),
-            mean=preparation["mean"].values,
-            gain=float(preparation.attrs["gain"]),
-            typical_scale=float(preparation.attrs["typical_scale"]),
-        ),
-        Basis(basis["components"].values, basis["variance"].values, float(basis.attrs["noise"])),
-        _ensemble(tree["ensemble"].to_dataset()),
-    )
-    n_channel, n_component = axis.values.size, basis.sizes["component"]
-    ensemble, halvings = autoencoder.ensemble, int(support.attrs["halvings"])
-    expected = {
-        "mean": (preparation["mean"].shape, (n_channel,)),
-        "components": (basis["components"].shape, (n_component, n_channel)),
-        "first layer": (ensemble.encoder[0][0].shape[1], n_component),
-        "last layer": (ensemble.decoder[-1][0].shape[2], n_component),
-        "latents": (support["latents"].shape[1], ensemble.n_latent),
-        "coefficients": (support["coefficients"].shape[1], n_component),
-        "unseen": (support["unseen"].shape[1], ensemble.members),
-        "residual_scale": (support["residual_scale"].shape, (n_channel >> halvings,)),
-    }
-    for name, (shape, wanted) in expected.items():
-        if shape != wanted:
-            raise ValueError(f"{name} has shape {shape}, not {wanted}")
-    return {
-        "config": config,
-        "autoencoder": autoencoder,
-        "support": Support(
-            Novelty(
-                support["latents"].values,
-                support["residual_scale"].values,
-                halvings,
-                support["limits"].values,
-            ),
-            support["coefficients"].values,
-            support["scale"].values,
-            support["unseen"].values.astype(bool),
-            float(support.attrs["width"]),
-        ),
-        "labels": _named(tree["labels"].to_dataset()),
-        "history": tree["history"].to_dataset(),
-        "provenance": json.loads(tree.attrs["provenance"]),
-    }
-
-
-def _numbered(labels: xr.Dataset) -> xr.Dataset:
+def numbered(labels: xr.Dataset) -> xr.Dataset:
     """Rename the variables: a label may have a name, such as Ti/Fe, that netCDF refuses."""
     names = [str(name) for name in labels.data_vars]
     numbered = {name: f"label_{i}" for i, name in enumerate(names)}
-    return labels.rename_vars(numbered).assign_attrs(names=json.dumps(names))
-
-
-def _named(labels: xr.Dataset) -> xr.Dataset:
-    names = json.loads(labels.attrs.pop("names"))
-    return labels.rename_vars({f"label_{i}": name for i, name in enumerate(names)})
-
-
-def _ensemble(dataset: xr.Dataset) -> Ensemble:
-    def layers(side: str) -> tuple[Layer, ...]:
-        count = sum(str(name).startswith(f"{side}_") for name in dataset.data_vars) // 2
-        return tuple(
-            (
-                torch.from_numpy(dataset[f"{side}_{i}_weight"].values),
-                torch.from_numpy(dataset[f"{side}_{i}_bias"].values),
-            )
-            for i in range(count)
-        )
-
-    return Ensemble(layers("encoder"), layers("decoder"), float(dataset.attrs["input_scale"]))
+    renamed = labels.rename_vars(numbered)
+    half = {name: a.astype(np.float32) for name, a in renamed.items() if a.dtype == np.float16}
+    return renamed.assign(half).assign_attrs(names=json.dumps(names))  # netCDF has no float16

@@ -12,6 +12,7 @@ import numpy as np
 from xrdae import provenance
 from xrdae.errors import DataError
 from xrdae.patterns import find_patterns
+from xrdae.records import parsed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -118,17 +119,19 @@ def _made(entry: Mapping[str, Any]) -> dict[str, str]:
     data = entry.get("data", {})
     files = data.get("files", [])
     if isinstance(files, dict):
-        files = [files["first"], f"... {files['count']} files ...", files["last"]]
+        files = [files.get("first"), f"... {files.get('count')} files ...", files.get("last")]
     found = {
         "time": entry.get("time"),
         "command": entry.get("command") or "none, by Python",
         "patterns": " x ".join(f"{n} {d}" for d, n in data.get("sizes", {}).items()),
-        "files": ", ".join(files),
-        "intensity": f"{data['intensity']} ({data['sampled']} patterns)"
+        "files": ", ".join(map(str, files)),
+        "intensity": f"{data['intensity']} ({data.get('sampled')} patterns)"
         if data.get("intensity")
         else "no fingerprint: it was lazy, or live",
         **{name: data.get(name) for name in ("trained_on", "axis", "labels")},
-        "updated_from": ", ".join(one["fingerprint"] for one in entry.get("updated_from", [])),
+        "updated_from": ", ".join(
+            one.get("fingerprint", "unknown") for one in entry.get("updated_from", [])
+        ),
     }
     return {name.replace("_", " "): value for name, value in found.items() if value}
 
@@ -140,8 +143,8 @@ def _listed(values: Mapping[str, Any]) -> str:
 def _of_skipped(dataset: xr.Dataset) -> dict[str, str]:
     """Return which files could not be read; see `xrdae.open_patterns`."""
     try:
-        skipped = dict(json.loads(dataset.attrs.get("xrdae_skipped", "{}")))
-    except (RecursionError, TypeError, ValueError):  # not written by this package
+        skipped = dict(parsed(dataset.attrs.get("xrdae_skipped", "{}")))
+    except (TypeError, ValueError):  # not written by this package
         return {}
     some = "; ".join(f"{file}: {reason}" for file, reason in list(skipped.items())[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""

@@ -152,8 +152,7 @@ def find_support(
     """
     some = evenly(len(latents), CROSS_FITTED)
     width = peak_width(autoencoder.preparation.scaled(inputs[some]))
-    most = max(0, int(np.log2(inputs.shape[1] / FEWEST_BINS)))
-    halvings = min(most, max(0, round(float(np.log2(2 * width)))))
+    halvings = find_halvings(inputs.shape[1], width)
     rounding = autoencoder.preparation.rounding
     fit = functools.partial(find_basis, rank=rank, rounding=rounding)
     residual = binned(cross_fitted(inputs[some], fit), halvings)
@@ -249,6 +248,12 @@ def find_limits(nearest: Float, error: Float, size: Float) -> Float:
     whole = np.nanmax(sizes / usual[:, None], axis=0)
     limits = usual * float(np.quantile(whole, 1 - FALSE_POSITIVES))
     return np.asarray(np.maximum(limits, LEAST))
+
+
+def find_halvings(channels: int, width: float) -> int:
+    """Return how often channels are to be added in pairs for bins of about two widths of a peak."""
+    most = max(0, int(np.log2(channels / FEWEST_BINS)))
+    return min(most, max(0, round(float(np.log2(2 * width)))))
 
 
 def binned(patterns: Array, halvings: int) -> Array:

@@ -1,0 +1,246 @@
+"""From a model file's content to a model's parts; every name, type, shape and range is checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xarray as xr
+
+from xrdae.autoencoder import Autoencoder
+from xrdae.axes import UNITS, Axis
+from xrdae.basis import Basis
+from xrdae.config import Config
+from xrdae.hdf5.objects import Group
+from xrdae.network import Ensemble, Layer
+from xrdae.prepare import Preparation
+from xrdae.records import MODEL, fits, parsed
+from xrdae.support import Novelty, Support
+from xrdae.upgrades import Content, upgraded
+
+# Dimensions and numpy's kinds of the arrays of each group.
+ARRAYS = {
+    "preparation": {"mean": ("channel", "f"), "axis": ("channel", "f")},
+    "basis": {"components": ("component channel", "f"), "variance": ("component", "f")},
+    "support": {
+        "latents": ("reference latent_axis", "f"),
+        "coefficients": ("reference component", "f"),
+        "scale": ("reference", "f"),
+        "unseen": ("reference member", "i"),
+        "residual_scale": ("bin", "f"),
+        "limits": ("limit", "f"),
+    },
+    "history": {"step": ("step", "iu"), "loss": ("step", "f"), "held_out": ("step", "f")},
+}
+LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
+LABELS = re.compile(r"label_\d+")
+NAN_IS_A_VALUE = {"scale", "held_out", "loss"}  # a pattern that was all background has no scale
+POSITIVE = {"residual_scale", "limits"}
+
+
+def read_content(root: Group) -> Content:
+    """Return the content of a file by the group that is its root."""
+    content = Content({"": dict(root.attrs)}, {}, {})
+    for name in ("config", "provenance"):
+        content.attrs[""][name] = parsed(_entry(content.attrs[""], name))
+    for name in ("preparation", "basis", "ensemble", "support", "labels", "history"):
+        group = root.group(name)
+        matching = {"ensemble": LAYERS, "labels": LABELS}.get(name)
+        names = ARRAYS[name] if matching is None else filter(matching.fullmatch, group)
+        content.attrs[name] = dict(group.attrs)
+        content.arrays[name], content.array_attrs[name] = {}, {}
+        for array in names:
+            try:
+                found = group.array(array)
+                content.arrays[name][array] = found.values
+                content.array_attrs[name][array] = dict(found.attrs)
+            except Exception as error:
+                raise ValueError(f"{name}/{array}: {error}") from error
+    return content
+
+
+def build(content: Content, version: int) -> dict[str, Any]:
+    """Return a model's parts, by the names of its attributes.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If there is something wrong with the content; the message says what, but not where.
+    """
+    content = upgraded(content, version)
+    config, provenance = (content.attrs[""][name] for name in ("config", "provenance"))
+    if not isinstance(config, dict) or not fits(provenance, MODEL):
+        raise ValueError("config or provenance is not as it should be")
+    settings = Config.from_options(config)
+    ensemble = _ensemble(content)
+    _check(content, _sizes(content, ensemble, settings))
+    preparation = _preparation(content, settings)
+    basis, noise = content.arrays["basis"], _number(content, "basis", "noise", least=0)
+    return {
+        "config": settings,
+        "autoencoder": Autoencoder(
+            preparation, Basis(basis["components"], basis["variance"], noise), ensemble
+        ),
+        "support": _support(content),
+        "labels": _labels(content),
+        "history": _history(content),
+        "provenance": provenance,
+    }
+
+
+def _entry(attrs: Mapping[str, Any], name: str) -> Any:
+    if name not in attrs:
+        raise ValueError(f"there is no attribute {name!r}")
+    return attrs[name]
+
+
+def _number(content: Content, group: str, name: str, *, least: float | None = None) -> float:
+    """Return an attribute that is a finite number above zero, or from `least`."""
+    value = _entry(content.attrs[group], name)
+    if not isinstance(value, np.integer | np.floating) or not np.isfinite(value):
+        raise ValueError(f"{group}: {name} is {value!r:.50}, not a number")
+    if not (value > 0 if least is None else value >= least):
+        raise ValueError(f"{group}: {name} is {value}, which is too small")
+    return float(value)
+
+
+def _sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, int]:
+    """Return sizes of the dimensions, as the arrays that come first have them."""
+    components, axis = content.arrays["basis"]["components"], content.arrays["preparation"]["axis"]
+    halvings = int(_number(content, "support", "halvings", least=0))
+    sizes = {
+        "channel": axis.size,
+        "component": components.shape[0],
+        "latent_axis": config.n_latent,
+        "member": config.members,
+        "reference": content.arrays["support"]["scale"].size,
+        "bin": axis.size >> min(halvings, 64),
+        "limit": 3,
+        "step": content.arrays["history"]["step"].size,
+    }
+    if sizes["channel"] < 2 or min(sizes.values()) < 1:
+        raise ValueError(f"a dimension is empty: {sizes}")
+    first = [config.members, sizes["component"], config.n_latent]
+    for side, ends in ((ensemble.encoder, first[1:]), (ensemble.decoder, first[:0:-1])):
+        _check_layers(side, config.members, ends)
+    return sizes
+
+
+def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> None:
+    """Compare the shapes of layers with what comes in and what shall come out."""
+    n = ends[0]
+    for weight, bias in layers:
+        if weight.ndim != 3 or tuple(weight.shape[:2]) != (members, n):
+            raise ValueError(f"a layer has shape {tuple(weight.shape)}, not ({members}, {n}, ...)")
+        n = weight.shape[2]
+        if bias.shape != (members, 1, n):
+            raise ValueError(f"a bias has shape {tuple(bias.shape)}, not {(members, 1, n)}")
+    if n != ends[1]:
+        raise ValueError(f"the last layer has {n} outputs, not {ends[1]}")
+
+
+def _check(content: Content, sizes: Mapping[str, int]) -> None:
+    """Compare type, shape and range of the arrays with what they must be."""
+    for group, arrays in ARRAYS.items():
+        for name, (dims, kinds) in arrays.items():
+            values = content.arrays[group][name]
+            wanted = tuple(sizes[dim] for dim in dims.split())
+            if values.shape != wanted:
+                raise ValueError(f"{name} has shape {values.shape}, not {wanted}")
+            if values.dtype.kind not in kinds:
+                raise ValueError(f"{name} is of type {values.dtype}")
+            if name not in NAN_IS_A_VALUE and not np.isfinite(values).all():
+                raise ValueError(f"{name} has values that are not finite")
+            if name in POSITIVE and not (values > 0).all():
+                raise ValueError(f"{name} has values that are not positive")
+    if (content.arrays["basis"]["variance"] < 0).any():
+        raise ValueError("variance is negative")
+
+
+def _preparation(content: Content, config: Config) -> Preparation:
+    arrays, attrs = content.arrays["preparation"], content.attrs["preparation"]
+    kind, wavelength = _entry(attrs, "axis_kind"), _entry(attrs, "wavelength")
+    if kind not in UNITS:
+        raise ValueError(f"axis kind {kind!r:.50} is not one of {list(UNITS)}")
+    if not (np.diff(arrays["axis"]) > 0).all():
+        raise ValueError("axis does not increase")
+    known = not (isinstance(wavelength, np.floating) and np.isnan(wavelength))
+    return Preparation(
+        axis=Axis(
+            kind,
+            arrays["axis"],
+            _number(content, "preparation", "wavelength") if known else None,
+        ),
+        scale=config.scale,
+        background=config.background,
+        background_options=dict(config.background_options),
+        mean=arrays["mean"],
+        gain=_number(content, "preparation", "gain"),
+        typical_scale=_number(content, "preparation", "typical_scale"),
+    )
+
+
+def _ensemble(content: Content) -> Ensemble:
+    arrays = content.arrays["ensemble"]
+
+    def layers(side: str) -> tuple[Layer, ...]:
+        count = sum(name.startswith(side) for name in arrays) // 2
+        if not count:
+            raise ValueError(f"the {side} has no layer")
+        return tuple(
+            (tensor(f"{side}_{i}_weight"), tensor(f"{side}_{i}_bias")) for i in range(count)
+        )
+
+    def tensor(name: str) -> torch.Tensor:
+        values: npt.NDArray[Any] | None = arrays.get(name)
+        if values is None or values.dtype != np.float32 or not np.isfinite(values).all():
+            raise ValueError(f"{name} is missing, not of type float32, or not finite")
+        return torch.from_numpy(values)
+
+    scale = _number(content, "ensemble", "input_scale")
+    return Ensemble(layers("encoder"), layers("decoder"), scale)
+
+
+def _support(content: Content) -> Support:
+    arrays = content.arrays["support"]
+    return Support(
+        Novelty(
+            arrays["latents"],
+            arrays["residual_scale"],
+            int(_number(content, "support", "halvings", least=0)),
+            arrays["limits"],
+        ),
+        arrays["coefficients"],
+        arrays["scale"],
+        arrays["unseen"].astype(bool),
+        _number(content, "support", "width"),
+    )
+
+
+def _labels(content: Content) -> xr.Dataset:
+    """Return the labels by their own names, see `store.numbered`."""
+    arrays, attrs = content.arrays["labels"], content.array_attrs["labels"]
+    names = parsed(_entry(content.attrs["labels"], "names"))
+    if not fits(names, [str]) or len(set(names)) != len(names) or "latent" not in names:
+        raise ValueError("the labels' names are not as they should be")
+    found = {}
+    for i, name in enumerate(names):
+        values = arrays.get(f"label_{i}")
+        if values is None or values.ndim != 1 + (name == "latent"):
+            raise ValueError(f"the label {name!r:.50} is missing or of another shape")
+        dims = ("pattern", "latent_axis")[: values.ndim]
+        found[name] = (dims, values, attrs[f"label_{i}"])
+    rest = {name: value for name, value in content.attrs["labels"].items() if name != "names"}
+    return xr.Dataset(found, attrs=rest)
+
+
+def _history(content: Content) -> xr.Dataset:
+    arrays, attrs = content.arrays["history"], content.attrs["history"]
+    if not isinstance(_entry(attrs, "stopped"), str):
+        raise ValueError("history: stopped is no text")
+    found = {name: ("step", values) for name, values in arrays.items()}
+    return xr.Dataset(found, attrs=attrs)
