@@ -149,3 +149,26 @@ def test_info_of_a_zarr_store_and_of_files_some_of_which_are_broken(files):
         said = run("info", "run")
     assert "skipped" in said
     assert "words.xy" in said
+
+
+def test_info_says_what_is_wrong_with_a_damaged_model(files):
+    content = bytearray((files / "model.nc").read_bytes())
+    content[len(content) // 2] ^= 1
+    (files / "model.nc").write_bytes(content)
+    done = CliRunner().invoke(main, ["info", "model.nc"])
+    assert done.exit_code == 1
+    assert "model.nc' is damaged" in done.output
+
+
+@pytest.mark.parametrize("command", ["info", "encode"])
+def test_damaged_data_are_told_in_one_line(files, command, series):
+    series.to_netcdf("packed.nc", encoding={"intensity": {"zlib": True}})
+    content = bytearray((files / "packed.nc").read_bytes())
+    at = content.index(b"\x78\x5e")
+    content[at + 100 : at + 200] = b"U" * 100
+    (files / "packed.nc").write_bytes(content)
+    more = ["-m", "model.nc", "-o", "out.nc"] if command == "encode" else []
+    done = CliRunner().invoke(main, [command, "packed.nc", *more])
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: packed.nc: it cannot be read")
+    assert not (files / "out.nc").exists()

@@ -337,7 +337,7 @@ def test_netcdf_by_the_convention_is_a_format_as_others_are(tmp_path, series, mo
     with pytest.raises(xrdae.FormatError, match="only groups"):
         xrdae.open_patterns(tmp_path / "model.nc")
     (tmp_path / "cut.nc").write_bytes((tmp_path / "0.nc").read_bytes()[:1000])
-    with pytest.raises(xrdae.FormatError, match="cannot be read"):
+    with pytest.raises(xrdae.FormatError, match=r"cannot be read|cut off"):
         xrdae.open_patterns(tmp_path / "cut.nc")
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from xrdae.synthesis import Position
 
+# Of libraries too: netCDF raises RuntimeError where a lazy file turns out to be damaged.
+REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
 
 DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")
@@ -50,7 +52,7 @@ class Reporting(click.Group):
         try:
             with made_by(ctx.obj):
                 return super().invoke(ctx)
-        except (XrdaeError, ImportError, OSError, TypeError, ValueError) as error:
+        except REPORTED as error:
             if os.environ.get("XRDAE_TRACEBACK"):
                 raise
             raise click.ClickException(str(error)) from error
@@ -276,11 +278,14 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
 
     try:
         if len(data) > 1 or not Path(data[0]).is_file():
-            raise FormatError("no single file")
+            raise FormatError("it is no single file")
         model = _load(Path(data[0]))
         sections, made = summary.of_model(model), provenance.of_model(model)
-    except FormatError:
-        dataset = open_data(data, lazy=False)
+    except FormatError as no_model:
+        try:
+            dataset = open_data(data, lazy=False)
+        except FormatError as error:
+            raise FormatError(f"{error}; nor is it a model: {no_model}") from error
         sections, made = summary.of_data(dataset), provenance.read(dataset.attrs)
     if as_json:
         click.echo(json.dumps(sections | {"provenance": made}))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xrdae.errors import DataError
+from xrdae.errors import DataError, FormatError
 
 if TYPE_CHECKING:
     import xarray as xr
-
-NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 
 
 def open_data(
@@ -38,17 +37,17 @@ def open_data(
     FileNotFoundError, FormatError
         See `xrdae.open_patterns`.
     """
-    import xarray as xr
-
     import xrdae.accessor  # noqa: F401  (registers ds.xrdae)
+    from xrdae.netcdf import loaded, opened, starts_as_netcdf
     from xrdae.opening import open_patterns
+    from xrdae.zarr_metadata import is_store
 
     names = [name for path in paths for name in (_listed() if path == "-" else [path])]
     one = Path(names[0]) if len(names) == 1 else None
-    if one is not None and _is_zarr(one):
-        return xr.open_dataset(one, engine="zarr", chunks={} if lazy else None)
-    if one is not None and one.is_file() and _starts_as_netcdf(one):
-        dataset = xr.open_dataset(one)
+    if one is not None and is_store(one):
+        return _named(one, lambda: _opened_store(one, lazy=lazy))
+    if one is not None and one.is_file() and starts_as_netcdf(one):
+        dataset = _named(one, lambda: loaded(opened(one)))
         if dataset.data_vars:
             return dataset
         dataset.close()  # groups only: NeXus
@@ -75,10 +74,27 @@ def _listed() -> list[str]:
     return names
 
 
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
+def _opened_store(path: Path, *, lazy: bool) -> xr.Dataset:
+    import xarray as xr
+
+    from xrdae.netcdf import loaded
+    from xrdae.zarr_metadata import check
+
+    check(path)
+    consolidated = (path / ".zmetadata").is_file() and not (path / "zarr.json").exists()
+    dataset = xr.open_dataset(
+        path, engine="zarr", chunks={} if lazy else None, consolidated=consolidated
+    )
+    return dataset if lazy else loaded(dataset)
 
 
-def _starts_as_netcdf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8).startswith(NETCDF)
+def _named(path: Path, open_it: Callable[[], xr.Dataset]) -> xr.Dataset:
+    """Open a file or store; whatever is wrong with it is said with its name."""
+    try:
+        return open_it()
+    except PermissionError:
+        raise
+    except Exception as error:  # the libraries raise of every kind
+        raise FormatError(
+            f"{os.fspath(path)}: it cannot be read ({error}); write or copy it again"
+        ) from error

@@ -11,11 +11,12 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from xrdae import integrity
 from xrdae.errors import FormatError
+from xrdae.integrity import HDF5
 
 MOST_BYTES = 512 * 2**20  # a text of 10 million points
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
-HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +54,7 @@ class DataFile:
         with path.open("rb") as stream:
             start = stream.read(len(HDF5))
             if start == HDF5:
+                integrity.check(path)  # by whichever library it is read then
                 return cls(path, start)
             if status.st_size > MOST_BYTES:
                 raise FormatError(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import xarray as xr
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import HDF5, DataFile
-
-CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+from xrdae.integrity import CLASSIC, HDF5
+from xrdae.netcdf import MOST_BYTES, MOST_UNPACKED, opened
+from xrdae.readers.datafile import DataFile
 
 
 def is_mine(file: DataFile) -> bool:
@@ -29,13 +27,15 @@ def is_mine(file: DataFile) -> bool:
 
 def read(file: DataFile) -> xr.Dataset:
     """Return the dataset in the file's root."""
-    # Of a classic file that is cut off, netCDF's own library reads zeros without a word.
-    classic = file.content.startswith(CLASSIC[:2])
-    source = io.BytesIO(file.content) if classic else file.path
+    most = max(MOST_BYTES, MOST_UNPACKED * file.path.stat().st_size)
     try:
-        with xr.open_dataset(source, engine="scipy" if classic else "netcdf4") as dataset:
+        with opened(file.path) as dataset:
+            if dataset.nbytes > most:
+                raise FormatError(f"it declares {dataset.nbytes / 2**20:.0f} MB")
             found: xr.Dataset = dataset.load()
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+    except FormatError:
+        raise
+    except Exception as error:  # the libraries raise of every kind
         raise FormatError(f"its netCDF content cannot be read: {error}") from error
     if not found.data_vars:
         raise FormatError("its root holds no variable, only groups (a model of xrdae?)")

@@ -20,7 +20,8 @@ from xarray.core import indexing
 
 from xrdae.axes import UNITS, kind_of_name, kind_of_units, length_in_angstrom
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import HDF5, DataFile
+from xrdae.integrity import HDF5
+from xrdae.readers.datafile import DataFile
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000
