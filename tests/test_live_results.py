@@ -102,3 +102,74 @@ def test_what_is_no_store_of_live_results_is_left_as_it_is(tmp_path, series):
             Results(tmp_path / name, {})
     assert (tmp_path / "folder" / "file.txt").read_text() == "kept"
     assert content(tmp_path / "other.zarr").sizes["pattern"] == 24
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Results(tmp_path / "live.zarr", {}) as results:
+        results.write(FIRST, {})
+    return tmp_path / "live.zarr"
+
+
+def everything(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock"}
+
+
+def harm(metadata, how):
+    arrays = metadata["metadata"]
+    if how == "codec":
+        arrays["novelty/.zarray"]["compressor"] = {"id": "pickle"}
+    elif how == "name":
+        arrays["noveltz/.zarray"] = arrays.pop("novelty/.zarray")
+    elif how == "place":
+        arrays["../elsewhere/.zattrs"] = {}
+    elif how == "rows":
+        for name, array in arrays.items():
+            if name.endswith("/.zarray"):
+                array["shape"][0] = 10**12
+    elif how == "chunks":
+        arrays["novelty/.zarray"]["chunks"] = [10**12]
+    elif how == "type":
+        arrays["novelty/.zarray"]["dtype"] = "|V8"
+    elif how == "column":
+        del arrays["file/.zarray"]
+    else:
+        metadata["metadata"] = how
+
+
+@pytest.mark.parametrize(
+    "how", ["codec", "name", "place", "rows", "chunks", "type", "column", 3, {}, [], {"a": 1}]
+)
+def test_a_store_that_cannot_be_read_is_refused_and_stays_as_it_is(store, how):
+    metadata = json.loads((store / ".zmetadata").read_text())
+    harm(metadata, how)
+    (store / ".zmetadata").write_text(json.dumps(metadata))
+    before = everything(store.parent)
+    with pytest.raises(FormatError, match=r"live\.zarr"):
+        Results(store, {})
+    assert everything(store.parent) == before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_metadata_that_is_no_json_is_refused(store, text):
+    (store / ".zmetadata").write_text(text)
+    before = everything(store)
+    with pytest.raises(FormatError, match=r"live\.zarr"):
+        Results(store, {})
+    assert everything(store) == before
+
+
+def test_a_damaged_chunk_is_told_before_anything_is_written(store):
+    chunk = next(p for p in (store / "latent").iterdir() if p.name[0] != ".")
+    chunk.write_bytes(chunk.read_bytes()[:10])
+    before = everything(store)
+    with pytest.raises(FormatError, match=r"latent.*damaged"):
+        Results(store, {})
+    assert everything(store) == before
+
+
+def test_metadata_of_an_array_that_are_damaged_are_written_anew(store):
+    (store / "novelty" / ".zarray").write_text("{")
+    with Results(store, {}) as results:
+        results.write(rows("3"), {})
+    np.testing.assert_array_equal(content(store)["novelty"], [1, 2, 3])

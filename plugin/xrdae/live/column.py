@@ -7,6 +7,7 @@ The format is https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html, the code
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xrdae.errors import FormatError
 from xrdae.files import replacing
+from xrdae.zarr_metadata import check_blosc
 
 FILL: dict[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
@@ -37,10 +40,16 @@ class Column:
         self._chunks = tuple(metadata["chunks"])
         self.dtype = np.dtype(metadata["dtype"])
         codecs = [*(metadata["filters"] or []), metadata["compressor"]]
-        self._codecs = [numcodecs.get_codec(dict(codec)) for codec in codecs if codec]
         self.is_text = self.dtype.kind == "O"
         fill: Any = metadata["fill_value"] or ("" if self.is_text else 0)
         self._fill = FILL.get(fill, fill)
+        try:  # now, not once a row is to be written
+            self._codecs = [numcodecs.get_codec(dict(codec)) for codec in codecs if codec]
+            self._encoded(np.full(1, self._fill, dtype=self.dtype))
+        except Exception as error:  # codecs raise of every kind
+            raise FormatError(
+                f"{os.fspath(folder)!r} cannot be written to ({error}); write to another store"
+            ) from error
         self._last = -1, np.empty(0)  # number and content, read by other threads too
 
     @property
@@ -77,15 +86,25 @@ class Column:
         if not path.exists():  # as zarr leaves chunks of nothing but fill values
             return np.full(self._chunks, self._fill, dtype=self.dtype)
         content: Any = path.read_bytes()
-        for codec in reversed(self._codecs):
-            content = codec.decode(content)
-        if not self.is_text:
-            content = np.frombuffer(content, dtype=self.dtype).copy()
-        return np.asarray(content).reshape(self._chunks)
+        try:
+            for codec in reversed(self._codecs):
+                if codec.codec_id == "blosc":
+                    check_blosc(content[:16], len(content))
+                content = codec.decode(content)
+            if not self.is_text:
+                content = np.frombuffer(content, dtype=self.dtype).copy()
+            return np.asarray(content).reshape(self._chunks)
+        except Exception as error:  # codecs raise of every kind
+            raise FormatError(
+                f"{os.fspath(path)!r} is damaged ({error}); write to another store"
+            ) from error
 
-    def _store(self, at: int, chunk: npt.NDArray[Any]) -> None:
+    def _encoded(self, chunk: npt.NDArray[Any]) -> Any:
         content: Any = np.ascontiguousarray(chunk)
         for codec in self._codecs:
             content = codec.encode(content)
+        return content
+
+    def _store(self, at: int, chunk: npt.NDArray[Any]) -> None:
         with replacing(self._path(at)) as aside:
-            aside.write_bytes(content)
+            aside.write_bytes(self._encoded(chunk))

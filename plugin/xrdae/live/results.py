@@ -18,10 +18,11 @@ from xrdae.errors import DataError, FormatError
 from xrdae.files import replacing
 from xrdae.live.arrivals import Signature
 from xrdae.live.column import Column
+from xrdae.live.layout import METADATA, columns_of, read_layout
+from xrdae.records import parsed
 from xrdae.sources import write_zarr
 
 CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
-METADATA = ".zmetadata"
 SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
 KEPT_IN_MIND = ("file", "scan", "modified", "size", "novel")
 LAST = ("modified", "size")  # an interrupted rewriting then shows, and is done again
@@ -200,6 +201,12 @@ class Results:
         """Begin columns that no earlier row has."""
         if not columns:
             return
+        strange = [name for name in columns if f"{name}/.zarray" in self._metadata]
+        if strange:
+            raise FormatError(
+                f"{os.fspath(self.path)!r} is damaged: {strange[0]!r} has no row for each pattern; "
+                "write to another store"
+            )
         self._write_out()  # writing new arrays makes the others count as their metadata say
         n = len(self._rows)
         empty = {
@@ -215,9 +222,8 @@ class Results:
     def _write_out(self) -> None:
         """Write the arrays' own metadata, as they count."""
         for name, content in self._metadata.items():
-            file = self.path / name
-            if not file.is_file() or json.loads(file.read_text()) != content:
-                _write_json(file, content)
+            if _content(self.path / name) != content:
+                _write_json(self.path / name, content)
 
     def _all_attrs(self) -> dict[str, str]:
         return {**self._attrs, "xrdae_skipped": json.dumps(self.skipped)}
@@ -235,34 +241,33 @@ class Results:
         )
 
     def _open(self) -> None:
-        self._cut()
-        attrs = self._metadata[".zattrs"]
+        try:
+            self._metadata = read_layout(self.path)
+            attrs = self._metadata[".zattrs"]
+            skipped = parsed(attrs.get("xrdae_skipped", "{}"))
+        except (OSError, ValueError) as error:
+            raise FormatError(
+                f"{os.fspath(self.path)!r} is not a store of live results, or damaged ({error}); "
+                "name another one"
+            ) from error
         differ = [name for name, value in self._attrs.items() if attrs.get(name) != value]
         if differ:
             raise DataError(
                 f"{os.fspath(self.path)!r} holds results of another model or threshold "
-                f"({differ[0]} is {attrs.get(differ[0])!r}, not {self._attrs[differ[0]]!r}): name "
-                "another store"
+                f"({differ[0]} is {attrs.get(differ[0])!r:.200}, not {self._attrs[differ[0]]!r}): "
+                "name another store"
             )
         self._connect()
         n = self._metadata["file/.zarray"]["shape"][0]
         file, scan, *rest = (self._columns[name].read(0, n) for name in KEPT_IN_MIND)
         self._remember(list(zip(file.tolist(), scan.tolist(), strict=True)), *rest)
-        self.skipped = json.loads(attrs.get("xrdae_skipped", "{}"))
+        self.skipped = skipped if isinstance(skipped, dict) else {}
+        for column in self._columns.values():
+            column.read(n - 1, n)  # what is written behind
+        self._cut()  # once all that is needed could be read
 
     def _cut(self) -> None:
         """Bring the arrays' own metadata back to what counts, and remove what does not."""
-        try:
-            self._metadata = json.loads((self.path / METADATA).read_text())["metadata"]
-            if self._metadata["file/.zarray"]["shape"] == self._metadata["novel/.zarray"]["shape"]:
-                return self._cut_to_metadata()
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        raise FormatError(
-            f"{os.fspath(self.path)!r} is not a store of live results; name another one"
-        )
-
-    def _cut_to_metadata(self) -> None:
         self._write_out()
         counted = {name.partition("/")[0] for name in self._metadata if "/" in name}
         for folder in self.path.iterdir():
@@ -273,11 +278,9 @@ class Results:
 
     def _connect(self) -> None:
         self._metadata = json.loads((self.path / METADATA).read_text())["metadata"]
-        names = [name.removesuffix("/.zattrs") for name in self._metadata if "/.zattrs" in name]
         self._columns = {
             name: Column(self.path / name, self._metadata[f"{name}/.zarray"])
-            for name in names
-            if self._metadata[f"{name}/.zattrs"].get("_ARRAY_DIMENSIONS", [])[:1] == ["pattern"]
+            for name in columns_of(self._metadata)
         }
 
 
@@ -288,6 +291,13 @@ def _keys(rows: xr.Dataset) -> list[Key]:
 def _columns(rows: xr.Dataset) -> dict[str, xr.Variable]:
     """Return what rows have each of their own, as the store holds it."""
     return {str(n): _encoded(v) for n, v in rows.variables.items() if "pattern" in v.dims}
+
+
+def _content(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError):  # damaged, or not there: it is written anew
+        return None
 
 
 def _write_json(path: Path, content: Any) -> None:
