@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).with_name("robustness")
-PROGRAMS = sorted(path for path in FOLDER.glob("*.py") if path.stem != "harness")
+HELPERS = ("damage", "harness")
+PROGRAMS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in HELPERS)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
