@@ -52,6 +52,8 @@ class Reporting(click.Group):
         try:
             with made_by(ctx.obj):
                 return super().invoke(ctx)
+        except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
+            raise
         except REPORTED as error:
             if os.environ.get("XRDAE_TRACEBACK"):
                 raise

@@ -128,10 +128,10 @@ def rows(scale: float) -> list[Row]:
         for which in range(40 if kind.startswith("zarr") else 1)
         for part in np.linspace(0, 0.999, 5 if kind.startswith("zarr") else 40).tolist()
     ]
-    n = round(2500 * scale) + 6
+    n = round(1500 * scale) + 6
     changes = [[FORMATS[i % len(FORMATS)], i // len(FORMATS), i] for i in range(n)]
     stores = [[-1, text] for text in STRANGE]
-    stores += [[i if i % 3 else -1, i] for i in range(round(600 * scale) + 3)]
+    stores += [[i if i % 3 else -1, i] for i in range(round(300 * scale) + 3)]
     return [
         try_in_child(Row(CUT, "input"), cuts[::step]),
         try_in_child(Row(CHANGED, "input"), changes),
