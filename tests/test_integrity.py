@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import xarray as xr
@@ -38,6 +40,24 @@ def test_a_heap_that_the_library_would_circle_in_is_refused(tmp_path, series):
     for read in (lambda: open_data([str(path)]), lambda: xrdae.open_patterns(path)):
         with pytest.raises(FormatError, match=r"heap\.nc.*heap"):
             read()
+
+
+def test_an_attribute_that_cannot_be_read_does_not_end_the_process(tmp_path, series):
+    path = tmp_path / "attribute.nc"
+    series.assign_coords(x=series["x"].assign_attrs(units="Å")).to_netcdf(path, engine="netcdf4")
+    content = bytearray(path.read_bytes())
+    at = content.index("Å".encode(), content.index(b"GCOL"))
+    content[at - 16] = 200  # this text in the heap gets another number, by which nothing names it
+    path.write_bytes(content)
+    code = (
+        "import gc, sys; from xrdae.sources import open_data\n"
+        "try: open_data(sys.argv[1:])\n"
+        "except ValueError as error: print(error)\n"
+        "gc.collect()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "attribute.nc: it cannot be read" in done.stdout
 
 
 def test_a_coordinate_that_declares_more_than_there_is_memory_for_is_refused(tmp_path):

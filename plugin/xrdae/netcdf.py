@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,15 +33,33 @@ def opened(path: str | os.PathLike[str]) -> xr.Dataset:
     Exception
         Of any kind, if it is damaged in other ways.
     """
+    integrity.check(path)
+    _look_through(path)
+    return xr.open_dataset(path, engine="netcdf4")
+
+
+def _look_through(path: str | os.PathLike[str]) -> None:
+    """Read every attribute once, and refuse a coordinate that is too large.
+
+    Where an attribute cannot be read, the netCDF library ends the process as it closes the file:
+    such a file stays open.
+    """
     import netCDF4
 
-    integrity.check(path)
-    with netCDF4.Dataset(path) as file:
+    file: Any = netCDF4.Dataset.__new__(netCDF4.Dataset)
+    try:
+        netCDF4.Dataset.__init__(file, path)
+        for part in (file, *file.variables.values()):
+            for name in part.ncattrs():
+                part.getncattr(name)
+    except Exception:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
+        raise
+    with file:
         for name, variable in file.variables.items():
             is_index = variable.dimensions == (name,)  # which xarray reads as it opens the file
             if is_index and variable.size * np.dtype(variable.dtype).itemsize > MOST_BYTES:
                 raise FormatError(f"{name!r} declares {variable.size} positions")
-    return xr.open_dataset(path, engine="netcdf4")
 
 
 def loaded(dataset: xr.Dataset) -> xr.Dataset:
