@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from xrdae.memory import in_pieces
 
 Float = npt.NDArray[Any]
 
@@ -32,6 +35,8 @@ class Scratch(threading.local):
         """Return a tensor without content, of the type and on the device of `like`."""
         held = self._held.get(name)
         if held is None or held.shape != shape:
+            del held
+            self._held.pop(name, None)  # first: memory may be too short for both
             held = self._held[name] = like.new_empty(shape)
         return held
 
@@ -82,15 +87,16 @@ def by_blocks(
     """Apply a kernel to `size` rows `(pattern, point)` at a time and join what it returns.
 
     As many blocks side by side as torch may use threads, each with one: the intermediate results
-    of a block stay in a core's cache, and no thread waits for others after every operation.
+    of a block stay in a core's cache, and no thread waits for others after every operation. Where
+    memory runs out, a block is computed in smaller pieces.
     """
     blocks = [rows[start : start + size] for start in range(0, max(len(rows), 1), size)]
-
+    fitting = functools.partial(in_pieces, kernel)
     threads = min(torch.get_num_threads(), MOST_THREADS, len(blocks))
     if threads == 1:
         with one_thread():
-            parts = [kernel(block) for block in blocks]
+            parts = [fitting(block) for block in blocks]
     else:
         with ThreadPoolExecutor(threads, initializer=set_here, initargs=(1,)) as pool:
-            parts = list(pool.map(kernel, blocks))
+            parts = list(pool.map(fitting, blocks))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
