@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import itertools
 import os
+import platform
+import re
 import shutil
-import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LITTLE = 2**20  # bytes: with fewer left, that is why the netCDF library failed
+_HERE = f"{zlib.crc32(platform.node().encode()):08x}"  # another machine may share the folder
+_COUNT = itertools.count()
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a path beside the target to write to; it takes the target's place if all goes well.
+
+    What a process that was killed has left beside the target is removed.
 
     Raises
     ------
@@ -20,14 +33,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the target's folder is not there, or cannot be written to.
     IsADirectoryError
         If a file was written and the target is a folder.
+    OSError
+        If there is no room, or the file system fails; it says what to do.
     """
     target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {os.fspath(target.parent)!r} to save into")
-    if not os.access(target.parent, os.W_OK):
-        raise PermissionError(f"the folder {os.fspath(target.parent)!r} cannot be written to")
-    aside = target.with_name(f".{target.name}.{os.getpid()}{threading.get_ident()}.part")
+    check_folder(target)
+    _tidy(target)
+    aside = target.with_name(f".{target.name}.{_HERE}.{os.getpid()}.{next(_COUNT)}.part")
     try:
+        _remove(aside)
         yield aside
         if aside.is_dir():
             _replace_folder(aside, target)
@@ -35,17 +49,88 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise IsADirectoryError(f"{os.fspath(target)!r} is a folder; name a file in it")
         else:
             os.replace(aside, target)
+    except (OSError, RuntimeError) as error:
+        reason = _reason(error, target)
+        if reason is None:
+            raise
+        raise reason from error
     finally:
         _remove(aside)
 
 
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Raise FileNotFoundError or PermissionError where nothing can be written beside a path."""
+    parent = Path(path).parent
+    if not parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {os.fspath(parent)!r} to save into")
+    if not os.access(parent, os.W_OK):
+        raise PermissionError(f"the folder {os.fspath(parent)!r} cannot be written to")
+
+
+def _reason(error: OSError | RuntimeError, target: Path) -> OSError | None:
+    """Return an error that says what to do where writing failed, None where nothing is to add.
+
+    The netCDF library says no more than "HDF error", in a RuntimeError, whatever has happened.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    of_netcdf = isinstance(error, RuntimeError) and str(error).startswith("NetCDF: ")
+    free = shutil.disk_usage(target.parent).free
+    if code in FULL or (of_netcdf and free < LITTLE):
+        code, what = code or errno.ENOSPC, f"there is no room for it ({free} bytes are free)"
+    elif of_netcdf:
+        code, what = errno.EIO, f"the netCDF library failed ({error})"
+    else:
+        return None
+    return OSError(
+        code, f"{os.fspath(target)!r} could not be written: {what}; make room, or name another "
+        "place. What was there before is as it was"
+    )  # fmt: skip
+
+
 def _replace_folder(aside: Path, target: Path) -> None:
     """Move a folder to a place where there may be one already; that one goes last."""
-    before = target.with_name(f".{target.name}.{os.getpid()}.before")
+    if target.exists() and _exchange(aside, target):
+        return
+    before = target.with_name(f".{target.name}.before")
     if target.exists():
         os.replace(target, before)
     os.replace(aside, target)
     _remove(before)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places in one step, and tell whether the system can."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):  # no Linux
+        return False
+    places = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    return rename(*places, _RENAME_EXCHANGE) == 0  # type: ignore[no-any-return]
+
+
+def _tidy(target: Path) -> None:
+    """Remove what processes of this machine that are gone have left beside the target."""
+    before = target.with_name(f".{target.name}.before")
+    if before.is_dir():  # killed between two renamings
+        _remove(before) if target.exists() else os.replace(before, target)
+    begun = re.compile(rf"\.{re.escape(target.name)}\.{_HERE}\.(\d+)\.\d+\.part")
+    for left in target.parent.iterdir():
+        found = begun.fullmatch(left.name)
+        if found and not _runs(int(found[1])):
+            _remove(left)
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether there is a process of this number; so it seems where nobody can say."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _remove(path: Path) -> None:

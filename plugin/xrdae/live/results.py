@@ -78,7 +78,7 @@ class Results:
         self.skipped: dict[str, str] = {}
         self._columns: dict[str, Column] = {}
         self._metadata: dict[str, Any] = {}
-        begun = re.compile(rf"\.{re.escape(self.path.name)}\.\d+\.part")
+        begun = re.compile(rf"\.{re.escape(self.path.name)}\..*\.part")
         for left in self.path.parent.iterdir():
             if begun.fullmatch(left.name) and left.is_dir():
                 shutil.rmtree(left)  # of one that was killed when it began
