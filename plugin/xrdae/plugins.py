@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import traceback
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -15,6 +17,7 @@ from xrdae import hookspecs
 from xrdae.provenance import joined
 
 GROUP = "xrdae"
+BUILT_IN = "builtin"
 
 
 _LOCK = threading.RLock()  # a plugin may ask for the manager while it is loaded
@@ -56,7 +59,24 @@ def load() -> tuple[pluggy.PluginManager, list[str]]:
                 f"{type(error).__name__}: {error}"
             )
     pm.check_pending()
+    pm.add_hookcall_monitoring(lambda *_: None, _name_plugin)
     return pm, broken
+
+
+def _name_plugin(
+    outcome: pluggy.Result[Any],
+    hook: str,
+    implementations: Sequence[pluggy.HookImpl],
+    arguments: Mapping[str, Any],  # noqa: ARG001  (pluggy gives it)
+) -> None:
+    """Note on an error that a hook raised whose plugin it came from, unless it is the built-in."""
+    if outcome.exception is None:
+        return
+    of_code = {getattr(i.function, "__code__", None): i.plugin_name for i in implementations}
+    frames = traceback.walk_tb(outcome.exception.__traceback__)
+    name = next((of_code[f.f_code] for f, _ in frames if f.f_code in of_code), BUILT_IN)
+    if name != BUILT_IN:
+        outcome.exception.add_note(f"raised by the plugin {name!r} in its {hook}")
 
 
 def to_dataset(obj: Any) -> Any:
@@ -83,7 +103,7 @@ def model_input(dataset: Any, model: Any) -> Any:
     The built-in step is left out: encoding folds it into its products, so nothing as large as the
     data need be made.
     """
-    built_in = manager().get_plugin("builtin")
+    built_in = manager().get_plugin(BUILT_IN)
     hook = manager().subset_hook_caller("xrdae_model_input", [built_in])
     return hook(dataset=dataset, model=model)
 
