@@ -57,7 +57,7 @@ class Framework:
     def analyze(self, scan):
         hook = self.plugins.hook
         dataset = hook.xrdae_to_dataset(obj=scan)
-        model = hook.xrdae_fit(dataset=dataset, config=Config(), progress=None)
+        model = hook.xrdae_fit(dataset=dataset, config=Config(), progress=None, checkpoint=None)
         result = hook.xrdae_encode(dataset=dataset, model=model)
         relevance = hook.xrdae_relevance(
             dataset=dataset, model=model, regions="peaks", fill="background"

@@ -12,6 +12,7 @@ import torch
 import xrdae
 from xrdae import training
 from xrdae.config import Config
+from xrdae.start import split
 
 FEW = Config(steps=40, members=3, hidden=(16,), patience=1000)
 
@@ -205,7 +206,7 @@ def test_the_training_labels_hold_the_latents_that_encoding_gives(series, model)
 
 def test_each_member_leaves_out_its_own_patterns(coefficients):
     config = Config(members=5, held_out=0.2)
-    seen = training._split(30, config, torch.Generator().manual_seed(0)).numpy()
+    seen = split(30, config, torch.Generator().manual_seed(0)).numpy()
     np.testing.assert_array_equal((seen == 0).sum(axis=1), 6)
     assert len(np.unique(seen, axis=0)) > 1
 

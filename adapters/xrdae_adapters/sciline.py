@@ -78,7 +78,8 @@ def train_on_patterns(patterns: PatternSet) -> TrainingSet:
 
 def fit(patterns: TrainingSet, config: FitConfig) -> LatentModel:
     """Fit a model; in silence, as sciline has reporters of its own."""
-    model = manager().hook.xrdae_fit(dataset=to_dataset(patterns), config=config, progress=False)
+    dataset, hook = to_dataset(patterns), manager().hook
+    model = hook.xrdae_fit(dataset=dataset, config=config, progress=False, checkpoint=None)
     return LatentModel(model)
 
 

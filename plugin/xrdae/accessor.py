@@ -52,23 +52,28 @@ class XrdaeAccessor:
         self._obj = obj
 
     def fit(
-        self, *, update: Model | None = None, progress: bool | None = None, **settings: Any
+        self,
+        *,
+        update: Model | None = None,
+        progress: bool | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        **settings: Any,
     ) -> Model:
         """Fit a model; keyword arguments are the fields of `xrdae.Config`.
 
         With `update`, return that model trained on, so that it knows these patterns too: its
         settings hold, its map stays, and itself it is left as it is; see `xrdae.update`.
+        `checkpoint` is a file that keeps how far training is; see `Model.fit`.
         """
         from xrdae.config import Config
 
         hook, dataset = manager().hook, to_dataset(self._obj)
+        options: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
         if update is None:
             config = Config.from_options(settings)
-            return hook.xrdae_fit(dataset=dataset, config=config, progress=progress)  # type: ignore[no-any-return]
+            return hook.xrdae_fit(dataset=dataset, config=config, **options)  # type: ignore[no-any-return]
         config = Config.from_options(vars(update.config) | settings)
-        return hook.xrdae_update(  # type: ignore[no-any-return]
-            dataset=dataset, model=update, config=config, progress=progress
-        )
+        return hook.xrdae_update(dataset=dataset, model=update, config=config, **options)  # type: ignore[no-any-return]
 
     def encode(self, model: Model) -> xr.Dataset:
         """Add `latent`, `latent_std`, `reconstruction_error` and `novelty`: `Model.encode`."""

@@ -12,6 +12,7 @@ from xrdae.provenance import joined, kept
 
 if TYPE_CHECKING:
     from xrdae.config import Config
+    from xrdae.hookspecs import File
     from xrdae.model import Model
     from xrdae.peaks import Regions
     from xrdae.synthesis import Request
@@ -37,21 +38,30 @@ def xrdae_model_input(dataset: xr.Dataset, model: Model) -> xr.DataArray:
 
 
 @hookimpl(trylast=True)
-def xrdae_fit(dataset: xr.Dataset, config: Config, progress: bool | None) -> Model:
+def xrdae_fit(
+    dataset: xr.Dataset, config: Config, progress: bool | None, checkpoint: File | None
+) -> Model:
     """Fit basis and ensemble."""
     from xrdae.model import Model
 
-    return Model.fit(dataset, config, progress=progress)
+    return Model.fit(dataset, config, progress=progress, checkpoint=checkpoint)
 
 
 @hookimpl(trylast=True)
-def xrdae_update(dataset: xr.Dataset, model: Model, config: Config, progress: bool | None) -> Model:
+def xrdae_update(
+    dataset: xr.Dataset,
+    model: Model,
+    config: Config,
+    progress: bool | None,
+    checkpoint: File | None,
+) -> Model:
     """Extend the basis and train the ensemble on."""
     from xrdae.model import Model
     from xrdae.update import find_update
 
     inputs = plugins.model_input(dataset, model)
-    return Model(**find_update(model, dataset, config, inputs=inputs, progress=progress))
+    options: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
+    return Model(**find_update(model, dataset, config, inputs=inputs, **options))
 
 
 @hookimpl(trylast=True)

@@ -54,12 +54,14 @@ class Reporting(click.Group):
                 return super().invoke(ctx)
         except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
             raise
-        except REPORTED as error:
-            if os.environ.get("XRDAE_TRACEBACK"):
+        except Exception as error:
+            of_plugins = getattr(error, "__notes__", [])
+            if os.environ.get("XRDAE_TRACEBACK") or not (isinstance(error, REPORTED) or of_plugins):
                 raise
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("interrupted; no file was changed", err=True)
+            raise click.ClickException("; ".join([_said(error), *of_plugins])) from error
+        except KeyboardInterrupt as interrupt:
+            said = str(interrupt) or "no file was changed"
+            click.echo(f"interrupted; {said}", err=True)
             ctx.exit(INTERRUPTED)
 
 
@@ -113,21 +115,31 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("--scale", help="Divide each pattern by its max or area. [default: max]")
 @click.option("--variable", help="Name of the intensity variable.")
 @click.option("--dim", help="Name of the diffraction dimension.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path),
+              help="File that keeps how far training is; the same command goes on.")  # fmt: skip
 @JSON
 def fit(
-    data: tuple[str, ...], out: Path, update_path: Path | None, as_json: bool, **settings: Any
+    data: tuple[str, ...],
+    out: Path,
+    update_path: Path | None,
+    checkpoint: Path | None,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
     """Fit a model to the patterns in DATA, or make a model know them too.
 
     With --update the settings are those of that model, and the latents that it gives to its own
-    patterns stay: of the options, only --seed, --variable and --dim may differ.
+    patterns stay: of the options, only --seed, --variable and --dim may differ. The file that
+    --checkpoint names is removed once the model is written.
     """
-    _spare(out, *data, update_path)
+    _spare(out, *data, update_path, checkpoint)
     given = {name: value for name, value in settings.items() if value is not None}
     if update_path is not None:
         given["update"] = _load(update_path)
-    model = _fitted(open_data(data), **given)
+    model = _fitted(open_data(data), checkpoint=checkpoint, **given)
     model.save(out)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     rows = {
         "patterns": model.labels.sizes["pattern"],
         "labels": model.label_names(),
@@ -353,6 +365,12 @@ def _say_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> N
             click.echo(f"  {name:<{width}}  {value}")
 
 
+def _said(error: Exception) -> str:
+    """Return an error in one line; of one that is not ours, its type says more than its words."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, REPORTED) and text else f"{type(error).__name__}: {text}"
+
+
 def _spare(out: Path, *inputs: str | Path | None) -> None:
     """Refuse to write a model or a page over what it is made from."""
     for path in inputs:
@@ -360,11 +378,11 @@ def _spare(out: Path, *inputs: str | Path | None) -> None:
             raise click.BadParameter(f"{out} is what is read; choose another name", param_hint="-o")
 
 
-def _fitted(dataset: xr.Dataset, **settings: Any) -> Any:
+def _fitted(dataset: xr.Dataset, checkpoint: Path | None = None, **settings: Any) -> Any:
     """Fit a model; one whose training was interrupted is nothing to keep here."""
-    model = dataset.xrdae.fit(**settings)
+    model = dataset.xrdae.fit(checkpoint=checkpoint, **settings)
     if model.history.attrs["stopped"] == "interrupted":
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"{checkpoint} goes on from here" if checkpoint else "")
     return model
 
 

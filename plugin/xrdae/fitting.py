@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from xrdae.alignment import peak_width
 from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder import Autoencoder
 from xrdae.basis import Basis, find_basis
+from xrdae.checkpoint import checkpoint_of
 from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
 from xrdae.patterns import find_patterns
@@ -21,12 +23,20 @@ from xrdae.support import find_support
 from xrdae.training import Trained, train
 
 
-def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) -> dict[str, Any]:
+def find_parts(
+    dataset: xr.Dataset,
+    config: Config,
+    *,
+    progress: bool | None,
+    checkpoint: str | os.PathLike[str] | None,
+) -> dict[str, Any]:
     """Return a model's parts, by the names of its attributes; see `Model.fit`."""
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
     intensity, labels, at = training_patterns(
         patterns, most=config.most_patterns, seed=config.seed, progress=progress
     )
+    made = of_fit(patterns, intensity, labels, device=config.device)
+    kept_in = checkpoint_of(checkpoint, config, made)
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
         regridder(patterns.axis, axis)(intensity),
@@ -40,7 +50,7 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
     copies = changed_copies(inputs, preparation, basis, config)
-    trained = train(coefficients, config, copies=copies, progress=progress)
+    trained = train(coefficients, config, copies=copies, checkpoint=kept_in, progress=progress)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
     error = held_out_error(autoencoder, inputs, coefficients, trained.held_out_reconstruction)
@@ -59,7 +69,7 @@ def find_parts(dataset: xr.Dataset, config: Config, *, progress: bool | None) ->
         ),
         "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
         "history": history_of(trained),
-        "provenance": of_fit(patterns, intensity, labels, device=config.device),
+        "provenance": made,
     }
 
 

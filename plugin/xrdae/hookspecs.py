@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    import os
+
     import xarray as xr
 
     from xrdae.config import Config
     from xrdae.model import Model
     from xrdae.peaks import Regions
     from xrdae.synthesis import Request
+
+    File = str | os.PathLike[str]
 
 hookspec = pluggy.HookspecMarker("xrdae")
 hookimpl = pluggy.HookimplMarker("xrdae")
@@ -29,13 +33,19 @@ def xrdae_model_input(dataset: xr.Dataset, model: Model) -> xr.DataArray | None:
 
 
 @hookspec(firstresult=True)
-def xrdae_fit(dataset: xr.Dataset, config: Config, progress: bool | None) -> Model | None:
-    """Fit a model to labelled patterns."""
+def xrdae_fit(
+    dataset: xr.Dataset, config: Config, progress: bool | None, checkpoint: File | None
+) -> Model | None:
+    """Fit a model to labelled patterns, going on from a checkpoint where there is one."""
 
 
 @hookspec(firstresult=True)
 def xrdae_update(
-    dataset: xr.Dataset, model: Model, config: Config, progress: bool | None
+    dataset: xr.Dataset,
+    model: Model,
+    config: Config,
+    progress: bool | None,
+    checkpoint: File | None,
 ) -> Model | None:
     """Return the model that knows further labelled patterns too; known latents stay."""
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.encoder import Encoder
+from xrdae.encoder import BLOCK, Encoder
+from xrdae.labelled import flattened
 from xrdae.patterns import Patterns
 from xrdae.peaks import Regions
 from xrdae.prepare import Source, regridder
 from xrdae.relevance import Masking, find_masking
 from xrdae.support import Support
+from xrdae.threads import by_blocks
+
+Float = npt.NDArray[Any]
 
 REMEMBERED = 8  # for the last few axes and sets of regions
 
@@ -58,6 +64,21 @@ class Kernels:
             return Encoder(self.autoencoder, self.support.novelty, source, self.device)
 
         return self._once(_key(patterns, inputs), make)
+
+    def reconstructor(
+        self, patterns: Patterns, inputs: xr.DataArray | None
+    ) -> Callable[[Float], tuple[Float, ...]]:
+        """Return what turns patterns into their reconstruction, on their own axis, and scale."""
+        source = self.source(patterns, inputs)
+        back = regridder(self.autoencoder.preparation.axis, patterns.axis)
+        reconstruct = self.autoencoder.reconstruct
+
+        def kernel(rows: Float) -> tuple[Float, ...]:
+            values, scale = source(rows)
+            intensity = back(reconstruct(values)) * scale[:, None]
+            return intensity.astype(np.float32), scale.astype(np.float32)
+
+        return functools.partial(flattened, lambda rows: by_blocks(kernel, rows, BLOCK))
 
     def masking(
         self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str

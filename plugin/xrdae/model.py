@@ -16,7 +16,6 @@ from xrdae import store, summary
 from xrdae.autoencoder import Autoencoder
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
-from xrdae.encoder import BLOCK
 from xrdae.errors import DataError
 from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fingerprint import of_data
@@ -26,12 +25,11 @@ from xrdae.kernels import Kernels
 from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, apply, flattened, labelled, like, named
 from xrdae.patterns import Patterns, find_patterns
 from xrdae.peaks import Regions
-from xrdae.prepare import check_coverage, regridder
+from xrdae.prepare import check_coverage
 from xrdae.provenance import stamped
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
-from xrdae.threads import by_blocks
 
 Float = npt.NDArray[Any]
 
@@ -73,6 +71,7 @@ class Model:
         config: Config | None = None,
         *,
         progress: bool | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Model:
         """Fit a model to the patterns of a dataset.
 
@@ -85,15 +84,23 @@ class Model:
             Settings; None: the defaults.
         progress
             A progress bar; None: on a terminal only.
+        checkpoint
+            A file that keeps how far training is, written every few seconds and at the end. The
+            same fit (data, settings) goes on from it, and gives the same model as one that was
+            not interrupted. It stays: remove it once the model is saved.
 
         Raises
         ------
         DataError
-            If the dataset lacks what is needed, or a pattern has no usable intensity.
+            If the dataset lacks what is needed, or a pattern has no usable intensity, or the
+            checkpoint is that of another fit.
+        FormatError
+            If the checkpoint is damaged.
         TrainingError
             If the loss is not finite.
         """
-        return cls(**find_parts(dataset, config or Config(), progress=progress))
+        options: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
+        return cls(**find_parts(dataset, config or Config(), **options))
 
     def model_input(self, dataset: xr.Dataset) -> xr.DataArray:
         """Return model input `(sample dims ..., channel)` on the model's axis; lazy as the data.
@@ -157,18 +164,9 @@ class Model:
         A background that the model subtracts is not added again; NaN outside the model's axis.
         """
         patterns = self.patterns(dataset)
-        source = self._kernels.source(patterns, inputs)
-        back = regridder(self.autoencoder.preparation.axis, patterns.axis)
-        reconstruct = self.autoencoder.reconstruct
-
-        def kernel(rows: Float) -> tuple[Float, ...]:
-            values, scale = source(rows)
-            intensity = back(reconstruct(values)) * scale[:, None]
-            return intensity.astype(np.float32), scale.astype(np.float32)
-
         array = patterns.or_inputs(inputs)
         out, scale = apply(
-            functools.partial(flattened, lambda rows: by_blocks(kernel, rows, BLOCK)),
+            self._kernels.reconstructor(patterns, inputs),
             array,
             outputs=[(patterns.dim,), ()],
             sizes={patterns.dim: patterns.axis.values.size},

@@ -13,20 +13,26 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xrdae.best import Best
+from xrdae.checkpoint import Checkpoint
 from xrdae.config import Config
 from xrdae.devices import find_device
-from xrdae.embedding import geodesic_embedding
-from xrdae.errors import TrainingError
+from xrdae.errors import DataError, TrainingError
 from xrdae.frame import in_frame_of, in_one_frame
-from xrdae.network import Ensemble, as_tensor, new_ensemble
+from xrdae.memory import ERRORS, ran_out
+from xrdae.network import Ensemble, as_tensor
+from xrdae.optimization import Optimization, State
+from xrdae.sampling import evenly
+from xrdae.start import Start, from_scratch, from_start
+from xrdae.task import BATCH, Task, held_out_reconstruction
 
 Float = npt.NDArray[Any]
 
-BATCH = 1024
 EVALUATE_EVERY = 10
 ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
 KEPT = 10.0  # weight of known latents' squared displacement, against the reconstruction's error
+COMPARED = 64  # patterns whose coefficients a checkpoint holds
+PROCESSOR = torch.device("cpu")
+STOPPED = ("", "converged", "steps")  # by its number in a checkpoint; the first one goes on
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,25 +61,6 @@ class Trained:
     stopped: str
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Start:
-    """Where training goes on from; the first of the patterns are known to it.
-
-    Attributes
-    ----------
-    ensemble
-        The members as they are.
-    latents
-        `(known, latent_axis)`, where these patterns are, and shall stay.
-    unseen
-        `(known, member)`, True where the member has not seen the pattern, and shall not.
-    """
-
-    ensemble: Ensemble
-    latents: Float
-    unseen: npt.NDArray[np.bool_]
-
-
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
 def train(
@@ -82,6 +69,7 @@ def train(
     *,
     copies: Float | None = None,
     start: Start | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: bool | None = None,
 ) -> Trained:
     """Train the ensemble on coefficients `(pattern, component)`.
@@ -96,151 +84,172 @@ def train(
     members go on from there, and the latents of the patterns that it knows are drawn to where
     they were until the end.
 
-    Ctrl-C ends training early and keeps the best state so far.
+    A `checkpoint` holds the state every few seconds, and at the end; where it holds one already,
+    training goes on from there. Ctrl-C ends training early and keeps the best state so far. Where
+    the memory of a GPU runs out, the processor goes on.
 
     Raises
     ------
+    DataError, FormatError
+        If the checkpoint is that of another training, or damaged.
+    MemoryError
+        If the processor's memory runs out.
     TrainingError
         If the loss is not finite.
     """
-    generator = torch.Generator().manual_seed(config.seed)
     device = find_device(config.device)
-    target = as_tensor(coefficients).to(device)
-    n = len(target)
-    power = float(target.square().sum(1).mean()) or 1.0
-    ensemble, anchor, seen = (
-        _from_scratch(coefficients, config, power, generator)
-        if start is None
-        else _from_start(start, n, config, generator)
-    )
-    ensemble, anchor, seen = ensemble.to(device), anchor.to(device), seen.to(device)
-    known = None if start is None else (torch.arange(n) < len(start.unseen)).float().to(device)
-    shown = target[None] if copies is None else as_tensor(copies).to(device)
-    parameters = [p.requires_grad_(True) for p in ensemble.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=config.learning_rate,
-        total_steps=max(config.steps, 20),  # torch divides by the length of the ascent, less 1
-        pct_start=0.1,
-    )
-    # The high rate in the middle first makes members worse that are trained already.
-    settled = 0 if start is None else config.steps // 2
-    best = Best(ensemble)
-    stopped = "steps"
-    bar = tqdm(
-        total=config.steps,
-        desc="fit",
-        unit="step",
-        disable=None if progress is None else not progress,
-    )
+    training = Training(coefficients, config, copies, start, checkpoint)
     try:
-        for step in range(config.steps):
-            if step % EVALUATE_EVERY == 0:
-                best.update(step, *_errors(ensemble, target, seen, power))
-                bar.set_postfix(held_out=f"{best.held_out:.4f}", refresh=False)
-                if step - max(best.step, settled) >= config.patience:
-                    stopped = "converged"
-                    break
-            rows = slice(None) if n <= BATCH else torch.randint(n, (BATCH,), generator=generator)
-            pull = max(0.0, 1 - step / (ANCHORED * config.steps))
-            which = torch.randint(len(shown), (n,), generator=generator)[rows]
-            loss = _loss(
-                ensemble,
-                target[rows],
-                shown[which, torch.arange(n)[rows]],
-                seen[:, rows],
-                anchor[rows],
-                None if known is None else known[rows],
-                config,
-                pull,
-                power,
-                generator,
+        training.on(device, progress)
+    except ERRORS as error:
+        if not ran_out(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        if device == PROCESSOR:
+            raise MemoryError(f"memory has run out in training ({reason}); free some") from error
+    else:
+        return training.result()
+    warnings.warn(f"memory of {device} has run out ({reason}); the processor trains", stacklevel=2)
+    training.on(PROCESSOR, progress)
+    return training.result()
+
+
+class Training:
+    """A training under way, on one device or, after that has failed, on another.
+
+    Parameters
+    ----------
+    coefficients, config, copies, start, checkpoint
+        See `train`.
+    """
+
+    def __init__(
+        self,
+        coefficients: Float,
+        config: Config,
+        copies: Float | None,
+        start: Start | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        generator = torch.Generator().manual_seed(config.seed)
+        target = as_tensor(coefficients)
+        n = len(target)
+        power = float(target.square().sum(1).mean()) or 1.0
+        self._ensemble, anchor, seen = (
+            from_scratch(coefficients, config, power, generator)
+            if start is None
+            else from_start(start, n, config, generator)
+        )
+        known = None if start is None else (torch.arange(n) < len(start.unseen)).float()
+        shown = target[None] if copies is None else as_tensor(copies)
+        self._task = Task(target, shown, seen, anchor, known, power)
+        self._config, self._start, self._checkpoint = config, start, checkpoint
+        self._stopped = ""
+        self._way = Optimization(self._ensemble, config, generator)
+        self._last = self._way.state()
+        found = checkpoint.read(self._arrays()) if checkpoint is not None else None
+        if found is not None:
+            self._take(found)
+
+    def on(self, device: torch.device, progress: bool | None) -> str:
+        """Train on a device until there is a reason to stop, and return it."""
+        steps = self._config.steps
+        task = self._task.to(device)
+        way = Optimization(self._ensemble.to(device), self._config, torch.Generator())
+        way.restore(self._last)
+        self._way = way
+        if self._stopped:
+            return self._stopped
+        disable = None if progress is None else not progress
+        bar = tqdm(total=steps, initial=way.step, desc="fit", unit="step", disable=disable)
+        try:
+            self._stopped = self._steps(task, way, bar)
+            self._last = way.state()
+        except KeyboardInterrupt:
+            goes_on = "" if self._checkpoint is None else f"; {self._checkpoint.path} goes on"
+            warnings.warn(
+                f"training was interrupted at step {way.step} of {steps}; the best state so far, "
+                f"that of step {way.best.step}, is kept{goes_on}",
+                stacklevel=3,
             )
+            return "interrupted"
+        finally:
+            bar.close()
+            self._keep(now=True)
+        return self._stopped
+
+    def _steps(self, task: Task, way: Optimization, bar: Any) -> str:
+        config, best = self._config, way.best
+        # The high rate in the middle first makes members worse that are trained already.
+        settled = 0 if task.known is None else config.steps // 2
+        while way.step < config.steps:
+            if way.step % EVALUATE_EVERY == 0:
+                self._last = way.state()
+                self._keep()
+                best.update(way.step, *_errors(way.ensemble, task))
+                bar.set_postfix(held_out=f"{best.held_out:.4f}", refresh=False)
+                if way.step - max(best.step, settled) >= config.patience:
+                    return "converged"
+            loss = _loss(way.ensemble, task, config, way.step, way.generator)
             if not math.isfinite(loss.item()):
                 raise TrainingError(
-                    f"the loss is {loss.item()} at step {step}; lower learning_rate="
+                    f"the loss is {loss.item()} at step {way.step}; lower learning_rate="
                     f"{config.learning_rate}, or look for extreme intensities in the data"
                 )
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+            way.descend(loss)
             bar.update()
-        else:
-            best.update(config.steps, *_errors(ensemble, target, seen, power))
-    except KeyboardInterrupt:
-        stopped = "interrupted"
-        warnings.warn(
-            f"training was interrupted at step {step} of {config.steps}; the best state so far, "
-            f"that of step {best.step}, is kept",
-            stacklevel=2,
-        )
-    finally:
-        bar.close()
-    with torch.no_grad():
-        target, seen = target.cpu(), seen.cpu()
-        framed = _framed(best.ensemble().to(torch.device("cpu")), target, start)
-        held_out = held_out_reconstruction(framed, target, seen)
-    return Trained(framed, held_out, seen.numpy().T == 0, best.history(), stopped)
+        best.update(config.steps, *_errors(way.ensemble, task))
+        return "steps"
 
+    def result(self) -> Trained:
+        """Return what the best state gives."""
+        with torch.no_grad():
+            target, seen = self._task.target, self._task.seen
+            framed = _framed(self._way.best.ensemble().to(PROCESSOR), target, self._start)
+            held_out = held_out_reconstruction(framed, target, seen)
+        history = self._way.best.history()
+        stopped = self._stopped or "interrupted"
+        return Trained(framed, held_out, seen.numpy().T == 0, history, stopped)
 
-def _from_scratch(
-    coefficients: Float, config: Config, power: float, generator: torch.Generator
-) -> tuple[Ensemble, Tensor, Tensor]:
-    """Return an untrained ensemble, a map to begin with, and who sees which pattern."""
-    n, rank = coefficients.shape
-    ensemble = new_ensemble(
-        rank,
-        n_latent=config.n_latent,
-        members=config.members,
-        hidden=config.hidden,
-        input_scale=0.5 * math.sqrt(rank / power),
-        generator=generator,
-    )
-    anchor = as_tensor(geodesic_embedding(coefficients, config.n_latent))
-    return ensemble, anchor, _split(n, config, generator)
+    def _keep(self, *, now: bool = False) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.keep(self._arrays(), now=now)
 
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the last state as a checkpoint holds it, with who sees what, and the map."""
+        target = self._task.target.numpy()
+        return {
+            **{f.name: np.asarray(getattr(self._last, f.name)) for f in dataclasses.fields(State)},
+            "seen": self._task.seen.numpy(),
+            "anchor": self._task.anchor.numpy(),
+            "some": target[evenly(len(target), COMPARED)],
+            "stopped": np.asarray(STOPPED.index(self._stopped)),
+        }
 
-def _from_start(
-    start: Start, n: int, config: Config, generator: torch.Generator
-) -> tuple[Ensemble, Tensor, Tensor]:
-    """Return the same of an earlier model: what a member had not seen it shall not see now."""
-    known = (~start.unseen).T.astype(np.float32)  # (member, known)
-    new = _split(n - len(start.unseen), config, generator)
-    parameters = [p.clone() for p in start.ensemble.parameters()]
-    ensemble = start.ensemble.with_parameters(parameters)
-    anchor = np.pad(start.latents, ((0, new.shape[1]), (0, 0)))
-    return ensemble, as_tensor(anchor), torch.cat([as_tensor(known), new], dim=1)
-
-
-def _split(n: int, config: Config, generator: torch.Generator) -> Tensor:
-    """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns.
-
-    The parts that members do not see overlap only once every pattern is in one of them.
-    """
-    count = round(config.held_out * n) if n >= 8 else 0
-    seen = torch.ones(config.members, n)
-    rounds = -(-config.members * count // n)
-    order = torch.cat([torch.randperm(n, generator=generator) for _ in range(rounds or 1)])
-    for member in range(config.members):
-        seen[member, order[member * count : (member + 1) * count]] = 0
-    return seen
+    def _take(self, found: dict[str, npt.NDArray[Any]]) -> None:
+        """Go on from what a checkpoint holds."""
+        some, own = found.pop("some"), self._arrays()["some"]
+        if not np.allclose(some, own, rtol=0, atol=1e-3 * math.sqrt(self._task.power)):
+            raise DataError(
+                "the basis comes out differently here than where the checkpoint was written "
+                "(other libraries or another processor); go on there, or remove the checkpoint"
+            )
+        self._stopped = STOPPED[int(found.pop("stopped"))]
+        seen, anchor = (torch.from_numpy(found.pop(name)) for name in ("seen", "anchor"))
+        self._task = dataclasses.replace(self._task, seen=seen, anchor=anchor)
+        self._last = State(step=int(found.pop("step")), **found)
 
 
 def _loss(
-    ensemble: Ensemble,
-    target: Tensor,
-    shown: Tensor,
-    seen: Tensor,
-    anchor: Tensor,
-    known: Tensor | None,
-    config: Config,
-    pull: float,
-    power: float,
-    generator: torch.Generator,
+    ensemble: Ensemble, task: Task, config: Config, step: int, generator: torch.Generator
 ) -> Tensor:
-    spread = config.input_noise * math.sqrt(power / target.shape[1])
+    """Return the loss of a step, of a random part where there are many patterns."""
+    n = len(task.target)
+    rows = slice(None) if n <= BATCH else torch.randint(n, (BATCH,), generator=generator)
+    which = torch.randint(len(task.shown), (n,), generator=generator)[rows]
+    target, shown = task.target[rows], task.shown[which, torch.arange(n)[rows]]
+    seen, anchor = task.seen[:, rows], task.anchor[rows]
+    spread = config.input_noise * math.sqrt(task.power / target.shape[1])
 
     def white_noise(*shape: int) -> Tensor:  # the same on every device
         return torch.randn(shape, generator=generator, dtype=target.dtype).to(target.device)
@@ -250,41 +259,28 @@ def _loss(
     noise = white_noise(*latent.shape)
     decoded = ensemble.decode(latent + config.latent_noise * noise)
     error = (decoded - target).square().sum(-1) * seen  # (member, pattern)
-    reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / power
+    reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / task.power
     mean = latent.mean(0)
     agreement = (latent - mean.detach()).square().sum(-1).mean(1).sum()
     away = (latent - anchor).square().sum(-1)  # (member, pattern)
-    if known is not None:
-        return reconstruction + agreement + KEPT * (away * known).mean(1).sum()
+    if task.known is not None:
+        return reconstruction + agreement + KEPT * (away * task.known[rows]).mean(1).sum()
+    pull = max(0.0, 1 - step / (ANCHORED * config.steps))
     anchored = pull * away.mean(1).sum() if pull else 0.0
     frame = mean.mean(0).square().sum() + (mean.square().mean() - 1).square()
     return reconstruction + agreement + anchored + 0.1 * ensemble.members * frame
 
 
 @torch.no_grad()
-def _errors(ensemble: Ensemble, target: Tensor, seen: Tensor, power: float) -> tuple[float, float]:
+def _errors(ensemble: Ensemble, task: Task) -> tuple[float, float]:
     """Return the root mean squared error on seen and on held-out patterns, a relative one."""
-    rows = slice(None, None, max(1, target.shape[0] // BATCH))
-    some, seen = target[rows], seen[:, rows]
-    error = (ensemble.decode(ensemble.encode(some)) - some).square().sum(-1) / power
+    rows = slice(None, None, max(1, task.target.shape[0] // BATCH))
+    some, seen = task.target[rows], task.seen[:, rows]
+    error = (ensemble.decode(ensemble.encode(some)) - some).square().sum(-1) / task.power
     loss = float((error * seen).sum() / seen.sum())
     held = 1 - seen
     held_out = float((error * held).sum() / held.sum()) if held.any() else loss
     return math.sqrt(loss), math.sqrt(held_out)
-
-
-def held_out_reconstruction(ensemble: Ensemble, target: Tensor, seen: Tensor) -> Float:
-    """Return `(pattern, component)`, the mean over the members that do not see the pattern.
-
-    NaN where all do; `seen` is `(member, pattern)`, 1 where a member sees it.
-    """
-    held = (1 - seen)[:, :, None]  # (member, pattern, 1)
-    total, count = torch.zeros_like(target), held.sum(0)
-    for start in range(0, target.shape[0], BATCH):
-        rows = slice(start, start + BATCH)
-        decoded = ensemble.decode(ensemble.encode(target[rows]))
-        total[rows] = (decoded * held[:, rows]).sum(0)
-    return np.asarray(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())
 
 
 def _framed(ensemble: Ensemble, target: Tensor, start: Start | None) -> Ensemble:

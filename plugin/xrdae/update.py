@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
 from xrdae.basis import Basis, extend_basis
+from xrdae.checkpoint import Checkpoint, checkpoint_of
 from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
 from xrdae.errors import DataError
@@ -20,11 +22,13 @@ from xrdae.fitting import changed_copies, held_out_error, history_of
 from xrdae.lazy import load_patterns
 from xrdae.network import as_tensor
 from xrdae.prepare import Source, regridder
-from xrdae.provenance import of_fit, of_update
+from xrdae.provenance import fingerprint, of_fit, of_update
 from xrdae.sampling import Index, evenly, spread
 from xrdae.scaling import check_scales
+from xrdae.start import Start
 from xrdae.support import FALSE_POSITIVES, REFERENCES, extend_support
-from xrdae.training import Start, Trained, held_out_reconstruction, train
+from xrdae.task import held_out_reconstruction
+from xrdae.training import Trained, train
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -69,6 +73,7 @@ def find_update(
     *,
     inputs: xr.DataArray | None = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Return the parts of a model that knows further patterns too, by the names of its attributes.
 
@@ -88,12 +93,14 @@ def find_update(
         Model input of the dataset where it is known already.
     progress
         A progress bar; None: on a terminal only.
+    checkpoint
+        See `Model.fit`.
 
     Raises
     ------
     DataError
         If the dataset cannot be brought to the model's axis, lacks what is needed, or has a label
-        in other units than the model.
+        in other units than the model; if the checkpoint is that of another update.
     ValueError
         If a setting differs that has to stay.
     TrainingError
@@ -113,7 +120,8 @@ def find_update(
     added = len(basis.components) - len(old.basis.components)
     own = np.pad(support.coefficients[known], ((0, 0), (0, added)))
     coefficients = np.concatenate([own, basis.project(filled)])
-    trained, worse = _trained_on(model, basis, coefficients, known, progress=progress)
+    kept_in = checkpoint_of(checkpoint, config, further.made, updated_from=fingerprint(before))
+    trained, worse = _trained_on(model, basis, coefficients, known, kept_in, progress)
     autoencoder = Autoencoder(old.preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
     kept = spread(latents, REFERENCES)
@@ -175,7 +183,12 @@ def _further(
 
 
 def _trained_on(
-    model: Model, basis: Basis, coefficients: Float, known: Index, *, progress: bool | None
+    model: Model,
+    basis: Basis,
+    coefficients: Float,
+    known: Index,
+    checkpoint: Checkpoint | None,
+    progress: bool | None,
 ) -> tuple[Trained, float]:
     """Train the members on; also return how many times the error of known patterns has grown.
 
@@ -189,7 +202,9 @@ def _trained_on(
         model.support.unseen[known],
     )
     copies = changed_copies(basis.expand(coefficients), preparation, basis, config)
-    trained = train(coefficients, config, copies=copies, start=start, progress=progress)
+    trained = train(
+        coefficients, config, copies=copies, start=start, checkpoint=checkpoint, progress=progress
+    )
     own, after = (rows[: len(known)] for rows in (coefficients, trained.held_out_reconstruction))
     if np.isnan(after).all():  # fewer than 8 patterns: none was held out
         return trained, 1.0

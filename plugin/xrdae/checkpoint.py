@@ -1,0 +1,179 @@
+"""Checkpoints: a training's state in a netCDF4 file, from which another process goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.config import Config
+from xrdae.errors import DataError, FormatError
+from xrdae.files import check_folder, replacing
+from xrdae.fingerprint import digest
+
+FORMAT = "xrdae-checkpoint"
+FORMAT_VERSION = 1
+EVERY = 5.0  # seconds, at least, between two writings
+MOST_TEXT = 2**20  # characters of a file's attributes: some thousand are written
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclasses.dataclass
+class Checkpoint:
+    """A file that holds the state of a training.
+
+    Attributes
+    ----------
+    path
+        The file.
+    identity
+        What the training depends on; the file of another one is refused.
+    """
+
+    path: str | os.PathLike[str]
+    identity: dict[str, str]
+    _written: float = -math.inf
+    _failed: bool = False
+
+    def keep(self, arrays: Arrays, *, now: bool = False) -> None:
+        """Write a state, if the last one was written long ago or `now` has to be.
+
+        The first one has to succeed; later a full disk, say, is a warning: what is trained
+        is worth more than its checkpoint.
+        """
+        if not now and time.monotonic() - self._written < EVERY:
+            return
+        try:
+            self._write(arrays)
+        except OSError as error:
+            if self._written == -math.inf:
+                raise
+            if not self._failed:
+                warnings.warn(f"training goes on, but {error}", stacklevel=2)
+            self._failed = True
+        self._written = time.monotonic()
+
+    def _write(self, arrays: Arrays) -> None:
+        dataset = xr.Dataset(
+            {
+                name: (tuple(f"{name}_{i}" for i in range(values.ndim)), values)
+                for name, values in arrays.items()
+            },
+            attrs={
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "identity": json.dumps(self.identity),
+                "digest": digest(*arrays, *arrays.values()),
+            },
+        )
+        encoding = {name: {"_FillValue": None} for name in arrays}
+        with replacing(self.path) as aside:
+            dataset.to_netcdf(aside, engine="netcdf4", encoding=encoding)
+
+    def read(self, like: Arrays) -> dict[str, npt.NDArray[Any]] | None:
+        """Return the state that is in the file; None where there is no file yet.
+
+        Parameters
+        ----------
+        like
+            A state of the same training; shapes and types have to be these, but for `history`,
+            which may be of any length.
+
+        Raises
+        ------
+        DataError
+            If the file is the checkpoint of another training.
+        FormatError
+            If it is no checkpoint, or damaged.
+        FileNotFoundError, PermissionError
+            If the folder that it shall be in is not there, or cannot be written to.
+        """
+        check_folder(self.path)
+        if not Path(self.path).exists():
+            return None
+        try:
+            with xr.open_dataset(self.path, engine="netcdf4", decode_cf=False) as opened:
+                self._check(opened.attrs)
+                found = _checked(opened, like)
+        except (DataError, FormatError):
+            raise
+        except Exception as error:  # the netCDF library's own errors say nothing that helps
+            raise FormatError(
+                f"{os.fspath(self.path)!r} is no checkpoint, or damaged ({type(error).__name__}: "
+                f"{error}); remove it to train from the start, or name another one"
+            ) from error
+        self._written = time.monotonic()
+        return found
+
+    def _check(self, attrs: Mapping[Any, Any]) -> None:
+        path = os.fspath(self.path)
+        if attrs.get("format") != FORMAT or attrs.get("format_version") != FORMAT_VERSION:
+            raise FormatError(
+                f"{path!r} is no checkpoint that this xrdae reads (format {attrs.get('format')!r}, "
+                f"version {attrs.get('format_version')!r}); name another one"
+            )
+        if len(attrs["identity"]) > MOST_TEXT:
+            raise ValueError("its identity is too long")
+        theirs = json.loads(attrs["identity"])
+        differ = [n for n, value in self.identity.items() if theirs.get(n) != value]
+        if differ or len(theirs) != len(self.identity):
+            what = differ[0] if differ else "what it was updated from"
+            raise DataError(
+                f"{path!r} is the checkpoint of another fit ({what} is "
+                f"{theirs.get(what)}, not {self.identity.get(what)}); name another one, or remove "
+                "it to train from the start"
+            )
+
+
+def _checked(opened: xr.Dataset, like: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """Return a file's arrays, read only where their shapes and types are the expected ones."""
+    found = {}
+    for name, own in like.items():
+        variable = opened.variables[name]
+        shape = (*variable.shape[:1], *own.shape[1:]) if name == "history" else own.shape
+        if variable.shape != shape or variable.dtype != own.dtype:
+            raise ValueError(
+                f"{name} is {variable.dtype} {variable.shape}, not {own.dtype} {shape}"
+            )
+        if name == "history" and variable.shape[0] > MOST_TEXT:
+            raise ValueError(f"{name} has {variable.shape[0]} rows")
+        found[name] = np.asarray(variable.values)
+    if opened.attrs["digest"] != digest(*found, *found.values()):
+        raise ValueError("its content is not what was written")
+    return found
+
+
+def checkpoint_of(
+    path: str | os.PathLike[str] | None, config: Config, made: Mapping[str, Any], **others: str
+) -> Checkpoint | None:
+    """Return the checkpoint of a training, None without a path.
+
+    Parameters
+    ----------
+    path
+        The file.
+    config
+        The settings; where it is computed does not count.
+    made
+        Provenance of the fit: of its data, axis and intensities count.
+    **others
+        Further fingerprints.
+    """
+    if path is None:
+        return None
+    settings = json.loads(config.to_json())
+    del settings["device"]
+    named = {f"setting {name!r}": json.dumps(value) for name, value in settings.items()}
+    data = {name: str(made["data"][name]) for name in ("axis", "trained_on")}
+    return Checkpoint(path, named | data | others)

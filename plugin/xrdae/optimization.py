@@ -1,0 +1,133 @@
+"""The members of an ensemble, their optimizer and its schedule, and how far they are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from xrdae.best import Best
+from xrdae.config import Config
+from xrdae.network import Ensemble
+
+Float = npt.NDArray[Any]
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's Adam calls them
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """All that an optimization goes on from, at the beginning of a step.
+
+    Attributes
+    ----------
+    parameters, best, first_moment, second_moment
+        `(value,)`, float32: the members' parameters one after another, as they are and as they
+        were best, and the optimizer's moments of them.
+    history
+        `(row, [step, loss, held_out])`.
+    generator
+        `(byte,)`, uint8, the state of the random numbers.
+    step
+        The step that comes next.
+    """
+
+    parameters: Float
+    best: Float
+    first_moment: Float
+    second_moment: Float
+    history: Float
+    generator: Float
+    step: int
+
+
+class Optimization:
+    """Parameters of an ensemble under way to better ones.
+
+    Parameters
+    ----------
+    ensemble
+        On the device where it is trained.
+    config
+        See `Config`.
+    generator
+        Of all random numbers from here on.
+    """
+
+    def __init__(self, ensemble: Ensemble, config: Config, generator: torch.Generator) -> None:
+        self._parameters = [p.detach().requires_grad_(True) for p in ensemble.parameters()]
+        self.ensemble, self.generator = ensemble.with_parameters(self._parameters), generator
+        self._optimizer = torch.optim.Adam(
+            self._parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer,
+            max_lr=config.learning_rate,
+            total_steps=max(config.steps, 20),  # torch divides by the length of the ascent, less 1
+            pct_start=0.1,
+        )
+        self.best = Best(self.ensemble)
+        self.step = 0
+
+    def descend(self, loss: Tensor) -> None:
+        """Take the next step, down the slope of a loss."""
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._schedule.step()
+        self.step += 1
+
+    def state(self) -> State:
+        """Return all that `restore` needs; it does not change with further steps."""
+        known = self._optimizer.state
+        first, second = (
+            [known[p][name] if p in known else torch.zeros_like(p) for p in self._parameters]
+            for name in MOMENTS
+        )
+        return State(
+            parameters=_in_one(self._parameters),
+            best=_in_one(self.best.parameters),
+            first_moment=_in_one(first),
+            second_moment=_in_one(second),
+            history=self.best.rows(),
+            generator=self.generator.get_state().numpy().copy(),
+            step=self.step,
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, which one of the same settings has been in."""
+        self.step = state.step
+        self.generator.set_state(torch.from_numpy(state.generator.astype(np.uint8)))
+        self.best.restore(state.history, self._apart(state.best))
+        with torch.no_grad():
+            for own, given in zip(self._parameters, self._apart(state.parameters), strict=True):
+                own.copy_(given)
+        if not state.step:
+            return
+        moments = (self._apart(state.first_moment), self._apart(state.second_moment))
+        of_each = [
+            {"step": torch.tensor(float(state.step)), **dict(zip(MOMENTS, pair, strict=True))}
+            for pair in zip(*moments, strict=True)
+        ]
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": dict(enumerate(of_each)), "param_groups": groups})
+        before = {"last_epoch": state.step - 1, "_step_count": max(state.step, 2)}
+        self._schedule.load_state_dict(self._schedule.state_dict() | before)
+        self._schedule.step()  # rate and momentum follow from the number of the step
+
+    def _apart(self, values: Float) -> list[Tensor]:
+        """Return values one after another as tensors like the parameters."""
+        sizes = [p.numel() for p in self._parameters]
+        parts = torch.split(torch.from_numpy(values.astype(np.float32)), sizes)
+        return [
+            part.view(p.shape).to(p.device, copy=True)
+            for part, p in zip(parts, self._parameters, strict=True)
+        ]
+
+
+def _in_one(tensors: list[Tensor]) -> Float:
+    return np.asarray(torch.cat([t.detach().flatten() for t in tensors]).cpu().numpy())

@@ -1,0 +1,80 @@
+"""Where a training starts: from scratch, or from an earlier model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from xrdae.config import Config
+from xrdae.embedding import geodesic_embedding
+from xrdae.network import Ensemble, as_tensor, new_ensemble
+
+Float = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Start:
+    """Where training goes on from; the first of the patterns are known to it.
+
+    Attributes
+    ----------
+    ensemble
+        The members as they are.
+    latents
+        `(known, latent_axis)`, where these patterns are, and shall stay.
+    unseen
+        `(known, member)`, True where the member has not seen the pattern, and shall not.
+    """
+
+    ensemble: Ensemble
+    latents: Float
+    unseen: npt.NDArray[np.bool_]
+
+
+def from_scratch(
+    coefficients: Float, config: Config, power: float, generator: torch.Generator
+) -> tuple[Ensemble, Tensor, Tensor]:
+    """Return an untrained ensemble, a map to begin with, and who sees which pattern."""
+    n, rank = coefficients.shape
+    ensemble = new_ensemble(
+        rank,
+        n_latent=config.n_latent,
+        members=config.members,
+        hidden=config.hidden,
+        input_scale=0.5 * math.sqrt(rank / power),
+        generator=generator,
+    )
+    anchor = as_tensor(geodesic_embedding(coefficients, config.n_latent))
+    return ensemble, anchor, split(n, config, generator)
+
+
+def from_start(
+    start: Start, n: int, config: Config, generator: torch.Generator
+) -> tuple[Ensemble, Tensor, Tensor]:
+    """Return the same of an earlier model: what a member had not seen it shall not see now."""
+    known = (~start.unseen).T.astype(np.float32)  # (member, known)
+    new = split(n - len(start.unseen), config, generator)
+    parameters = [p.clone() for p in start.ensemble.parameters()]
+    ensemble = start.ensemble.with_parameters(parameters)
+    anchor = np.pad(start.latents, ((0, new.shape[1]), (0, 0)))
+    return ensemble, as_tensor(anchor), torch.cat([as_tensor(known), new], dim=1)
+
+
+def split(n: int, config: Config, generator: torch.Generator) -> Tensor:
+    """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns.
+
+    The parts that members do not see overlap only once every pattern is in one of them.
+    """
+    count = round(config.held_out * n) if n >= 8 else 0
+    seen = torch.ones(config.members, n)
+    rounds = -(-config.members * count // n)
+    order = torch.cat([torch.randperm(n, generator=generator) for _ in range(rounds or 1)])
+    for member in range(config.members):
+        seen[member, order[member * count : (member + 1) * count]] = 0
+    return seen
