@@ -126,23 +126,39 @@ def check(path, first, parts, undisturbed):
     assert sorted(p.name for p in path.parent.rglob("*part*")) == []
 
 
+def begin(folder, name):
+    """Write the scenario's stores: as it is before, and as an undisturbed writer leaves it."""
+    first, parts = SCENARIOS[name]
+    known = [] if first is None else [first]
+    for store, content in (("before.zarr", known), ("undisturbed.zarr", [*known, *parts])):
+        shutil.rmtree(folder / store, ignore_errors=True)
+        assert in_child(write, folder / store, content) == 0
+
+
+def kill(folder, name, step):
+    """Kill a writer before a step, look at what is left, and go on; tell if it came that far."""
+    first, parts = SCENARIOS[name]
+    path, before = folder / "live.zarr", folder / "before.zarr"
+    code = in_child(attempt, path, None if first is None else before, parts, step)
+    assert code in (0, 9), f"{name}: writing failed at step {step}"
+    left = in_child(check, path, first, parts, folder / "undisturbed.zarr")
+    assert left == 0, f"{name}: killed before step {step}"
+    return code == 9
+
+
+def stride(name, every):
+    """Return how many steps to go on by: a store begins with a hundred files."""
+    return every * (8 if SCENARIOS[name][0] is None else 1)
+
+
 def main(folder, every):
     found = {}
-    for name, (first, parts) in SCENARIOS.items():
-        before, path = folder / "before.zarr", folder / "live.zarr"
-        undisturbed = folder / "undisturbed.zarr"
-        known = [] if first is None else [first]
-        for store, content in ((before, known), (undisturbed, [*known, *parts])):
-            shutil.rmtree(store, ignore_errors=True)
-            assert in_child(write, store, content) == 0
-        step, code = 0, 9
-        while code == 9:
-            code = in_child(attempt, path, before if known else None, parts, step)
-            assert code in (0, 9), f"{name}: writing failed at step {step}"
-            left = in_child(check, path, first, parts, undisturbed)
-            assert left == 0, f"{name}: killed before step {step}"
-            step += every * (1 if known else 8)  # a store begins with a hundred files
-        found[name] = step
+    for name in SCENARIOS:
+        begin(folder, name)
+        step = 0
+        while kill(folder, name, step):
+            step += stride(name, every)
+        found[name] = step + stride(name, every)
     print(json.dumps(found))
 
 
