@@ -99,7 +99,7 @@ class XrdaeAccessor:
             shift = model.label_shift(
                 latent_shift=result["latent_shift"], label=label, **self._input(model)
             )
-            result = result.merge(shift, combine_attrs=joined)
+            result = result.merge(shift, compat="override", combine_attrs=joined)
         return self._attach(result)
 
     def synthesize(

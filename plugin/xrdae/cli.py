@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -42,6 +42,13 @@ JSON = click.option(
 class Reporting(click.Group):
     """A group whose commands report the package's own errors in one line, exit code 1."""
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Take the words of a command; click itself would end with 1 where this is interrupted."""
+        try:
+            return super().make_context(*args, **options)
+        except KeyboardInterrupt as interrupt:
+            _end_interrupted(interrupt)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the words of the command: what it makes says so."""
         ctx.obj = ["xrdae", *args]
@@ -60,9 +67,7 @@ class Reporting(click.Group):
                 raise
             raise click.ClickException("; ".join([_said(error), *of_plugins])) from error
         except KeyboardInterrupt as interrupt:
-            said = str(interrupt) or "no file was changed"
-            click.echo(f"interrupted; {said}", err=True)
-            ctx.exit(INTERRUPTED)
+            _end_interrupted(interrupt)
 
 
 @click.group(cls=Reporting, context_settings={"help_option_names": ["-h", "--help"]})
@@ -363,6 +368,11 @@ def _say_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> N
         click.echo(caption)
         for name, value in rows.items():
             click.echo(f"  {name:<{width}}  {value}")
+
+
+def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
+    click.echo(f"interrupted; {str(interrupt) or 'no file was changed'}", err=True)
+    sys.exit(INTERRUPTED)
 
 
 def _said(error: Exception) -> str:

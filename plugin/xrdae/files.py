@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import errno
 import itertools
@@ -9,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,13 +72,15 @@ def check_folder(path: str | os.PathLike[str]) -> None:
 def _reason(error: OSError | RuntimeError, target: Path) -> OSError | None:
     """Return an error that says what to do where writing failed, None where nothing is to add.
 
-    The netCDF library says no more than "HDF error", in a RuntimeError, whatever has happened.
+    The netCDF library says no more than "HDF error", in a RuntimeError, whatever has happened, or
+    "Permission denied" where there is no room to begin a file.
     """
     code = error.errno if isinstance(error, OSError) else None
     of_netcdf = isinstance(error, RuntimeError) and str(error).startswith("NetCDF: ")
     free = shutil.disk_usage(target.parent).free
-    if code in FULL or (of_netcdf and free < LITTLE):
-        code, what = code or errno.ENOSPC, f"there is no room for it ({free} bytes are free)"
+    if code in FULL or ((of_netcdf or code == errno.EACCES) and free < LITTLE):
+        code = code if code in FULL else errno.ENOSPC
+        what = f"there is no room for it ({free} bytes are free)"
     elif of_netcdf:
         code, what = errno.EIO, f"the netCDF library failed ({error})"
     else:
@@ -134,7 +138,10 @@ def _runs(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
+    if not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists() or sys.exc_info()[0] is not None:
+        # Threads that an interruption has left at work may write on: once more when they are done.
+        atexit.register(shutil.rmtree, path, ignore_errors=True)

@@ -7,6 +7,7 @@ run as `python NAME.py [SCALE]` it prints the rows' counts as JSON and exits 1 u
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import json
 import multiprocessing
@@ -101,8 +102,13 @@ class Forked:
             os.dup2(self._said.fileno(), number)
         sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1) for n in (1, 2))
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        atexit._clear()  # what the parent will do
         os.write(begun, b"!")
-        work(*arguments)
+        try:
+            work(*arguments)
+        finally:  # as Python ends, but for what multiprocessing leaves out
+            threading._shutdown()
+            atexit._run_exitfuncs()
 
     def send(self, number: int, after: float) -> None:
         """Send a signal so many seconds after the work has begun, if it is still at work."""

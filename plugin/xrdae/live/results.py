@@ -78,6 +78,7 @@ class Results:
         self.skipped: dict[str, str] = {}
         self._columns: dict[str, Column] = {}
         self._metadata: dict[str, Any] = {}
+        self._whole = True  # all that was written counts
         begun = re.compile(rf"\.{re.escape(self.path.name)}\..*\.part")
         for left in self.path.parent.iterdir():
             if begun.fullmatch(left.name) and left.is_dir():
@@ -91,8 +92,11 @@ class Results:
 
     def close(self) -> None:
         """Let other processes write to the store."""
-        self._write_out()
-        self._lock.release()
+        try:
+            self._recover()
+            self._write_out()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Results:
         return self
@@ -128,23 +132,30 @@ class Results:
         rows
             Variables with `pattern` as their first dimension, among them `file`, `scan`,
             `modified` [ns since 1970] and `size` [byte]; others are taken from the first rows
-            only. Columns that earlier or later rows lack are NaN, empty or False there.
+            only. Columns that earlier or later rows lack are NaN, empty or False there. After an
+            error (no room, say) no row counts, and they may be written again.
         skipped
             All files that cannot be read, and why; the attribute `xrdae_skipped` (JSON).
         """
+        self._recover()
         self.skipped = dict(skipped)
         keys = _keys(rows)
+        self._whole = False
         if not self._rows:
             self._make(rows)
         else:
             self._extend(rows, keys)
+        self._whole = True
         self._remember(keys, *(rows[name].values for name in ("modified", "size", "novel")))
 
     def skip(self, skipped: Mapping[str, str]) -> None:
         """Say which files cannot be read, and why; once there is a row."""
+        self._recover()
         self.skipped = dict(skipped)
         if self._rows:
+            self._whole = False
             self._commit(len(self._rows))
+            self._whole = True
 
     def places(self, rows: xr.Dataset) -> list[int]:
         """Return where in the store rows are that it holds."""
@@ -239,6 +250,13 @@ class Results:
             self.path / METADATA,
             {"zarr_consolidated_format": 1, "metadata": self._metadata},
         )
+
+    def _recover(self) -> None:
+        """Go back to what counts, after a writing that failed: the disk was full, say."""
+        if not self._whole:
+            if self._rows:
+                self._open()
+            self._whole = True
 
     def _open(self) -> None:
         try:

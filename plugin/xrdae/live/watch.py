@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae.errors import DataError, XrdaeError
+from xrdae.files import FULL
 from xrdae.live.arrivals import Arrivals
 from xrdae.live.incoming import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.observer import Observer
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from xrdae.model import Model
 
 AT_ONCE = 64  # files that are encoded and kept together, when many wait
+AGAIN = 1.0  # seconds after which a full disk is tried again
 TICK = 10  # milliseconds in which events are gathered, and after which waiting files are looked at
 
 
@@ -83,6 +86,7 @@ class Watch:
         self.listeners = list(listeners)
         self._skipped = dict(results.skipped)
         self._fullest = results.fullest
+        self._full_until = 0.0
 
     def status(self) -> str:
         """Return in words how far the watch is."""
@@ -123,6 +127,22 @@ class Watch:
             raise FileNotFoundError(
                 f"the folder {str(self.folder)!r} is gone; all results are kept"
             )
+        if time.monotonic() < self._full_until:
+            return
+        try:
+            self._take(stop)
+        except OSError as error:  # every file that is not in the store yet waits
+            if error.errno not in FULL:
+                raise
+            if not self._full_until:
+                self._warn(f"{error}; what arrives waits for room")
+            self._full_until = time.monotonic() + AGAIN
+        else:
+            if self._full_until:
+                self._warn("there is room again")
+            self._full_until = 0.0
+
+    def _take(self, stop: threading.Event) -> None:
         some: list[Arrived] = []
         for arrived in self._complete():
             some.append(arrived)
@@ -170,7 +190,7 @@ class Watch:
         try:
             rows = self._encoded(some)
             self.results.write(rows.assign_attrs(of_any(rows.attrs)), skipped)
-        except OSError:  # no room to write to, say: nothing to blame on a file
+        except OSError:  # nothing to blame on a file
             raise
         except Exception as error:  # a plugin's step, or a label that nothing can hold
             if len(some) > 1:
