@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LITTLE = 2**20  # bytes: with fewer left, that is why the netCDF library failed
+MOMENT = 0.05  # seconds
+_abandoned: set[Path] = set()  # folders of writings that failed
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"  # another machine may share the folder
 _COUNT = itertools.count()
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
@@ -77,7 +80,7 @@ def _reason(error: OSError | RuntimeError, target: Path) -> OSError | None:
     """
     code = error.errno if isinstance(error, OSError) else None
     of_netcdf = isinstance(error, RuntimeError) and str(error).startswith("NetCDF: ")
-    free = shutil.disk_usage(target.parent).free
+    free = shutil.disk_usage(target.parent).free if target.parent.is_dir() else LITTLE
     if code in FULL or ((of_netcdf or code == errno.EACCES) and free < LITTLE):
         code = code if code in FULL else errno.ENOSPC
         what = f"there is no room for it ({free} bytes are free)"
@@ -114,6 +117,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _tidy(target: Path) -> None:
     """Remove what processes of this machine that are gone have left beside the target."""
+    _remove_abandoned()
     before = target.with_name(f".{target.name}.before")
     if before.is_dir():  # killed between two renamings
         _remove(before) if target.exists() else os.replace(before, target)
@@ -142,6 +146,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     shutil.rmtree(path, ignore_errors=True)
-    if path.exists() or sys.exc_info()[0] is not None:
-        # Threads that an interruption has left at work may write on: once more when they are done.
-        atexit.register(shutil.rmtree, path, ignore_errors=True)
+    if sys.exc_info()[0] is not None or path.exists():
+        # Threads that an error or an interruption has left at work write on for a moment.
+        _abandoned.add(path)
+        time.sleep(MOMENT)
+        _remove_abandoned()
+
+
+@atexit.register
+def _remove_abandoned() -> None:
+    for path in _abandoned:
+        shutil.rmtree(path, ignore_errors=True)

@@ -170,7 +170,7 @@ def _full_command(path: Path, case: dict[str, Any]) -> None:
     assert disk.content() == before
     disk.free()
     assert _run(path, words).exit_code == 0
-    assert disk.content().keys() == before.keys()
+    assert disk.content().keys() == before.keys(), sorted(disk.content())
 
 
 def _full_checkpoint(path: Path, case: dict[str, Any]) -> None:
