@@ -492,7 +492,7 @@ def rows(scale: float) -> Iterator[Row]:
     def some(cases: list[Any]) -> list[Any]:
         return rng.sample(cases, max(2, min(len(cases), round(scale * 2 * len(cases)))))
 
-    cases = [{"what": what, "at": 0.9 * at} for what in WORDS for at in parts(8)]
+    cases = [{"what": what, "at": 0.9 * at} for what in WORDS for at in parts(5)]
     cases += [{"what": "checkpoint", "at": at} for at in parts(8)]
     cases += [
         {"what": "watch", "at": at, "before": before} for before in (0, 4) for at in parts(10)
@@ -514,8 +514,8 @@ def rows(scale: float) -> Iterator[Row]:
     yield try_in_child(Row(MEMORY, "fault"), some(cases), patience=300)
     cases = some([{"hook": hook, "error": error} for hook in STEPS for error in ERRORS])
     yield try_in_child(Row(PLUGIN, "fault"), cases, patience=300)
-    cases = [{"dies": "one", "after": at} for at in parts(8)]
-    cases += [{"dies": "all", "after": at} for at in parts(4)] + [{"dies": "always"}]
+    cases = [{"dies": "one", "after": at} for at in parts(4)]
+    cases += [{"dies": "all", "after": at} for at in parts(2)] + [{"dies": "always"}]
     yield try_in_child(Row(WORKER, "fault"), cases if scale >= 0.1 else cases[:1], patience=300)
 
 

@@ -294,7 +294,7 @@ def rows(scale: float) -> Iterator[Row]:
         try_in_child(row, [{"files": 300}], patience=600)
     yield row
     few = COMMANDS if scale >= 0.1 else ["encode", "fit, checkpoint"]
-    cases = [{"command": name, "at": at} for name in few for at in moments(12)]
+    cases = [{"command": name, "at": at} for name in few for at in moments(8)]
     yield try_in_child(Row(CTRL_C, "fault"), cases, patience=300)
 
 
