@@ -250,14 +250,14 @@ def test_what_says_that_memory_has_run_out():
 def test_latents_are_the_same_whatever_the_memory(simulated_series, model, monkeypatch, limit):
     series = simulated_series(300)
     expected = series.xrdae.encode(model)
-    complete = Encoder._complete
+    complete = Encoder._centred
 
     def failing(self, block):
         if len(block) > limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return complete(self, block)
 
-    monkeypatch.setattr(Encoder, "_complete", failing)
+    monkeypatch.setattr(Encoder, "_centred", failing)
     found = series.xrdae.encode(model)
     for name in ("latent", "latent_std", "reconstruction_error", "novelty"):
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-6)

@@ -44,12 +44,21 @@ class Scratch(threading.local):
 _ONE_BY_ONE = threading.Lock()
 
 
+def count_here() -> int:
+    """Return how many threads torch uses in this thread.
+
+    The first who asks in a new thread gets what torch was told last: not while that changes.
+    """
+    with _ONE_BY_ONE:
+        return torch.get_num_threads()
+
+
 def set_here(count: int) -> None:
     """Let torch use so many threads in this thread, and as many as before in threads to come.
 
     What torch is told last holds for threads to come, so a new thread tells it what was before.
     """
-    if torch.get_num_threads() == count:
+    if count_here() == count:
         return
     started, finished = threading.Event(), threading.Event()
 
@@ -73,7 +82,7 @@ def set_here(count: int) -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch use one thread in here, in this thread; then as many as before."""
-    before = torch.get_num_threads()
+    before = count_here()
     set_here(1)
     try:
         yield
@@ -92,7 +101,7 @@ def by_blocks(
     """
     blocks = [rows[start : start + size] for start in range(0, max(len(rows), 1), size)]
     fitting = functools.partial(in_pieces, kernel)
-    threads = min(torch.get_num_threads(), MOST_THREADS, len(blocks))
+    threads = min(count_here(), MOST_THREADS, len(blocks))
     if threads == 1:
         with one_thread():
             parts = [fitting(block) for block in blocks]

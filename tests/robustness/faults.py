@@ -319,7 +319,7 @@ def _memory_of_device(path: Path, what: str, limit: int) -> None:
     from xrdae.relevance import Masking
 
     owner, name = {
-        "encode": (Encoder, "_complete"),
+        "encode": (Encoder, "_centred"),
         "relevance": (Masking, "steps"),
         "reconstruct": (Autoencoder, "reconstruct"),
     }[what]
