@@ -7,6 +7,19 @@ import xarray as xr
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
 
+DEPRECATIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def deprecations_are_errors_in_child_processes():
+    """Pytest's filters are those of its own process; what the environment allows stays allowed."""
+    rules = [f"error::{name}" for name in DEPRECATIONS]
+    if allowed := os.environ.get("PYTHONWARNINGS"):
+        rules.append(allowed)  # the last rule that fits decides
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", ",".join(rules))
+        yield
+
 
 def make_series(n: int = 24, points: int = 200, *, seed: int = 0) -> xr.Dataset:
     """Five peaks that move and change height with the label `x`, on a background, with noise."""

@@ -19,9 +19,9 @@ def cluster():
     """Two workers, each a process of one thread."""
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -31,7 +31,6 @@ def long(simulated_series):
     return simulated_series(300)
 
 
-@pytest.mark.filterwarnings("default")  # the cluster's own
 @pytest.mark.parametrize("method", ["encode", "relevance", "reconstruct"])
 @pytest.mark.parametrize("chunks", [{"pattern": 77}, {"pattern": 100, "two_theta": 64}], ids=str)
 def test_in_memory_in_threads_and_on_a_cluster_the_results_are_the_same(
@@ -48,7 +47,6 @@ def test_in_memory_in_threads_and_on_a_cluster_the_results_are_the_same(
             np.testing.assert_allclose(result[name], eager[name], rtol=0, atol=1e-6 * size)
 
 
-@pytest.mark.filterwarnings("default")
 def test_a_fit_on_a_cluster_gives_the_same_model(cluster, long):
     few = {"steps": 20, "members": 2, "most_patterns": 100, "progress": False}
     with cluster.as_current():
@@ -178,7 +176,6 @@ def test_progress_of_reading_is_shown(long, capsys):
     assert "read: 100%" in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("default")
 def test_progress_of_reading_on_a_cluster_is_shown(cluster, long, capsys):
     with cluster.as_current():
         long.chunk(pattern=50).xrdae.fit(steps=2, members=2, progress=True)

@@ -128,7 +128,7 @@ def with_sequential(graph, inputs):
 
 def with_dask(graph, inputs):
     bindings = pytest.importorskip("ewoksdask.bindings", reason="ewoksdask is not installed")
-    two_processes = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    two_processes = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     return bindings.execute_graph(
         graph,
         inputs=inputs,
@@ -183,7 +183,6 @@ def test_the_example_follows_a_task_that_saves_in_one_graph(series, tmp_path):
     assert_still_an_integration(tmp_path / "scan.h5", "/entry", series["intensity"].shape)
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("external", [False, True], ids=["one file", "linked from another"])
 def test_the_example_chains_to_the_integration_of_a_bliss_scan(series, tmp_path, external):
     pytest.importorskip("ewoksxrpd.tasks.integrate", reason="ewoksxrpd is not installed")

@@ -5,7 +5,6 @@ import xrdae
 from xrdae.patterns import find_patterns
 
 pytest.importorskip("pyFAI", reason="pyFAI is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture

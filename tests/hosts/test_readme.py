@@ -31,7 +31,6 @@ def same(values, latents):
     np.testing.assert_allclose(values, latents, rtol=0, atol=1e-6 * np.ptp(latents))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_spectrochempy(series, model, latents):
     scp = pytest.importorskip("spectrochempy", reason="spectrochempy is not installed")
     x = scp.Coord(series["two_theta"].values, title="two_theta", units="degree")
@@ -43,7 +42,6 @@ def test_spectrochempy(series, model, latents):
     assert names["between"].shape == (5, 200)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_hyperspy(series, model, latents):
     hs = pytest.importorskip("hyperspy.api", reason="hyperspy is not installed")
     signal = hs.signals.Signal1D(series["intensity"].values)
@@ -55,7 +53,6 @@ def test_hyperspy(series, model, latents):
     assert names["novelty"].axes_manager.navigation_shape == (24,)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_pyfai(series, model, latents):
     pytest.importorskip("pyFAI", reason="pyFAI is not installed")
     from pyFAI.io.nexus import save_NXazint1d
@@ -129,7 +126,7 @@ def test_ewoks(series, tmp_path):
     assert (tmp_path / "scan.html").exists()
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")
 def test_tiled(series, model, latents, tmp_path):
     pytest.importorskip("tiled.server", reason="tiled's server is not installed")
     from tiled.catalog import in_memory
@@ -147,7 +144,7 @@ def test_tiled(series, model, latents, tmp_path):
     assert names["ds"].sizes == series.sizes
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")
 def test_bluesky(series, model, latents, tmp_path):
     bluesky = pytest.importorskip("bluesky", reason="bluesky is not installed")
     pytest.importorskip("tiled.server", reason="tiled's server is not installed")
@@ -185,7 +182,6 @@ def test_bluesky(series, model, latents, tmp_path):
     np.testing.assert_allclose(live["latent"], latents[[3]], atol=1e-6 * np.ptp(latents))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_xdart(series, model, latents):
     h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     nexus = pytest.importorskip("xrd_tools.io.nexus", reason="xdart is not installed")

@@ -124,7 +124,7 @@ def test_synthesis_and_estimates_are_those_of_the_accessor(workflow):
 @contextlib.contextmanager
 def scheduler_of(name):
     if name == "cluster":
-        options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
+        options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
         with dask.distributed.Client(**options, processes=False) as client:
             yield sciline.scheduler.DaskScheduler(client.get)
     elif name == "threads":
