@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.axes import Axis, kind_of_name, kind_of_units
+from xrdae.axes import Axis, converted, kind_of_name, kind_of_units
 
 WAVELENGTHS = st.floats(0.1, 2.5)
 
@@ -36,6 +36,15 @@ def test_common_spellings_of_units_are_understood(units, kind, factor):
 )
 def test_units_of_anything_else_are_no_diffraction_axis(units):
     assert kind_of_units(units) is None
+
+
+@pytest.mark.parametrize(
+    "units",
+    ["9**9**9**9", "(9)^99^99", "9²²²²²²²²²", "9 squared squared squared squared", "m*" * 5000],
+)
+def test_units_that_would_take_for_ever_to_evaluate_are_none(units):
+    assert kind_of_units(units) is None
+    assert converted(1.0, units, "angstrom") is None
 
 
 @pytest.mark.parametrize(

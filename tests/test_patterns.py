@@ -119,3 +119,18 @@ def test_labels_are_numeric_and_lie_along_all_sample_dimensions():
     assert set(labels) == {"row", "t"}
     np.testing.assert_array_equal(labels["row"], [[10] * 3, [20] * 3])
     np.testing.assert_array_equal(labels["t"], np.eye(3)[:, :2].T)
+
+
+@pytest.mark.parametrize("dims", [("pattern", "two_theta"), ("two_theta",), ("pattern",)])
+def test_a_decreasing_axis_of_big_endian_numbers_may_be_masked(series, model, dims):
+    mask = np.zeros([series.sizes[d] for d in dims], bool)
+    mask.flat[3] = True
+    masked = series.assign(mask=(dims, mask))
+    turned = masked.isel(two_theta=slice(None, None, -1))
+    axis = turned["two_theta"]
+    turned = turned.assign_coords(two_theta=("two_theta", axis.values.astype(">f8"), axis.attrs))
+    one, other = find_patterns(masked), find_patterns(turned)
+    np.testing.assert_array_equal(one.intensity, other.intensity)
+    np.testing.assert_array_equal(one.left_out, other.left_out)
+    back = turned.xrdae.reconstruct(model) if dims != ("pattern",) else turned
+    np.testing.assert_array_equal(back["two_theta"], axis)

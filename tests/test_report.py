@@ -100,6 +100,12 @@ def test_a_lazy_dataset_gives_the_same_page(series, model):
         )
 
 
+def test_a_report_of_infinite_data_along_a_multiindex_is_made(series, model):
+    broken = series.coarsen(pattern=6).construct(pattern=("y", "z"))
+    broken["intensity"][1, 2, 30] = np.inf
+    assert broken.stack(at=("y", "z")).xrdae.report(model, progress=False)
+
+
 def test_a_report_without_any_pattern_is_refused(series, model):
     with (
         pytest.warns(UserWarning, match="no positive finite intensity"),

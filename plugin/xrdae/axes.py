@@ -27,6 +27,10 @@ ALIASES = {
 }
 _ANY_NAME = {"radial", "radialaxis"}  # diffraction axes whose kind only the units tell
 
+_LONGEST_UNITS = 64  # characters
+# Of a name a power is one; of a number it is a number, and 9**9**9 one that takes for ever.
+_POWER_OF_NUMBER = re.compile(r"[\d.)]\s*(?:\*\*|\^|[⁰¹²³⁴-⁹⁻])|square|cubed|cubic|\bsq\b")
+
 
 def kind_of_name(name: Hashable) -> str | None:
     """Return the kind that a name suggests ("any" for a generic one), None where it is none."""
@@ -48,8 +52,15 @@ def _registry() -> Any:
     return pint.UnitRegistry()
 
 
+def _may_be_units(text: str) -> bool:
+    """Tell whether a text is so simple that evaluating it as units comes to an end."""
+    return len(text) <= _LONGEST_UNITS and _POWER_OF_NUMBER.search(text) is None
+
+
 def converted(value: float, units: str, to: str) -> float | None:
     """Convert between units, degC to K too; None where that makes no sense."""
+    if not _may_be_units(units):
+        return None
     with _ONE_BY_ONE:
         try:
             return float(_registry().Quantity(value, units).to(to).magnitude)
@@ -68,6 +79,8 @@ def kind_of_units(units: str) -> tuple[str, float] | None:
     text = rest if prefix.lower() in {"2th", "tth", "q", "d", "k", "r"} and rest else units.strip()
     text = re.sub(r"\b(?:A|Angstroms?|ANGSTROMS?|Ang|ang)\b", "angstrom", text)
     text = re.sub(r"([A-Za-zÅ])-(\d)", r"\1^-\2", text)
+    if not _may_be_units(text):
+        return None
     with _ONE_BY_ONE:
         return _kind_of_quantity(text, reciprocal=reciprocal)
 

@@ -99,12 +99,21 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     stale = [n for n, v in dataset.variables.items() if not anew.isdisjoint(v.dims)] if anew else []
     dataset = dataset.drop_vars(stale)
     attrs = kept(dataset.attrs, set(dataset.variables) - set(result.data_vars))
-    if not all(result.indexes[d].equals(dataset.indexes[d]) for d in result.indexes
-               if d in dataset.indexes):  # fmt: skip
-        result = result.reindex_like(dataset)
+    result = _in_order_of(dataset, result)
     # The host's own coordinates stay its own: only what is new comes from the result.
     new = [name for name in result.coords if name not in dataset.coords]
     attached = dataset.assign({n: result.variables[n] for n in (*result.data_vars, *new)})
     own = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
     attached.attrs = joined([attrs, own])
     return attached.set_coords(new)
+
+
+def _in_order_of(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose positions along each dimension are those of the dataset."""
+    for d in result.indexes.keys() & dataset.indexes.keys():
+        if result.indexes[d][::-1].equals(dataset.indexes[d]):
+            result = result.isel({d: slice(None, None, -1)})  # a decreasing axis
+    if all(result.indexes[d].equals(dataset.indexes[d]) for d in result.indexes
+           if d in dataset.indexes):  # fmt: skip
+        return result
+    return result.reindex_like(dataset)

@@ -178,5 +178,7 @@ def _described(array: Labelled, attrs: dict[str, Any]) -> Labelled:
 
 
 def texts(values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
-    """Return values of any dtype as numpy's own texts; it does not convert those of Zarr itself."""
-    return (values.astype(object) if values.dtype.kind == "T" else values).astype(np.str_)
+    """Return values of any dtype as numpy's own texts; it converts neither Zarr's nor tuples."""
+    if values.dtype.kind not in "OT":
+        return values.astype(np.str_)
+    return np.array([str(value) for value in values.flat], np.str_).reshape(values.shape)

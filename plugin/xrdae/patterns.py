@@ -133,16 +133,12 @@ def find_patterns(
     kind, factor = kind_of_units(units) or ("", 1.0)
     if str(found).lower() == "k" and kind == "q" and not units.startswith(("k_", "q_")):
         factor *= 2 * np.pi  # electron diffraction: k = 1/d
+    array, left_out = _masked(array, _find_mask(dataset, array), found)
     values = np.asarray(array.coords.variables[found].values, dtype=np.float64) * factor
     descending = bool(values.size > 1 and values[0] > values[-1])
     if descending:
         array, values = array.isel({found: slice(None, None, -1)}), values[::-1]
     _check_values(values, name=found, descending=descending)
-    left_out = None
-    mask = _find_mask(dataset, array)
-    if mask is not None:
-        array = array.where(~mask.astype(bool))
-        left_out = mask.astype(bool).broadcast_like(array).all([found])
     axis = Axis(kind, values, _find_wavelength(dataset, array, found))
     if array.dims[-1] != found:
         array = array.transpose(..., found)
@@ -258,6 +254,22 @@ def _find_mask(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray | None:
     if mask is None or not set(mask.dims) <= set(array.dims) or mask.dtype.kind not in "biu":
         return None
     return mask
+
+
+def _masked(
+    array: xr.DataArray, mask: xr.DataArray | None, dim: Hashable
+) -> tuple[xr.DataArray, xr.DataArray | None]:
+    """Return the array, NaN where the mask says so, and which patterns it hides whole.
+
+    Both are of one dataset, so by position: an index of pandas takes no big-endian numbers.
+    """
+    if mask is None:
+        return array, None
+    hidden = mask.variable.astype(bool)
+    left_out = hidden.set_dims(array.sizes).all(dim)  # type: ignore[no-untyped-call]
+    samples = array.isel({dim: 0}, drop=True)
+    shown = array.variable.where(~hidden)  # type: ignore[no-untyped-call]
+    return array.copy(data=shown.data), samples.copy(data=left_out.transpose(*samples.dims).data)
 
 
 def _find_wavelength(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) -> float | None:

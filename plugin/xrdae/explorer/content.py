@@ -149,6 +149,7 @@ def _intensities(
     at = np.unravel_index(which, [patterns.intensity.sizes[d] for d in dims])
     rows = {d: xr.DataArray(index, dims="row") for d, index in zip(dims, at, strict=True)}
     measured = patterns.intensity.isel(rows).transpose("row", patterns.dim).values.astype(float)
+    measured[~np.isfinite(measured)] = np.nan
     filled = autoencoder.basis.fill(inputs.astype(np.float32))
     prepared = autoencoder.preparation.scaled(filled[which])
     as_measured = prepared.shape == measured.shape and np.allclose(
