@@ -18,6 +18,7 @@ from xrdae.axes import LONG_NAMES, UNITS, Axis
 from xrdae.errors import DataError, FormatError
 from xrdae.patterns import find_patterns
 from xrdae.prepare import Regrid, regridder
+from xrdae.readers.datafile import check_loaded
 from xrdae.readers.text_header import convert
 from xrdae.scan import METADATA_UNITS, Scan
 
@@ -235,9 +236,13 @@ def gather(
 def read_scans(path: Path) -> list[Scan]:
     """Return the scans of a file, with increasing positions."""
     found = readers.read(path)
+    if not isinstance(found, xr.Dataset):
+        return [ordered(scan) for scan in found]
     try:
-        scans = to_scans(found) if isinstance(found, xr.Dataset) else found
-    except DataError as error:
+        check_loaded(found.nbytes, path.stat().st_size)
+        scans = to_scans(found)
+        readers.check(scans)
+    except (DataError, FormatError) as error:
         raise FormatError(f"{path}: {error}") from error
     return [ordered(scan) for scan in scans]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import xarray as xr
 from xrdae import integrity
 from xrdae.errors import FormatError
 
-MOST_BYTES = 2**29  # of a coordinate, and of what is read at once
-MOST_UNPACKED = 64  # times the file, beyond that
+# The netCDF library crashes where threads meet in it, and may share its HDF5 library with h5py.
+ONE_BY_ONE = threading.RLock()
+MOST_BYTES = 2**29  # of a coordinate, and of what is loaded where it need not be
 
 
 def starts_as_netcdf(path: Path) -> bool:

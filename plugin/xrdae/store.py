@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,13 @@ from xrdae.errors import FormatError
 from xrdae.files import replacing
 from xrdae.hdf5.file import File
 from xrdae.hdf5.objects import Group
+from xrdae.netcdf import ONE_BY_ONE
 from xrdae.parts import build, read_content
 from xrdae.support import Support
 from xrdae.upgrades import VERSION
 
 FORMAT = "xrdae-model"
 LARGEST = 8 * 2**30  # bytes of a file: a basis of 512 components of 10^6 channels is 2 GB
-
-_ONE_BY_ONE = threading.Lock()  # the netCDF library crashes where threads meet in it
 
 
 def write(
@@ -52,7 +50,7 @@ def write(
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
     with replacing(path) as aside:
-        with _ONE_BY_ONE:
+        with ONE_BY_ONE:
             xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
         seal.close(aside)
         read(aside)  # before it takes the place of an older one

@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import xarray as xr
 
+from xrdae.axes import UNITS
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.scan import Scan
@@ -40,6 +41,7 @@ MODULES = (
     "json_array",
     "columns",
 )
+HIGHEST = {"two_theta": 180.0, "q": 1e6, "d": 1e6}  # positions that can be
 
 
 def find_reader(file: DataFile) -> ModuleType:
@@ -75,14 +77,20 @@ def read(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
         file = DataFile.open(path)
         found: list[Scan] | xr.Dataset = find_reader(file).read(file)
         if not isinstance(found, xr.Dataset):
-            _check(found)
+            check(found)
         return found
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from error
 
 
-def _check(scans: list[Scan]) -> None:
-    """Refuse what no pattern can be, whichever reader found it."""
+def check(scans: list[Scan]) -> None:
+    """Refuse what no pattern can be, whichever reader found it.
+
+    Raises
+    ------
+    FormatError
+        If a scan is none.
+    """
     if not scans:
         raise FormatError("it holds no pattern")
     for i, scan in enumerate(scans):
@@ -98,9 +106,12 @@ def _check(scans: list[Scan]) -> None:
         if not np.isfinite(scan.positions).all():
             at = int(np.flatnonzero(~np.isfinite(scan.positions))[0])
             raise FormatError(f"{where}position {at} is {scan.positions[at]}")
-        if scan.kind == "two_theta" and np.abs(scan.positions).max() > 180:
+        highest = np.abs(scan.positions).max()
+        if highest > HIGHEST[scan.kind]:
             raise FormatError(
-                f"{where}positions up to {np.abs(scan.positions).max():.6g} are no angles in degree"
+                f"{where}positions up to {highest:.6g} are no {scan.kind} in {UNITS[scan.kind]}"
             )
+        if (scan.positions == scan.positions[0]).all():
+            raise FormatError(f"{where}its positions are all {scan.positions[0]:.6g}")
         if not np.isfinite(scan.intensity).any():
             raise FormatError(f"{where}no intensity is a number")

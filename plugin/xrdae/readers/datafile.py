@@ -16,10 +16,13 @@ from xrdae.errors import FormatError
 from xrdae.integrity import HDF5
 
 MOST_BYTES = 512 * 2**20  # a text of 10 million points
+MOST_TIMES = 100  # of a file's size, what it may unpack to; instruments' files reach 20
+ALWAYS_UNPACKED = 16 * 2**20  # bytes; as XML they take 25 times that
+ALWAYS_LOADED = 256 * 2**20  # bytes of numbers, which a scan that has just begun may announce
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False)
 class DataFile:
     """A file to read.
 
@@ -29,10 +32,13 @@ class DataFile:
         Where it is.
     content
         All of it; of an HDF5 file its first bytes.
+    unpacked
+        Bytes of an archive's members that were unpacked so far.
     """
 
     path: Path
     content: bytes
+    unpacked: int = dataclasses.field(default=0, init=False)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> DataFile:
@@ -97,14 +103,47 @@ class DataFile:
         return {info.filename: info for info in infos}
 
     def member(self, name: str) -> bytes:
-        """Unpack a member; what it claims to be in size is not believed."""
+        """Unpack a member; what it claims to be in size is not believed.
+
+        Raises
+        ------
+        FormatError
+            If it is damaged, or all members together unpack to far more than the file's size.
+        """
         if self._archive is None:
             raise FormatError("it is no zip archive")
+        most = min(MOST_BYTES, max(ALWAYS_UNPACKED, MOST_TIMES * len(self.content)))
         try:
             with self._archive.open(self.members[name]) as stream:
-                unpacked = stream.read(MOST_BYTES + 1)
+                unpacked = stream.read(most - self.unpacked + 1)
         except _DAMAGED as error:
             raise FormatError(f"its member {name!r} cannot be unpacked: {error}") from error
-        if len(unpacked) > MOST_BYTES:
-            raise FormatError(f"its member {name!r} unpacks to more than {MOST_BYTES >> 20} MB")
+        self.unpacked += len(unpacked)
+        if self.unpacked > most:
+            raise FormatError(
+                f"with its member {name!r} it unpacks to more than {most >> 20} MB, from "
+                f"{len(self.content)} bytes"
+            )
         return unpacked
+
+
+def check_loaded(loaded: int, stored: int) -> None:
+    """Refuse numbers that are far more than the file's size: nobody wrote them.
+
+    Parameters
+    ----------
+    loaded
+        Bytes in memory.
+    stored
+        Size of the file [byte].
+
+    Raises
+    ------
+    FormatError
+        If they are.
+    """
+    if loaded > max(ALWAYS_LOADED, MOST_TIMES * stored):
+        raise FormatError(
+            f"it announces {loaded / 2**20:.0f} MB of numbers but has {stored / 2**20:.1f} MB; "
+            "write it anew with the size that was measured"
+        )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import xarray as xr
 
 from xrdae.errors import FormatError
 from xrdae.integrity import CLASSIC, HDF5
-from xrdae.netcdf import MOST_BYTES, MOST_UNPACKED, opened
-from xrdae.readers.datafile import DataFile
+from xrdae.netcdf import ONE_BY_ONE, opened
+from xrdae.readers.datafile import DataFile, check_loaded
+from xrdae.readers.fields import field_of
 
 
 def is_mine(file: DataFile) -> bool:
@@ -19,24 +23,40 @@ def is_mine(file: DataFile) -> bool:
     except ImportError:
         return True  # NeXus cannot be read then
     try:
-        with h5py.File(file.path, "r") as root:
-            return "_NCProperties" in root.attrs
+        with ONE_BY_ONE, h5py.File(file.path, "r") as root:
+            # In 16-bit floats, which h5netcdf can write, the netCDF library writes beyond its
+            # memory: such a file is none of its.
+            fields = (field_of(root, name) for name in root)
+            return "_NCProperties" in root.attrs and not any(
+                field is not None and field.dtype == np.float16 for field in fields
+            )
     except (OSError, RuntimeError):
         return False
 
 
 def read(file: DataFile) -> xr.Dataset:
-    """Return the dataset in the file's root."""
-    most = max(MOST_BYTES, MOST_UNPACKED * file.path.stat().st_size)
+    """Return the dataset in the file's root.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged, holds no variable, or is CDF-5, from a few bytes of which the netCDF
+        library makes gigabytes, and which no other library reads.
+    """
     try:
-        with opened(file.path) as dataset:
-            if dataset.nbytes > most:
-                raise FormatError(f"it declares {dataset.nbytes / 2**20:.0f} MB")
+        with ONE_BY_ONE, opened(file.path) as dataset:
+            check_loaded(sum(map(_size, dataset.variables.values())), file.path.stat().st_size)
             found: xr.Dataset = dataset.load()
     except FormatError:
         raise
-    except Exception as error:  # the libraries raise of every kind
+    except Exception as error:  # scipy, netCDF and xarray have no error of their own for damage
         raise FormatError(f"its netCDF content cannot be read: {error}") from error
     if not found.data_vars:
         raise FormatError("its root holds no variable, only groups (a model of xrdae?)")
     return found
+
+
+def _size(variable: xr.Variable) -> int:
+    """Return how much memory reading a variable takes: all of it, or one of its chunks."""
+    chunk = variable.encoding.get("chunksizes") or ()
+    return int(max(variable.nbytes, math.prod(chunk) * variable.dtype.itemsize))

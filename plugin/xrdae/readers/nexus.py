@@ -8,20 +8,19 @@ asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from xrdae.axes import UNITS, kind_of_name, kind_of_units, length_in_angstrom
 from xrdae.errors import FormatError
 from xrdae.integrity import HDF5
-from xrdae.readers.datafile import DataFile
+from xrdae.netcdf import ONE_BY_ONE
+from xrdae.readers.datafile import DataFile, check_loaded
+from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000
@@ -39,7 +38,7 @@ def read(file: DataFile) -> xr.Dataset:
     except ImportError as error:
         raise FormatError('NeXus files need h5py: pip install "xrdae[formats]"') from error
     try:
-        with h5py.File(file.path, "r") as root:
+        with ONE_BY_ONE, h5py.File(file.path, "r") as root:
             return to_dataset(find_data(root), path=file.path)
     except FormatError:
         raise
@@ -57,7 +56,7 @@ def find_data(group: Any) -> Any:
     """
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
-        following = at.get(_text(at.attrs["default"]))
+        following = at.get(text_of(at.attrs["default"]))
         if following is None or not hasattr(following, "attrs"):
             break
         at, seen = following, seen + 1
@@ -78,36 +77,46 @@ def _groups(group: Any) -> Iterator[Any]:
     """Yield a group and those within, NXprocess results of xrdae left out."""
     import h5py
 
-    waiting, seen = [group], 0
-    while waiting and seen < MOST_GROUPS:
+    waiting, seen = [group], {_identity(group)}
+    while waiting:
         at = waiting.pop(0)
-        seen += 1
         yield at
         for name in at:
-            # Other links are not followed: they may lead in a circle or nowhere.
+            # Other links are not followed: they may lead nowhere. These may lead in a circle.
             if isinstance(at.get(name, getlink=True), h5py.HardLink):
-                child = at[name]
-                if isinstance(child, h5py.Group) and not is_ours(child):
+                child = at.get(name)
+                if not isinstance(child, h5py.Group) or _identity(child) in seen:
+                    continue
+                if len(seen) < MOST_GROUPS and not is_ours(child):
+                    seen.add(_identity(child))
                     waiting.append(child)
+
+
+def _identity(group: Any) -> int:
+    """Return where in its file a group is: the same by whatever path it is reached."""
+    import h5py
+
+    return int(h5py.h5o.get_info(group.id).addr)
 
 
 def is_ours(group: Any) -> bool:
     """Tell whether a group is an NXprocess of results of xrdae."""
-    program = group.get("program")
-    return program is not None and _text(np.asarray(program[()]).item()) == "xrdae"
+    program = field_of(group, "program")
+    return program is not None and program.size == 1 and text_of(values_of(program)) == "xrdae"
 
 
 def _is_data(group: Any) -> bool:
-    return _text(group.attrs.get("NX_class", "")) == "NXdata" and _signal(group) is not None
+    return text_of(group.attrs.get("NX_class", "")) == "NXdata" and _signal(group) is not None
 
 
 def _signal(group: Any) -> str | None:
     """Return the name of the signal: `@signal`, or the field that says signal=1 (before 2014)."""
     name = group.attrs.get("signal")
     if name is not None:
-        return _text(name) if _text(name) in group else None
-    for name, field in group.items():
-        if str(_text(field.attrs.get("signal", ""))) == "1":
+        return text_of(name) if field_of(group, text_of(name)) is not None else None
+    for name in group:
+        field = field_of(group, name)
+        if field is not None and str(text_of(field.attrs.get("signal", ""))) == "1":
             return str(name)
     return None
 
@@ -119,16 +128,17 @@ def _axes(group: Any) -> list[str]:
     if axes is None:
         names = []
     elif isinstance(axes, str | bytes):
-        plain = _text(axes).strip("[] ")
+        plain = text_of(axes).strip("[] ")
         names = [name.strip() for name in plain.replace(":", ",").split(",")]
     else:
-        names = [_text(name) for name in np.atleast_1d(axes)]
+        names = [text_of(name) for name in np.atleast_1d(axes)]
     return (names + ["."] * signal.ndim)[: signal.ndim]
 
 
 def _diffraction_axis(group: Any) -> str | None:
     for name in _axes(group):
-        if name in group and kind_of_units(_units(group[name])):
+        field = field_of(group, name)
+        if field is not None and kind_of_units(units_of(field)):
             return name
     return None
 
@@ -161,22 +171,25 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
     for name, axis in zip(dims, axes, strict=True):
         if axis != ".":
             taken[name] = _axis_variable(group, axis, name, field.shape[dims.index(name)])
-    errors = next((e for e in _error_names(group, signal) if e in group), None)
+    errors = next((e for e in _error_names(group, signal) if field_of(group, e) is not None), None)
+    loaded = 0
     for name in group:
-        if name in (signal, errors, *axes) or not hasattr(group.get(name), "dtype"):
-            continue  # a link that leads nowhere, or a group
+        if name in (signal, errors, *axes) or field_of(group, name) is None:
+            continue
         label = _label(group, name, dims, field.shape)
         if label is not None:
             taken.setdefault(name, label)
+            loaded += label[1].nbytes
+            check_loaded(loaded, file_size(group))
     attrs = {
-        "units": _units(field) or "1",
-        "long_name": _text(field.attrs.get("long_name", signal)),
+        "units": units_of(field) or "1",
+        "long_name": text_of(field.attrs.get("long_name", signal)),
     }
-    variables: dict[str, Any] = {"intensity": (dims, _lazy(field, path), attrs)}
+    variables: dict[str, Any] = {"intensity": (dims, lazy(field, path), attrs)}
     if errors is not None and group[errors].shape == field.shape:
         variables["intensity_errors"] = (
             dims,
-            _lazy(group[errors], path),
+            lazy(group[errors], path),
             {"units": attrs["units"]},
         )
     empty = _empty(group, field.shape[-1])
@@ -193,8 +206,8 @@ def _dims(group: Any, axes: list[str]) -> list[str]:
     dims = []
     for i, axis in enumerate(axes):
         name = "pattern" if axis == "." else axis
-        if axis in group:
-            found = kind_of_units(_units(group[axis]))
+        if field_of(group, axis) is not None:
+            found = kind_of_units(units_of(group[axis]))
             if found and (kind_of_name(axis) or i == len(axes) - 1):
                 name = found[0]
         dims.append(name if name not in dims else f"{name}_{i}")
@@ -202,10 +215,10 @@ def _dims(group: Any, axes: list[str]) -> list[str]:
 
 
 def _axis_variable(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...]:
-    if axis not in group:
+    field = field_of(group, axis)
+    if field is None:
         raise FormatError(f"{group.name} names the axis {axis!r}, which it does not hold")
-    field = group[axis]
-    values = np.asarray(field[()])
+    values = values_of(field)
     if values.ndim != 1:
         raise FormatError(
             f"{field.name} has the shape {values.shape}: patterns with an axis each are not read"
@@ -215,14 +228,14 @@ def _axis_variable(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...
     if values.size != size:
         raise FormatError(f"{field.name} has {values.size} values along a dimension of {size}")
     if values.dtype.kind in "SO":
-        values = np.array([_text(value) for value in values])
-    attrs = {"units": _units(field)} if _units(field) else {}
+        values = np.array([text_of(value) for value in values])
+    attrs = {"units": units_of(field)} if units_of(field) else {}
     return dim, values, attrs
 
 
 def _error_names(group: Any, signal: str) -> list[str]:
     stated = group[signal].attrs.get("uncertainties")
-    return [*([_text(stated)] if stated is not None else []), f"{signal}_errors", "errors",
+    return [*([text_of(stated)] if stated is not None else []), f"{signal}_errors", "errors",
             f"{signal}_error"]  # fmt: skip
 
 
@@ -237,8 +250,8 @@ def _label(
         samples = {d: n for d, n in zip(dims, shape, strict=True) if d not in UNITS}
         if field.shape != tuple(samples.values()) or field.dtype.kind not in "iuf":
             return None
-        units = _units(field)
-        return tuple(samples), np.asarray(field[()]), {"units": units} if units else {}
+        units = units_of(field)
+        return tuple(samples), values_of(field), {"units": units} if units else {}
     single = field.ndim == 0 or (field.size == 1 and 1 not in shape)
     indices = group.attrs.get(f"{name}_indices")
     if indices is not None and np.size(indices) == 1:
@@ -248,19 +261,19 @@ def _label(
     fits = len(at) == 1 and 0 <= at[0] < len(shape) and shape[at[0]] == field.size
     if not (single or fits):
         return None
-    values = np.asarray(field[()])
+    values = values_of(field)
     if values.dtype.kind in "SO":
-        values = np.array([_text(value) for value in values.flat]).reshape(values.shape)
-    attrs = {"units": _units(field)} if _units(field) else {}
+        values = np.array([text_of(value) for value in values.flat]).reshape(values.shape)
+    attrs = {"units": units_of(field)} if units_of(field) else {}
     return ((), values.reshape(()), attrs) if single else (dims[at[0]], values, attrs)
 
 
 def _empty(group: Any, size: int) -> Any:
     """Return where no pixel fell `(point,)`, by the counts of NXazint1d and of pyFAI's NXmonopd."""
     for at, name in ((group, "norm"), (group.parent, "normalization/pixels")):
-        pixels = at.get(name)
-        if getattr(pixels, "shape", None) == (size,) and pixels.dtype.kind in "iuf":
-            empty = np.asarray(pixels[()]) == 0
+        pixels = field_of(at, name)
+        if pixels is not None and pixels.shape == (size,) and pixels.dtype.kind in "iuf":
+            empty = values_of(pixels) == 0
             return empty if empty.any() else None
     return None
 
@@ -271,9 +284,9 @@ def _said(group: Any) -> dict[str, str]:
     at = group
     while at.name != "/":
         for name in ("title", "definition"):
-            field = at.get(name)
-            if field is not None and getattr(field, "shape", None) in ((), (1,)):
-                text = _text(np.asarray(field[()]).item())
+            field = field_of(at, name)
+            if field is not None and field.shape in ((), (1,)):
+                text = text_of(values_of(field))
                 if text:
                     said.setdefault(name, text)
         at = at.parent
@@ -283,7 +296,7 @@ def _said(group: Any) -> dict[str, str]:
 def _wavelength(group: Any) -> float | None:
     """Return the one wavelength [angstrom] that the entry states; of a tube that of K-alpha 1."""
     entry = group
-    while entry.name != "/" and _text(entry.attrs.get("NX_class", "")) != "NXentry":
+    while entry.name != "/" and text_of(entry.attrs.get("NX_class", "")) != "NXentry":
         entry = entry.parent
     found: dict[str, set[float]] = {"wavelength": set(), "k_alpha_one": set(), "energy": set()}
     for at in _groups(entry):
@@ -314,52 +327,7 @@ def _wavelength(group: Any) -> float | None:
 
 
 def _number(group: Any, name: str) -> tuple[float, str] | None:
-    field = group.get(name)
-    if field is None or getattr(field, "size", 0) != 1 or field.dtype.kind not in "iuf":
+    field = field_of(group, name)
+    if field is None or field.size != 1 or field.dtype.kind not in "iuf":
         return None
-    return float(np.asarray(field[()]).item()), _units(field)
-
-
-def _units(field: Any) -> str:
-    """Return the units of a field; pyFAI's HDF5Writer says `unit`, in LaTeX."""
-    units = field.attrs.get("units", field.attrs.get("unit", ""))
-    return re.sub(r"[{}\\]|\$", "", _text(units).replace(r"\AA", "angstrom")).strip()
-
-
-def _text(value: Any) -> str:
-    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _lazy(field: Any, path: Path | None) -> Any:
-    return indexing.LazilyIndexedArray(FieldArray(field, path))
-
-
-class FieldArray(BackendArray):
-    """A field of an HDF5 file; xarray reads of it what is asked for.
-
-    Attributes
-    ----------
-    shape, dtype
-        Of the field.
-    """
-
-    def __init__(self, field: Any, path: Path | None) -> None:
-        self.shape: tuple[int, ...] = field.shape
-        self.dtype: np.dtype[Any] = field.dtype
-        self._path, self._name = path, field.name
-        self._field = field if path is None else None
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return the part of the field that an xarray indexer names."""
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._get
-        )
-
-    def _get(self, key: tuple[Any, ...]) -> Any:
-        import h5py
-
-        if self._field is not None:
-            return self._field[key]
-        with h5py.File(self._path, "r") as file:
-            return file[self._name][key]
+    return float(values_of(field).item()), units_of(field)

@@ -1,0 +1,85 @@
+"""Fields of HDF5 files: what they announce is not believed, damaged links are none."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from xrdae.readers.datafile import check_loaded
+
+
+def field_of(group: Any, name: str) -> Any:
+    """Return a field; None where there is none, or a group, or a link that leads nowhere."""
+    found = group.get(name) if name else None
+    return found if getattr(found, "shape", None) is not None else None
+
+
+def values_of(field: Any) -> npt.NDArray[Any]:
+    """Read a field now, unless it announces far more than the file can hold."""
+    check_loaded(loaded_size(field), file_size(field))
+    return np.asarray(field[()])
+
+
+def file_size(item: Any) -> int:
+    """Return the size [byte] of the file that a group or field is in."""
+    return int(item.file.id.get_filesize())
+
+
+def loaded_size(field: Any) -> int:
+    """Return how much memory reading a field takes: all of it, or one of its chunks."""
+    return int(max(field.size, math.prod(field.chunks or ()))) * int(field.dtype.itemsize)
+
+
+def units_of(field: Any) -> str:
+    """Return the units of a field; pyFAI's HDF5Writer says `unit`, in LaTeX."""
+    units = field.attrs.get("units", field.attrs.get("unit", ""))
+    return re.sub(r"[{}\\]|\$", "", text_of(units).replace(r"\AA", "angstrom")).strip()
+
+
+def text_of(value: Any) -> str:
+    """Return a text that a field or an attribute holds, alone or as an array of one."""
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def lazy(field: Any, path: Path | None) -> Any:
+    """Return a field that xarray reads when it is asked for, from the file at a path if given."""
+    check_loaded(math.prod(field.chunks or ()) * field.dtype.itemsize, file_size(field))
+    return indexing.LazilyIndexedArray(FieldArray(field, path))
+
+
+class FieldArray(BackendArray):
+    """A field of an HDF5 file; xarray reads of it what is asked for.
+
+    Attributes
+    ----------
+    shape, dtype
+        Of the field.
+    """
+
+    def __init__(self, field: Any, path: Path | None) -> None:
+        self.shape: tuple[int, ...] = field.shape
+        self.dtype: np.dtype[Any] = field.dtype
+        self._path, self._name = path, field.name
+        self._field = field if path is None else None
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the part of the field that an xarray indexer names."""
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._get
+        )
+
+    def _get(self, key: tuple[Any, ...]) -> Any:
+        import h5py
+
+        if self._field is not None:
+            return self._field[key]
+        with h5py.File(self._path, "r") as file:
+            return file[self._name][key]
