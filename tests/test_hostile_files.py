@@ -104,10 +104,11 @@ def test_links_that_lead_nowhere_are_no_fields(nexus):
     refused(nexus, "no NXdata has an axis|cannot be read")
 
 
-def test_netcdf_of_16_bit_floats_is_kept_from_the_netcdf_library(tmp_path):
+@pytest.mark.parametrize(("mark", "dtype"), [("version=2", "f2"), (952992832527, "f4")])
+def test_what_the_netcdf_library_did_not_write_is_kept_from_it(tmp_path, mark, dtype):
     with h5py.File(tmp_path / "a.nc", "w") as file:
-        file.attrs["_NCProperties"] = "version=2"
-        file["intensity"] = np.arange(1000).astype("f2")
+        file.attrs["_NCProperties"] = mark
+        file["intensity"] = np.arange(1000).astype(dtype)
     refused(tmp_path / "a.nc", "no NXdata")
 
 

@@ -1,7 +1,9 @@
 """Files that arrive become results, once each, when they are complete."""
 
+import contextlib
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,7 @@ import xarray as xr
 
 import xrdae
 from xrdae.gather import axis_of, read_scans
+from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Arrivals
 from xrdae.live.incoming import Arrived, find_rows
 from xrdae.live.results import Results
@@ -434,3 +437,34 @@ def test_a_small_beamtime_keeps_every_good_file_once_and_names_every_broken_one(
     assert 0 < found["kept when killed"] < 59
     assert found["latents differ by at most"] < 2e-3
     assert found["latency s"]["p50"] > 0
+
+
+def test_a_file_that_crashes_the_hdf5_library_ends_no_watch(tmp_path):
+    good, bad = tmp_path / "good.nxs", tmp_path / "bad.nxs"
+    with h5py.File(good, "w") as file:
+        group = file.create_group("data")
+        group.attrs.update({"NX_class": "NXdata", "signal": "I", "axes": ["q"]})
+        group["I"], group["q"] = np.arange(4.0), np.arange(4.0)
+        group["q"].attrs["units"] = "1/nm"
+    bad.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with contextlib.closing(Apart()) as apart:
+        for _ in range(2):
+            [scan] = apart.read(good)
+            np.testing.assert_array_equal(scan.intensity, np.arange(4))
+            with pytest.raises(xrdae.FormatError, match=r"bad\.nxs"):
+                apart.read(bad)
+        apart._child.kill()  # as a crash does
+        with pytest.raises(xrdae.FormatError, match="crashed the HDF5 library"):
+            apart.read(good)
+        assert len(apart.read(good)) == 1
+
+
+def test_reading_that_does_not_come_back_is_ended(tmp_path):
+    code = (
+        "import sys, time; from xrdae.live import apart\n"
+        "apart.MOST_SECONDS, apart.read_scans = 0.5, lambda path: time.sleep(60)\n"
+        "apart.serve()"
+    )
+    asked = pickle.dumps(str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], input=asked, capture_output=True)
+    assert (done.returncode, done.stdout) == (1, b"")

@@ -11,7 +11,8 @@ import xarray as xr
 
 from xrdae.axes import Axis
 from xrdae.errors import DataError
-from xrdae.gather import Grid, axis_of, gather, read_scans
+from xrdae.gather import Grid, axis_of, gather
+from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
 from xrdae.prepare import check_coverage
 from xrdae.scan import Scan
@@ -48,7 +49,7 @@ class Arrived:
     coverage: float
 
 
-def read(folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
+def read(apart: Apart, folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
     """Read a file whose patterns can be brought to the model's axis.
 
     Raises
@@ -58,7 +59,7 @@ def read(folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
     FormatError, OSError
         If it cannot be read.
     """
-    scans = read_scans(folder / file)
+    scans = apart.read(folder / file)
     coverage = 1.0
     for scan in scans:
         measured = np.isfinite(scan.intensity)

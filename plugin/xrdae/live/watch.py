@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ import xarray as xr
 
 from xrdae.errors import DataError, XrdaeError
 from xrdae.files import FULL
+from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Arrivals
 from xrdae.live.incoming import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.observer import Observer
@@ -83,6 +85,7 @@ class Watch:
         self._observer.results(typical)  # the first time takes seconds
         self._axis = model.autoencoder.preparation.axis
         self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
+        self._apart = Apart()
         self.listeners = list(listeners)
         self._skipped = dict(results.skipped)
         self._fullest = results.fullest
@@ -102,10 +105,11 @@ class Watch:
 
     def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
         """Watch until `stop` is set, calling `after` whenever the files that came are done."""
-        for paths in self._changes(stop):
-            self._arrivals.see(paths)
-            self._catch_up(stop)
-            after()
+        with contextlib.closing(self._apart):
+            for paths in self._changes(stop):
+                self._arrivals.see(paths)
+                self._catch_up(stop)
+                after()
 
     def _changes(self, stop: threading.Event) -> Iterator[list[str]]:
         """Yield paths to which something happened, many times a second, none if nothing did."""
@@ -160,7 +164,7 @@ class Watch:
         for name, signature, last in self._arrivals.ready():
             try:
                 _check_name(name)
-                arrived = read(self.folder, name, signature, self._axis)
+                arrived = read(self._apart, self.folder, name, signature, self._axis)
                 self._check(arrived, last)
             except (XrdaeError, OSError, ValueError) as error:
                 reason = str(error).removeprefix(f"{self.folder / name}: ")

@@ -75,7 +75,8 @@ def read(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
     """
     try:
         file = DataFile.open(path)
-        found: list[Scan] | xr.Dataset = find_reader(file).read(file)
+        with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers, refused as infinite
+            found: list[Scan] | xr.Dataset = find_reader(file).read(file)
         if not isinstance(found, xr.Dataset):
             check(found)
         return found

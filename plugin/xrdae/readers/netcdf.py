@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,14 +25,20 @@ def is_mine(file: DataFile) -> bool:
         return True  # NeXus cannot be read then
     try:
         with ONE_BY_ONE, h5py.File(file.path, "r") as root:
-            # In 16-bit floats, which h5netcdf can write, the netCDF library writes beyond its
-            # memory: such a file is none of its.
-            fields = (field_of(root, name) for name in root)
-            return "_NCProperties" in root.attrs and not any(
-                field is not None and field.dtype == np.float16 for field in fields
-            )
-    except (OSError, RuntimeError):
+            return _is_of_netcdf(root)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
         return False
+
+
+def _is_of_netcdf(root: Any) -> bool:
+    """Tell whether the netCDF library wrote a file; with that of others it breaks its memory.
+
+    So it does where its mark is no text, and in 16-bit floats, which h5netcdf can write.
+    """
+    fields = (field_of(root, name) for name in root)
+    return isinstance(root.attrs.get("_NCProperties"), str | bytes) and not any(
+        field is not None and field.dtype == np.float16 for field in fields
+    )
 
 
 def read(file: DataFile) -> xr.Dataset:
@@ -40,8 +47,7 @@ def read(file: DataFile) -> xr.Dataset:
     Raises
     ------
     FormatError
-        If it is damaged, holds no variable, or is CDF-5, from a few bytes of which the netCDF
-        library makes gigabytes, and which no other library reads.
+        If it is damaged, announces more than it can hold, or holds no variable.
     """
     try:
         with ONE_BY_ONE, opened(file.path) as dataset:
@@ -49,7 +55,7 @@ def read(file: DataFile) -> xr.Dataset:
             found: xr.Dataset = dataset.load()
     except FormatError:
         raise
-    except Exception as error:  # scipy, netCDF and xarray have no error of their own for damage
+    except Exception as error:  # the libraries raise of every kind
         raise FormatError(f"its netCDF content cannot be read: {error}") from error
     if not found.data_vars:
         raise FormatError("its root holds no variable, only groups (a model of xrdae?)")

@@ -1,0 +1,99 @@
+"""Reads HDF5 files in a process of its own: one that breaks its library ends no watch.
+
+As a program (`python -m xrdae.live.apart`) it is that process: paths in, scans or errors out.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+from xrdae.errors import FormatError, XrdaeError
+from xrdae.gather import read_scans
+from xrdae.integrity import HDF5
+from xrdae.scan import Scan
+
+MOST_SECONDS = 60  # for a file, after which it is taken for damaged
+
+
+class Apart:
+    """Reads files; HDF5 in a child process, which is begun when the first one comes.
+
+    The HDF5 library is made for files that it wrote: damaged ones can crash it, or send it in a
+    circle that no exception ends.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def read(self, path: Path) -> list[Scan]:
+        """Return the scans of a file, with increasing positions.
+
+        Raises
+        ------
+        FormatError, OSError
+            If it cannot be read, or reading it crashes or takes more than a minute.
+        """
+        with path.open("rb") as stream:
+            if stream.read(len(HDF5)) != HDF5:
+                return read_scans(path)
+        if self._child is None:
+            command = [sys.executable, "-m", "xrdae.live.apart"]
+            self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._child.stdin is not None  # as asked for
+        assert self._child.stdout is not None
+        try:
+            _send(str(path), self._child.stdin)
+            answer: list[Scan] | XrdaeError | OSError = pickle.load(self._child.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+            self.close()
+            raise FormatError(
+                f"{path}: reading it crashed the HDF5 library or took more than {MOST_SECONDS} s; "
+                "it is damaged"
+            ) from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End the child process."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+
+def serve() -> None:
+    """Be the child, until there is nothing more to read."""
+    paths, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print is no answer
+    while True:
+        try:
+            path = Path(pickle.load(paths))
+        except EOFError:
+            return
+        # Ends this process whatever the library is at; nobody needs to know where.
+        with open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(MOST_SECONDS, exit=True, file=nowhere)
+            try:
+                answer: list[Scan] | XrdaeError | OSError = read_scans(path)
+            except (XrdaeError, OSError) as error:
+                answer = error
+            except MemoryError:
+                answer = FormatError(f"{path}: it needs more memory than there is")
+            faulthandler.cancel_dump_traceback_later()
+        _send(answer, answers)
+
+
+def _send(value: object, to: IO[bytes]) -> None:
+    pickle.dump(value, to)
+    to.flush()
+
+
+if __name__ == "__main__":
+    serve()
