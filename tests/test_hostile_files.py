@@ -83,7 +83,7 @@ def test_patterns_that_nobody_wrote_are_not_read_into_memory(nexus):
 
 def test_netcdf_that_announces_more_than_it_holds_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.nc", "w") as file:
-        file.attrs["_NCProperties"] = "version=2"
+        file.attrs["_NCProperties"] = np.bytes_("version=2")
         file.create_dataset("intensity", (10**11,), "f8", chunks=(10**4,))
     refused(tmp_path / "a.nc", "announces .* MB of numbers|cannot be read")
 
@@ -104,7 +104,9 @@ def test_links_that_lead_nowhere_are_no_fields(nexus):
     refused(nexus, "no NXdata has an axis|cannot be read")
 
 
-@pytest.mark.parametrize(("mark", "dtype"), [("version=2", "f2"), (952992832527, "f4")])
+@pytest.mark.parametrize(
+    ("mark", "dtype"), [(np.bytes_("version=2"), "f2"), ("version=2", "f4"), (952992832527, "f4")]
+)
 def test_what_the_netcdf_library_did_not_write_is_kept_from_it(tmp_path, mark, dtype):
     with h5py.File(tmp_path / "a.nc", "w") as file:
         file.attrs["_NCProperties"] = mark

@@ -33,10 +33,12 @@ def is_mine(file: DataFile) -> bool:
 def _is_of_netcdf(root: Any) -> bool:
     """Tell whether the netCDF library wrote a file; with that of others it breaks its memory.
 
-    So it does where its mark is no text, and in 16-bit floats, which h5netcdf can write.
+    So it does where its mark is no text of fixed length, and in 16-bit floats, which h5netcdf can
+    write.
     """
+    mark = root.attrs.get("_NCProperties")
     fields = (field_of(root, name) for name in root)
-    return isinstance(root.attrs.get("_NCProperties"), str | bytes) and not any(
+    return isinstance(mark, bytes) and not any(
         field is not None and field.dtype == np.float16 for field in fields
     )
 
