@@ -83,6 +83,15 @@ def test_every_part_of_a_model_comes_back_exactly(full, saved, part):
     _equal(getattr(full, part), getattr(xrdae.load_model(saved), part))
 
 
+def test_a_label_that_is_the_index_of_the_patterns_comes_back(series, tmp_path):
+    indexed = series.assign_coords(pattern=("pattern", np.arange(24) * 0.5, {"units": "mm"}))
+    model = indexed.xrdae.fit(steps=2, members=1)
+    model.save(tmp_path / "model.nc")
+    loaded = xrdae.load_model(tmp_path / "model.nc")
+    _equal(model.labels, loaded.labels)
+    xr.testing.assert_identical(indexed.xrdae.encode(loaded), indexed.xrdae.encode(model))
+
+
 def test_the_default_model_comes_back_exactly(model, tmp_path):
     model.save(tmp_path / "model.nc")
     loaded = xrdae.load_model(tmp_path / "model.nc")

@@ -180,9 +180,12 @@ def _version(path: str | os.PathLike[str], attrs: dict[str, Any], *, sealed: boo
 
 
 def numbered(labels: xr.Dataset) -> xr.Dataset:
-    """Rename the variables: a label may have a name, such as Ti/Fe, that netCDF refuses."""
-    names = [str(name) for name in labels.data_vars]
+    """Rename the variables: a label may have a name, such as Ti/Fe, that netCDF refuses.
+
+    One of the name `pattern` is the index of the others: a variable among them in the file.
+    """
+    names = [str(name) for name in (*labels.data_vars, *labels.coords)]
     numbered = {name: f"label_{i}" for i, name in enumerate(names)}
-    renamed = labels.rename_vars(numbered)
+    renamed = labels.drop_indexes(list(labels.xindexes)).rename_vars(numbered).reset_coords()
     half = {name: a.astype(np.float32) for name, a in renamed.items() if a.dtype == np.float16}
     return renamed.assign(half).assign_attrs(names=json.dumps(names))  # netCDF has no float16
