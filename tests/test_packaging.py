@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\]+)", re.MULTILINE)
 WITH_A_HOST = {"bluesky", "ewoks", "hyperspy", "nexus", "pyfai", "pyxem", "scipp", "spectrochempy"}
-WITH_A_HOST |= {"hosts", "tiled", "bench", "all"}
+WITH_A_HOST |= {"hosts", "tiled", "bench", "fuzz", "all"}
+FOR_TESTS = {"test", "testing"}
 
 
 def canonical(name: str) -> str:
@@ -53,7 +54,7 @@ def test_every_dependency_has_a_lowest_version_for_the_tests_to_run_with():
 
 def test_the_bill_of_materials_is_installed_and_names_every_dependency_of_a_user(sbom):
     named = {canonical(part["name"]) for part in sbom["components"]}
-    assert {name for name, (_, extra) in direct().items() if extra != "test"} <= named
+    assert {name for name, (_, extra) in direct().items() if extra not in FOR_TESTS} <= named
     assert sbom["metadata"]["component"]["name"] == "xrdae"
 
 
