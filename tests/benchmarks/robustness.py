@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "robustness"
+HELPERS = ("damage", "harness")
 COUNTS = ("tried", "refused", "lost", "crashes", "hangs")
 HEAD = "| what | tried | refused | patterns lost | crashes | hangs |\n|---|---|---|---|---|---|"
 
@@ -50,7 +51,7 @@ def line(what: str, counts: list[int]) -> str:
 
 def main() -> None:
     """Print the table."""
-    programs = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if path.stem != "harness"}
+    programs = {p.stem: p for p in sorted(FOLDER.glob("*.py")) if p.stem not in HELPERS}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scale", nargs="?", default="1", help="1: the README's figures")
     parser.add_argument("programs", nargs="*", choices=[*programs, []], help="default: all")
