@@ -1,7 +1,18 @@
+import os
+
 import numpy as np
 import pytest
 
 from xrdae import plugins
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiled_makes_its_catalogues(deprecations_are_errors_in_child_processes):
+    """Its child process, alembic, warns of tiled's own configuration."""
+    with pytest.MonkeyPatch.context() as patch:
+        rules = os.environ["PYTHONWARNINGS"]
+        patch.setenv("PYTHONWARNINGS", f"{rules},ignore:No path_separator found in configuration")
+        yield
 
 
 @pytest.fixture(scope="session")
