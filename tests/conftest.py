@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,12 @@ def deprecations_are_errors_in_child_processes():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONWARNINGS", ",".join(rules))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard():
+    """Also where a shell runs the tests in the background, and has its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_series(n: int = 24, points: int = 200, *, seed: int = 0) -> xr.Dataset:

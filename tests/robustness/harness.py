@@ -194,6 +194,8 @@ def main(rows: Callable[[float], Iterable[Row]], trials: dict[str, Callable[[Any
     if sys.argv[1:2] == ["serve"]:
         serve(trials)
         return
+    # Also in the background, where a shell has its children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     found = list(rows(float(sys.argv[1]) if sys.argv[1:] else 1.0))
     for child in _idle:
         child.close()
