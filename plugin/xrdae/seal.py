@@ -1,4 +1,4 @@
-"""The last line of model files and checkpoints: the SHA-256 of all before it: no change goes unseen.
+"""The last line of model files and checkpoints: the SHA-256 of all before it, against any change.
 
 HDF5 leaves alone what lies behind its end, so every program still opens the file. Of data HDF5
 itself keeps no checksum: a bit of a weight that flips would load without a word.
