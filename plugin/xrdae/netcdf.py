@@ -36,12 +36,17 @@ def opened(path: str | os.PathLike[str]) -> xr.Dataset:
         Of any kind, if it is damaged in other ways.
     """
     integrity.check(path)
-    _look_through(path)
-    return xr.open_dataset(path, engine="netcdf4")
+    store = xr.backends.NetCDF4DataStore(_looked_through(path))  # type: ignore[no-untyped-call]
+    dataset = xr.open_dataset(store)
+    dataset.encoding["source"] = os.path.abspath(path)
+    return dataset
 
 
-def _look_through(path: str | os.PathLike[str]) -> None:
-    """Read every attribute once, and refuse a coordinate that is too large.
+def _looked_through(path: str | os.PathLike[str]) -> Any:
+    """Open a file, read every attribute once, and refuse a coordinate that is too large.
+
+    The file is opened this once: the HDF5 library may crash at texts in one that it has closed and
+    opens again.
 
     Where an attribute cannot be read, the netCDF library ends the process as it closes the file:
     such a file stays open.
@@ -57,13 +62,16 @@ def _look_through(path: str | os.PathLike[str]) -> None:
     except Exception:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
         raise
-    with file:
-        for name, variable in file.variables.items():
-            is_index = variable.dimensions == (name,)  # which xarray reads as it opens the file
-            if is_index and variable.size * np.dtype(variable.dtype).itemsize > MOST_BYTES:
-                raise FormatError(f"{name!r} declares {variable.size} positions")
+    for name, variable in file.variables.items():
+        is_index = variable.dimensions == (name,)  # which xarray reads as it opens the file
+        if is_index and variable.size * np.dtype(variable.dtype).itemsize > MOST_BYTES:
+            raise FormatError(f"{name!r} declares {variable.size} positions")
+    return file
 
 
 def loaded(dataset: xr.Dataset) -> xr.Dataset:
     """Return a dataset with its values, where these are few; then what is damaged shows here."""
-    return dataset.load() if dataset.nbytes <= MOST_BYTES else dataset
+    if dataset.nbytes > MOST_BYTES:
+        return dataset
+    with dataset:
+        return dataset.load()
