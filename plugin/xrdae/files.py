@@ -155,5 +155,5 @@ def _remove(path: Path) -> None:
 
 @atexit.register
 def _remove_abandoned() -> None:
-    for path in _abandoned:
+    for path in list(_abandoned):  # another thread may add one
         shutil.rmtree(path, ignore_errors=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import importlib
 import logging
 import os
 import random
@@ -28,7 +27,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
-from harness import Failed, Forked, Row, main, try_in_child
+from harness import Failed, Row, done, import_for_forks, main, try_in_child
 
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
@@ -46,7 +45,6 @@ WORKER = "dask workers that die"
 AGAIN = "there is room again"
 FEW = {"steps": 60, "members": 2, "hidden": (8,), "progress": False}
 SIZE = 64 << 20  # bytes of the small disk
-IMPORTED = ("xrdae.model", "xrdae.live.command", "xrdae.report", "zarr", "sklearn.gaussian_process")
 WORDS = {
     "fit": ["fit", "data.nc", "-o", "disk/out.nc", "--members", "2"],
     "encode": ["encode", "data.nc", "-m", "model.nc", "-o", "disk/out.nc"],
@@ -59,18 +57,10 @@ WORDS = {
 _TEMPORARY = tempfile.TemporaryDirectory()
 
 
-def done(work: Callable[..., Any], *arguments: Any) -> None:
-    """Do something in a fork; if it fails, so does the case."""
-    fork = Forked(work, *arguments)
-    if fork.end(300) != 0:
-        raise Failed("lost" if "AssertionError" in fork.said() else "crashes", fork.said())
-
-
 @functools.cache
 def folder() -> Path:
     """Return a folder with data and a model."""
-    for name in IMPORTED:  # once, not in every fork
-        importlib.import_module(name)
+    import_for_forks()
     path = Path(_TEMPORARY.name)
     (path / "disk").mkdir()
     done(_fill, path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import importlib
 import json
 import multiprocessing
 import os
@@ -19,11 +20,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
 MEMORY = 6 << 30  # what a child may allocate [B]; torch and its libraries map 3 GB
+IMPORTED = ("xrdae.model", "xrdae.live.command", "xrdae.report", "zarr", "sklearn.gaussian_process")
 _PROGRAM = os.path.abspath(sys.argv[0])
 FINE = ("read", "refused", "survived")  # what a case may end in, beside "lost"
 
@@ -132,6 +135,24 @@ class Forked:
         """Return the last words on standard output and error."""
         self._said.seek(0)
         return self._said.read()[-1500:]
+
+
+def done(work: Callable[..., Any], *arguments: Any) -> float:
+    """Do something in a fork, and return the seconds that it takes; if it fails, so does the case.
+
+    Forks do all of the work: threads that zarr, say, has begun would be missing in later ones.
+    """
+    begin = time.monotonic()
+    fork = Forked(work, *arguments)
+    if fork.end(300) != 0:
+        raise Failed("lost" if "AssertionError" in fork.said() else "crashes", fork.said())
+    return time.monotonic() - begin
+
+
+def import_for_forks() -> None:
+    """Import what forks use: once, not in each."""
+    for name in IMPORTED:
+        importlib.import_module(name)
 
 
 class Child:

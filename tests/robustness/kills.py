@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import os
 import random
@@ -12,13 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from harness import Failed, Forked, Row, main, try_in_child
+from harness import Failed, Forked, Row, done, import_for_forks, main, try_in_child
 
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
@@ -48,27 +46,13 @@ COMMANDS = {
     "report": ["report", "data.nc", "-m", "model.nc", "-o", "out.html"],
     "watch": ["watch", "run", "-m", "model.nc", "-o", "out.zarr", "--no-page"],
 }
-IMPORTED = ("xrdae.model", "xrdae.live.command", "xrdae.report", "zarr", "sklearn.gaussian_process")
 _TEMPORARY = tempfile.TemporaryDirectory()
-
-
-def done(work: Callable[..., Any], *arguments: Any) -> float:
-    """Do something in a fork, and return the seconds that it takes; if it fails, so does the case.
-
-    Forks do all of the work: threads that zarr, say, has begun would be missing in later ones.
-    """
-    begin = time.monotonic()
-    fork = Forked(work, *arguments)
-    if fork.end(300) != 0:
-        raise Failed("lost", fork.said())
-    return time.monotonic() - begin
 
 
 @functools.cache
 def folder() -> Path:
     """Return a folder with data, files, a model, and results of two kinds."""
-    for name in IMPORTED:  # once, not in every fork
-        importlib.import_module(name)
+    import_for_forks()
     path = Path(_TEMPORARY.name)
     done(_fill, path)
     return path
