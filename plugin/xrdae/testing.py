@@ -165,7 +165,7 @@ def labels(draw: st.DrawFn, n: int) -> npt.NDArray[Any]:
         return np.asarray(np.arange(n) % 2 == 1)
     if kind == "time":
         times = np.datetime64("2024-05-01T12:00", "ns") + np.arange(n) * np.timedelta64(1, "m")
-        times[np.arange(n) == draw(st.integers(0, n))] = np.datetime64("NaT")
+        times[np.arange(n) == draw(st.integers(0, n))] = np.datetime64("NaT", "ns")
         return times
     if kind == "duration":
         return np.asarray(np.arange(n) * np.timedelta64(1_500_000_000, "ns"))
