@@ -103,7 +103,7 @@ def test_shells_can_complete_commands(shell):
 
 
 def test_an_interrupt_while_a_result_is_written_leaves_what_was_there(files, monkeypatch):
-    def interrupted(self, path):
+    def interrupted(self, path, **options):
         path.write_text("half")
         raise KeyboardInterrupt
 

@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 
 import xrdae
+from xrdae import integrity, seal
 from xrdae.errors import FormatError
-from xrdae.sources import open_data, write_zarr
+from xrdae.sources import open_data, write_netcdf, write_zarr
 
 
 @pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF3_64BIT_DATA"])
@@ -82,6 +83,36 @@ def test_a_netcdf_file_with_damaged_data_says_so_as_it_is_opened(tmp_path, serie
         open_data([str(path)])
 
 
+@pytest.fixture
+def sealed(tmp_path, series):
+    write_netcdf(
+        series.assign_coords(sample=("pattern", [f"p{i}" for i in range(24)])),
+        tmp_path / "latents.nc",
+    )
+    return tmp_path / "latents.nc"
+
+
+def test_every_changed_byte_of_a_result_shows_as_it_is_opened(sealed):
+    whole = sealed.read_bytes()
+    n = len(whole) - seal.SIZE
+    for at in range(len(integrity.HDF5), n, n // 200):
+        sealed.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(FormatError, match=r"latents\.nc: .*damaged after it was written"):
+            open_data([str(sealed)])
+    with pytest.raises(FormatError, match=r"latents\.nc.*damaged after it was written"):
+        xrdae.open_patterns(sealed)
+
+
+def test_a_result_that_another_program_wrote_to_is_read(sealed):
+    netcdf4 = pytest.importorskip("netCDF4")
+    with netcdf4.Dataset(sealed, "a") as file:
+        file["intensity"][0, 0] = 7
+        file.operator = "A. N. Other"
+    found = open_data([str(sealed)])
+    assert found["intensity"].values[0, 0] == 7
+    assert found.attrs["operator"] == "A. N. Other"
+
+
 # ---------------------------------------------------------------- Zarr
 
 
@@ -109,6 +140,15 @@ def change(path, edit):
 
 def test_a_store_is_opened(store, series):
     xr.testing.assert_identical(open_data([str(store)], lazy=False), series)
+
+
+@pytest.mark.parametrize("name", ["intensity/0.0", "two_theta/0", "x/0"])
+def test_every_changed_byte_of_an_array_shows_as_it_is_read(store, name):
+    whole = (store / name).read_bytes()
+    for at in range(0, len(whole), max(1, len(whole) // 50)):
+        (store / name).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(FormatError, match=r"data\.zarr.*cannot be read"):
+            open_data([str(store)], lazy=False)
 
 
 @pytest.mark.parametrize("consolidated", [True, False])

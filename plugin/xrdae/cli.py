@@ -14,7 +14,7 @@ import click
 from xrdae.errors import XrdaeError
 from xrdae.files import replacing
 from xrdae.provenance import made_by
-from xrdae.sources import open_data, stem, write_zarr
+from xrdae.sources import open_data, stem, write_netcdf, write_zarr
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -413,7 +413,7 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
             if out.suffix == ".zarr":
                 write_zarr(dataset, aside)
             else:
-                dataset.to_netcdf(aside)
+                write_netcdf(dataset, aside)
         rows = {} if is_lazy(dataset) else summary.of_patterns(dataset)
         dataset.close()
     _say(rows | {"wrote": str(out)}, as_json)

@@ -14,6 +14,7 @@ from xrdae.model import Model
 from xrdae.peaks import contrary
 from xrdae.sampling import evenly
 from xrdae.simulate import alloy_series
+from xrdae.sources import write_netcdf
 
 IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition
 WINDOW = 0.5  # degree, in which relevance is compared with what is known of the simulation
@@ -49,8 +50,8 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     windows = contrary_peaks(series, model)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.nc")
-    results.to_netcdf(folder / "results.nc")
-    synthesized.to_netcdf(folder / "synthesized.nc")
+    write_netcdf(results, folder / "results.nc")
+    write_netcdf(synthesized, folder / "synthesized.nc")
     _pictures(results, synthesized, folder)
     series.xrdae.report(model, folder / "report.html")
     seen, unseen = results.isel(pattern=known), results.isel(pattern=held_out)

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from xrdae import seal
 from xrdae.errors import FormatError
 
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -24,7 +25,9 @@ _SIZES = dict(zip(range(1, 12), (1, 1, 2, 4, 4, 8, 1, 2, 4, 8, 8), strict=True))
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Refuse a classic netCDF file that is cut off, and an HDF5 file whose heaps are damaged.
+    """Refuse a classic netCDF file that is cut off, and an HDF5 file that is damaged.
+
+    That it is damaged shows in its seal; where it has none, in its heaps.
 
     Raises
     ------
@@ -34,7 +37,10 @@ def check(path: str | os.PathLike[str]) -> None:
     with open(path, "rb") as stream:
         start, size = stream.read(len(HDF5)), os.fstat(stream.fileno()).st_size
         if start == HDF5:
-            if size <= MOST_SEARCHED:
+            whole = seal.check(stream, size)
+            if whole is False:
+                raise FormatError("it was damaged after it was written")
+            if whole is None and size <= MOST_SEARCHED:
                 _check_heaps(stream, size)
         elif start.startswith(CLASSIC):
             try:

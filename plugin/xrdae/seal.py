@@ -1,7 +1,8 @@
-"""The last line of model files and checkpoints: the SHA-256 of all before it, against any change.
+"""The last line of files that this package writes: the SHA-256 of all before it.
 
-HDF5 leaves alone what lies behind its end, so every program still opens the file. Of data HDF5
-itself keeps no checksum: a bit of a weight that flips would load without a word.
+HDF5 leaves alone what lies behind its end, so every program still opens the file; one that writes
+to it cuts the line off. Of data HDF5 itself keeps no checksum: a bit of a weight that flips would
+load without a word.
 """
 
 from __future__ import annotations

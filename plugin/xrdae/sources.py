@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xrdae import seal
 from xrdae.errors import DataError, FormatError
 
 if TYPE_CHECKING:
@@ -54,12 +55,30 @@ def open_data(
     return open_patterns(names[0] if one is not None else names, progress=progress)
 
 
+def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
+    """Write a netCDF4 file that ends in a seal: `open_data` sees if it was damaged since."""
+    dataset.to_netcdf(path, engine="netcdf4")
+    seal.close(path)
+
+
 def write_zarr(dataset: xr.Dataset, path: Path, **options: Any) -> None:
     """Write a Zarr store of format 2, of which every reader knows the consolidated metadata.
 
-    `options` are those of `Dataset.to_zarr`. Encodings are dropped: texts do not fit theirs.
+    `options` are those of `Dataset.to_zarr`, but for an `encoding` only of chunks. Encodings are
+    dropped: texts do not fit theirs. Each chunk has a checksum (Zstandard's).
     """
-    dataset.drop_encoding().to_zarr(path, zarr_format=2, consolidated=True, **options)
+    written = dataset.drop_encoding()
+    encoding = options.pop("encoding", {})
+    packed = {name: encoding.get(name, {}) | _packing() for name in map(str, written.variables)}
+    written.to_zarr(path, encoding=packed, zarr_format=2, consolidated=True, **options)
+
+
+def _packing() -> dict[str, Any]:
+    import numcodecs
+    import zarr
+
+    key = "compressor" if zarr.__version__.startswith("2.") else "compressors"
+    return {key: numcodecs.Zstd(checksum=True)}
 
 
 def stem(paths: Sequence[str]) -> str:

@@ -227,7 +227,7 @@ class Results:
         n_row = self._metadata["file/.zarray"]["chunks"][0]
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in empty.items()}
         beginning = xr.Dataset(empty).assign_attrs(self._all_attrs())
-        beginning.to_zarr(self.path, mode="a", encoding=encoding, consolidated=True)
+        write_zarr(beginning, self.path, mode="a", encoding=encoding)
         self._connect()
 
     def _write_out(self) -> None:
