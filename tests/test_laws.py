@@ -352,6 +352,37 @@ def test_a_fit_to_patterns_with_gaps_is_finite_and_agrees_with_one_without(serie
     assert np.sqrt((difference**2).mean()) < 0.2
 
 
+@pytest.fixture(scope="module")
+def blind(series):
+    """A model whose training patterns were measured neither at five channels nor at the end."""
+    gaps = xr.zeros_like(series["two_theta"], dtype=bool)
+    gaps[60:65], gaps[-3:] = True, True
+    return gaps, series.assign(mask=gaps).xrdae.fit(steps=200, members=3)
+
+
+def test_where_no_training_pattern_was_measured_nothing_is_made_up(series, blind, tmp_path):
+    gaps, model = blind
+    model.save(tmp_path / "model.nc")
+    for known in (model, xrdae.load_model(tmp_path / "model.nc")):
+        between = series.xrdae.synthesize(known, between=(2, 9), n=2, endpoints=True)
+        for found in (
+            *(between[name] for name in ("synthesized", "synthesized_std")),
+            series.xrdae.synthesize(known, at={"x": [0.3]})["synthesized"],
+            series.xrdae.reconstruct(known)["reconstruction"],
+            known.decode(np.zeros((1, 2))),
+        ):
+            np.testing.assert_array_equal(*np.broadcast_arrays(found.isnull(), gaps))
+
+
+def test_what_is_measured_where_no_training_pattern_was_counts_for_nothing(series, blind):
+    gaps, model = blind
+    strong = series.assign(intensity=series["intensity"].where(~gaps, 1e4))
+    masked = series.assign(intensity=series["intensity"].where(~gaps))
+    for step in ("encode", "relevance"):
+        found, expected = (getattr(d.xrdae, step)(model) for d in (strong, masked))
+        _assert_same(found.drop_vars("intensity"), expected.drop_vars("intensity"))
+
+
 # ---------------------------------------------------------------- relevance
 
 

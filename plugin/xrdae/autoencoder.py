@@ -55,11 +55,15 @@ class Autoencoder:
         return np.asarray(gain * np.sqrt(np.maximum(left, 0) / np.maximum(whole, 1e-30)))
 
     def reconstruct(self, inputs: Float) -> Float:
-        """Return the reconstruction in scaled intensity `(pattern, channel)`, not negative."""
+        """Return the reconstruction in scaled intensity `(pattern, channel)`, not negative.
+
+        NaN where no training pattern was measured.
+        """
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
         latents = self.latents(self.basis.project(filled)).mean(axis=0)
         decoded = self.decoded(latents).mean(axis=0)
-        return np.maximum(self.preparation.scaled(self.basis.expand(decoded)), 0)
+        found = self.preparation.scaled(self.basis.expand(decoded))
+        return np.maximum(self.preparation.known(found), 0)
 
 
 def _power(array: Float) -> Float:

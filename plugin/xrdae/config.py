@@ -22,6 +22,9 @@ WHOLE = {
     "points": (2, 2**31),
     "seed": (0, 2**63 - 1),
 }
+# Of background_options, what says how often to repeat: a model file must not hold up its reader.
+ROUNDS = {"max_iter", "max_iter_2", "num_smooths"}
+MOST_ROUNDS = 10_000
 REAL = {
     "learning_rate": (1e-12, 1.0),
     "input_noise": (0.0, 1e6),
@@ -52,7 +55,7 @@ class Config:
     background
         "none", or the name of a `pybaselines.Baseline` method ("snip", "arpls", ...).
     background_options
-        Keyword arguments of that method.
+        Keyword arguments of that method; at most 10 000 rounds (`max_iter`).
     scale
         What each pattern is divided by: its "max" or its "area" (mean intensity).
     most_patterns
@@ -128,6 +131,8 @@ class Config:
             if not isinstance(getattr(self, name), str | None):
                 raise ValueError(f"{name}={getattr(self, name)!r} must be a name, or None")
         options = MappingProxyType(dict(self.background_options))
+        for name in ROUNDS & options.keys():
+            _check_whole(f"background_options[{name!r}]", options[name], 0, MOST_ROUNDS)
         object.__setattr__(self, "background_options", options)
         for name, choices in (("grid", GRIDS), ("scale", SCALES)):
             if getattr(self, name) not in choices:

@@ -153,7 +153,7 @@ class Encoder:
         device = find_device(self.device)
         usual, gain = self.novelty.residual_scale, preparation.gain
         arrays = (
-            -preparation.mean,
+            -preparation.whole_mean,
             basis.components.T / gain,
             1 / (gain * usual),
             binned(basis.components, self.novelty.halvings) / usual,

@@ -161,7 +161,8 @@ class Model:
     def reconstruct(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Return `reconstruction (..., axis)`: decoded patterns on the dataset's axis and scale.
 
-        A background that the model subtracts is not added again; NaN outside the model's axis.
+        A background that the model subtracts is not added again; NaN outside the model's axis, and
+        where no training pattern was measured.
         """
         patterns = self.patterns(dataset)
         array = patterns.or_inputs(inputs)
@@ -185,7 +186,8 @@ class Model:
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
 
-        On the typical scale of the training patterns; never negative.
+        On the typical scale of the training patterns; never negative, NaN where none of these was
+        measured.
         """
         return decoded(self.autoencoder, latent)
 
@@ -305,7 +307,8 @@ class Model:
         Dataset
             `synthesized (synthetic, axis)`, never negative, and `synthesized_std`, one standard
             deviation, which the held-out patterns confirm, in units of the intensity (with `at`
-            and `latent` on the scale of the training patterns around);
+            and `latent` on the scale of the training patterns around); both NaN where no
+            training pattern was measured;
             `synthesized_latent (synthetic, latent_axis)`; `synthesized_novelty (synthetic)`,
             above 1 outside the support of the training data; the labels as
             `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights, and with

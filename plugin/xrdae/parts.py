@@ -38,7 +38,8 @@ ARRAYS = {
 }
 LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
 LABELS = re.compile(r"label_\d+")
-NAN_IS_A_VALUE = {"scale", "held_out", "loss"}  # a pattern that was all background has no scale
+# A pattern that was all background has no scale, a channel that was never measured no mean.
+NAN_IS_A_VALUE = {"scale", "mean", "held_out", "loss"}
 POSITIVE = {"residual_scale", "limits"}
 
 
@@ -153,7 +154,8 @@ def _check(content: Content, sizes: Mapping[str, int]) -> None:
                 raise ValueError(f"{name} has shape {values.shape}, not {wanted}")
             if values.dtype.kind not in kinds:
                 raise ValueError(f"{name} is of type {values.dtype}")
-            if name not in NAN_IS_A_VALUE and not np.isfinite(values).all():
+            gaps = np.isnan(values) if name in NAN_IS_A_VALUE else False
+            if not (np.isfinite(values) | gaps).all() or (name == "mean" and np.all(gaps)):
                 raise ValueError(f"{name} has values that are not finite")
             if name in POSITIVE and not (values > 0).all():
                 raise ValueError(f"{name} has values that are not positive")

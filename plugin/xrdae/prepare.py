@@ -42,7 +42,7 @@ class Preparation:
     background, background_options
         See `Config`.
     mean
-        `(channel,)`, mean of the scaled training patterns.
+        `(channel,)`, mean of the scaled training patterns; NaN where none was measured.
     gain
         Root of the mean squared norm of the centred training patterns.
     typical_scale
@@ -65,32 +65,44 @@ class Preparation:
         return self.inputs(self.without_background(intensity))
 
     def without_background(self, intensity: Float) -> Float:
-        """Return intensities `(pattern, channel)` less their background."""
+        """Return intensities `(pattern, channel)` less their background, where they are `known`."""
         options = (self.background, self.background_options)
-        return without_background(intensity, self.axis.values, *options)
+        return self.known(without_background(intensity, self.axis.values, *options))
+
+    def known(self, values: Float) -> Float:
+        """Return values `(..., channel)`, NaN where no training pattern was measured."""
+        unknown = np.isnan(self.mean)
+        return np.where(unknown, np.nan, values) if unknown.any() else values
+
+    @functools.cached_property
+    def whole_mean(self) -> Float32:
+        """The mean, interpolated linearly where no training pattern was measured."""
+        known = np.isfinite(self.mean)
+        at = self.axis.values
+        return np.interp(at, at[known], self.mean[known]).astype(np.float32)
 
     def inputs(self, patterns: Float) -> tuple[Float32, Float]:
         """Return model input and scales of patterns `(pattern, channel)` without background."""
         if self.delicate:
             patterns = np.asarray(patterns, dtype=np.float64)
         scaled, scale = scale_patterns(patterns, self.scale)
-        scaled -= self.mean
+        scaled -= self.whole_mean
         scaled /= np.float32(self.gain)
         return scaled.astype(np.float32, copy=False), scale
 
     @property
     def delicate(self) -> bool:
         """Whether patterns differ by so little that they are scaled and centred in float64."""
-        return self.gain < DELICATE * float(np.linalg.norm(self.mean))
+        return self.gain < DELICATE * float(np.linalg.norm(self.whole_mean))
 
     @property
     def rounding(self) -> float:
         """What rounding scaled intensities to float32 may change model input by, a channel."""
-        return EPSILON * float(np.sqrt(np.square(self.mean).mean())) / self.gain
+        return EPSILON * float(np.sqrt(np.square(self.whole_mean).mean())) / self.gain
 
     def scaled(self, inputs: Float) -> Float:
         """Return scaled intensity `(..., channel)` of model input."""
-        return np.asarray(inputs * np.float32(self.gain) + self.mean)
+        return np.asarray(inputs * np.float32(self.gain) + self.whole_mean)
 
 
 def without_background(
@@ -162,11 +174,11 @@ def find_preparation(
     scaled, size = scale_patterns(np.asarray(bare, dtype=np.float64), scale)
     check_scales(size, intensity, scale=scale, named=named)
     measured = np.isfinite(scaled)
-    total = scaled.sum(axis=0, where=measured)
-    mean = (total / np.maximum(measured.sum(axis=0), 1)).astype(np.float32)
+    total, count = scaled.sum(axis=0, where=measured), measured.sum(axis=0)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
     scaled -= mean
     gain = float(np.sqrt(np.square(scaled).sum(axis=1, where=measured).mean()))
-    norm = float(np.linalg.norm(mean.astype(np.float64)))
+    norm = float(np.linalg.norm(mean[count > 0].astype(np.float64)))
     if gain < EQUAL * norm:
         warnings.warn(
             f"the patterns differ by {gain / norm:.1e} of their size, which is rounding: they "

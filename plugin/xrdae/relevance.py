@@ -181,7 +181,7 @@ class Masking:
         """Return mean over gain `(channel,)`, groups, and the basis `(channel, component)`."""
         device = find_device(self.device)
         preparation = self.autoencoder.preparation
-        mean = torch.from_numpy(preparation.mean / np.float32(preparation.gain)).to(device)
+        mean = torch.from_numpy(preparation.whole_mean / np.float32(preparation.gain)).to(device)
         components = torch.from_numpy(self.autoencoder.basis.components.T.copy()).to(device)
         width = np.diff(self.regions, axis=1).ravel()
         size = np.ceil(np.log2(width))
@@ -298,7 +298,7 @@ def find_masking(
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
     preparation, basis = autoencoder.preparation, autoencoder.basis
     given = regions if isinstance(regions, str) else np.asarray(regions) * patterns.factor
-    bounds = find_regions(preparation.mean, preparation.axis, patterns.axis, given)
+    bounds = find_regions(preparation.whole_mean, preparation.axis, patterns.axis, given)
     # White noise: what the basis leaves over, and, from second differences, what it follows.
     some = evenly(len(support.latents), 20)
     followed = noise_level(support.patterns(autoencoder, some)) / preparation.gain

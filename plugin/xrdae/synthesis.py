@@ -162,7 +162,7 @@ def synthesize(
         return xr.DataArray(values, dims=("synthetic", *dims), coords=here)
 
     intensity, std = (
-        along(back(values * path.scale[:, None]), patterns.dim)
+        along(back(autoencoder.preparation.known(values * path.scale[:, None])), patterns.dim)
         for values in synthesized(autoencoder, support, mixture, path.targets)
     )
     template = patterns.labels()
@@ -200,7 +200,7 @@ def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
     n_latent = autoencoder.ensemble.n_latent
     check_latents(points, n_latent)
     values = np.maximum(autoencoder.decode(points.reshape(-1, n_latent)).mean(axis=0), 0)
-    values = values * autoencoder.preparation.typical_scale
+    values = autoencoder.preparation.known(values * autoencoder.preparation.typical_scale)
     dims: tuple[Hashable, ...]
     if isinstance(latent, xr.DataArray):
         dims = latent.dims[:-1]

@@ -168,6 +168,7 @@ def forgeries() -> list[list]:
     settings = [
         {"n_latent": 10**9}, {"points": 10**12}, {"members": 2**31}, {"hidden": [10**9]},
         {"background": 5}, {"background": "no_such"}, {"background_options": []},
+        {"background": "arpls", "background_options": {"max_iter": 10**12, "tol": -1}},
         {"scale": None}, {"device": 3}, {"variable": {}}, {"unknown": 1}, {"rank": True},
         {"seed": "0"}, {"learning_rate": float("nan")}, {"learning_rate": float("inf")},
     ]  # fmt: skip

@@ -219,8 +219,9 @@ def _engine(model: Model, patterns: Patterns) -> dict[str, Float]:
     """Return what the page synthesizes with: decoder, basis, training patterns, mixture."""
     autoencoder, support = model.autoencoder, model.support
     back = regridder(autoencoder.preparation.axis, patterns.axis).weights
-    arrays = {
-        "mean": autoencoder.preparation.mean,
+    arrays: dict[str, Float] = {
+        "mean": autoencoder.preparation.whole_mean,
+        "unknown": np.flatnonzero(np.isnan(autoencoder.preparation.mean)),
         **quantized("components", autoencoder.basis.components),
         "reference": support.latents,
         "reference_scale": support.scale,

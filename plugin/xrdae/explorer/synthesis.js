@@ -170,9 +170,10 @@ class Synthesizer {
     return { count: new Float64Array(n).fill(patterns.length), mean, variance: variance.map((v) => Math.max(v, 0)) };
   }
 
-  /** From the model's axis to that of the data; NaN where the model's does not reach. */
-  onData(values, scale) {
-    const start = this.data["back.start"]?.values;
+  /** From the model's axis to that of the data; NaN where the model's does not reach, or nothing was measured. */
+  onData(known, scale) {
+    const start = this.data["back.start"]?.values, values = Float64Array.from(known);
+    for (const i of this.data.unknown.values) values[i] = NaN;
     if (!start) return values.map((v) => v * scale);
     const channel = this.data["back.channel"].values, weight = this.data["back.weight"].values;
     return Float64Array.from({ length: start.length - 1 }, (_, i) => {
