@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae.axes import Axis
-from xrdae.peaks import channels, contrary, find_regions, peak_bounds
+from xrdae.peaks import channels, contrary, find_regions, peak_bounds, strength
 
 POSITIONS = np.linspace(20, 80, 1200)
 
@@ -86,3 +86,10 @@ def test_contrary_regions_need_four_that_are_known():
     excess = np.array([-1, 1.0, -1.0, np.nan])
     assert contrary(np.arange(4.0), excess) == (None, None)
     assert contrary(np.arange(5.0), np.array([np.nan, 0, 1.0, 0, -1.0])) == (4, 2)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("f2", 3e3), ("f4", 1e30), ("i2", 3e4)])
+def test_the_strength_of_a_region_is_right_in_any_type(dtype, most):
+    pattern = np.array([0, most, most, 0], dtype=dtype)
+    found = strength(np.arange(4), pattern, np.array([[0, 3]]))
+    np.testing.assert_allclose(found, [np.hypot(most, most)], rtol=1e-3)

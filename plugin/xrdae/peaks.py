@@ -80,7 +80,7 @@ def strength(positions: Float, pattern: Float, bounds: Float) -> Float:
     `positions` and `pattern` are `(point,)`, NaN where not measured; `bounds` `(region, 2)`.
     """
     inside = [pattern[(positions >= low) & (positions <= high)] for low, high in bounds]
-    known = [part[np.isfinite(part)] for part in inside]
+    known = [part[np.isfinite(part)].astype(np.float64) for part in inside]
     return np.array([np.linalg.norm(part - part.min()) if part.size else 0.0 for part in known])
 
 

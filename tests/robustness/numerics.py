@@ -165,7 +165,7 @@ def try_dataset(case):
     for method, result in results(dataset, model):
         for variable in set(result.data_vars) - set(dataset.data_vars):
             values = result[variable]
-            if variable.startswith("synthesized") and values.sizes.get("two_theta", 0) > 1:
+            if values.sizes.get("two_theta", 0) > 1:  # nothing is made up where none was measured
                 values = values[:, np.isfinite(dataset["intensity"]).any("pattern").values]
             if not np.isfinite(values).all():
                 raise AssertionError(f"{method}: {variable} is not finite")

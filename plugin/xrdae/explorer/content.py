@@ -208,7 +208,7 @@ def _labels(
 
 def _notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
     """Return the regions that are contrary on average, see `xrdae.peaks.contrary`."""
-    mean = patterns.intensity.mean(patterns.sample_dims).values
+    mean = patterns.intensity.mean(patterns.sample_dims, dtype=np.float64).values
     excess = maps["relevance_excess"].mean(patterns.sample_dims).values
     bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)
     found = contrary(strength(axis, mean, bounds), excess)
