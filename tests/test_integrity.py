@@ -143,12 +143,16 @@ def test_a_store_is_opened(store, series):
 
 
 @pytest.mark.parametrize("name", ["intensity/0.0", "two_theta/0", "x/0"])
-def test_every_changed_byte_of_an_array_shows_as_it_is_read(store, name):
+def test_no_changed_byte_of_an_array_changes_what_is_read(store, series, name):
     whole = (store / name).read_bytes()
+    refused = 0
     for at in range(0, len(whole), max(1, len(whole) // 50)):
         (store / name).write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        with pytest.raises(FormatError, match=r"data\.zarr.*cannot be read"):
-            open_data([str(store)], lazy=False)
+        try:
+            xr.testing.assert_identical(open_data([str(store)], lazy=False), series)
+        except FormatError:
+            refused += 1
+    assert refused > 45  # a few bits of what is packed stand for nothing
 
 
 @pytest.mark.parametrize("consolidated", [True, False])
