@@ -64,8 +64,8 @@ def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
 def write_zarr(dataset: xr.Dataset, path: Path, **options: Any) -> None:
     """Write a Zarr store of format 2, of which every reader knows the consolidated metadata.
 
-    `options` are those of `Dataset.to_zarr`, but for an `encoding` only of chunks. Encodings are
-    dropped: texts do not fit theirs. Each chunk has a checksum (Zstandard's).
+    `options` are those of `Dataset.to_zarr`; `encoding` may name chunks. The variables' own
+    encodings are dropped: texts do not fit theirs. Each chunk has a checksum (Zstandard's).
     """
     written = dataset.drop_encoding()
     encoding = options.pop("encoding", {})
