@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import netCDF4
@@ -320,3 +321,19 @@ def test_ctrl_c_ends_a_command_with_130_whenever_it_comes(monkeypatch, stage):
     ended = CliRunner().invoke(cli.main, ["plugins"])
     assert ended.exit_code == 130
     assert ended.stderr == "interrupted; no file was changed\n"
+
+
+def test_what_a_thread_begins_again_after_a_failure_is_removed_too(tmp_path):
+    target = tmp_path / "out.nc"
+
+    def write_on(aside):
+        time.sleep(files.MOMENT / 2)
+        aside.touch()  # as xarray's file manager opens a file anew for a thread left at work
+
+    with pytest.raises(ValueError, match="failed"), replacing(target) as aside:  # noqa: PT012
+        aside.write_text("half")
+        late = threading.Thread(target=write_on, args=(aside,))
+        late.start()
+        raise ValueError("it failed")
+    late.join()
+    assert list(tmp_path.iterdir()) == []

@@ -14,13 +14,13 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LITTLE = 2**20  # bytes: with fewer left, that is why the netCDF library failed
 MOMENT = 0.05  # seconds
-_abandoned: set[Path] = set()  # folders of writings that failed
+_abandoned: set[Path] = set()  # what writings that failed may yet write
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"  # another machine may share the folder
 _COUNT = itertools.count()
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
@@ -142,10 +142,7 @@ def _runs(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    shutil.rmtree(path, ignore_errors=True)
+    _delete(path)
     if sys.exc_info()[0] is not None or path.exists():
         # Threads that an error or an interruption has left at work write on for a moment.
         _abandoned.add(path)
@@ -156,4 +153,12 @@ def _remove(path: Path) -> None:
 @atexit.register
 def _remove_abandoned() -> None:
     for path in list(_abandoned):  # another thread may add one
+        with suppress(OSError):
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
