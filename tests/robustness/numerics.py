@@ -166,7 +166,9 @@ def try_dataset(case):
     for method, result in results(dataset, model):
         for variable in set(result.data_vars) - set(dataset.data_vars):
             values = result[variable]
-            if values.sizes.get("two_theta", 0) > 1:
+            if method == "decode":  # on the model's own axis
+                values = values[:, np.isfinite(model.autoencoder.preparation.mean)]
+            elif values.sizes.get("two_theta", 0) > 1:
                 # Nothing is made up where none was measured, nor beside it on another grid.
                 measured = np.isfinite(dataset["intensity"]).any("pattern").values
                 values = values[:, binary_erosion(measured, iterations=2, border_value=1)]
