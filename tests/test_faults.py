@@ -337,3 +337,17 @@ def test_what_a_thread_begins_again_after_a_failure_is_removed_too(tmp_path):
         raise ValueError("it failed")
     late.join()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writing_while_an_error_is_handled_is_left_alone_by_others(tmp_path):
+    try:
+        raise ValueError("it failed")
+    except ValueError:
+        with replacing(tmp_path / "one") as one:
+            one.write_text("first")
+            with replacing(tmp_path / "other") as other:
+                other.write_text("second")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        "one": "first",
+        "other": "second",
+    }

@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LITTLE = 2**20  # bytes: with fewer left, that is why the netCDF library failed
-MOMENT = 0.05  # seconds
-_abandoned: set[Path] = set()  # what writings that failed may yet write
+MOMENT, LONGEST = 0.05, 600  # seconds that a thread may write on after an error
+_abandoned: dict[Path, float] = {}  # what writings that failed may yet write, and since when
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"  # another machine may share the folder
 _COUNT = itertools.count()
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
@@ -46,7 +45,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     _tidy(target)
     aside = target.with_name(f".{target.name}.{_HERE}.{os.getpid()}.{next(_COUNT)}.part")
     try:
-        _remove(aside)
+        _delete(aside)
         yield aside
         if aside.is_dir():
             _replace_folder(aside, target)
@@ -54,13 +53,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise IsADirectoryError(f"{os.fspath(target)!r} is a folder; name a file in it")
         else:
             os.replace(aside, target)
-    except (OSError, RuntimeError) as error:
+    except BaseException as error:
         reason = _reason(error, target)
+        _delete(aside)
+        _abandon(aside)
         if reason is None:
             raise
         raise reason from error
-    finally:
-        _remove(aside)
+    _remove(aside)  # a folder that was there before
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
@@ -72,7 +72,7 @@ def check_folder(path: str | os.PathLike[str]) -> None:
         raise PermissionError(f"the folder {os.fspath(parent)!r} cannot be written to")
 
 
-def _reason(error: OSError | RuntimeError, target: Path) -> OSError | None:
+def _reason(error: BaseException, target: Path) -> OSError | None:
     """Return an error that says what to do where writing failed, None where nothing is to add.
 
     The netCDF library says no more than "HDF error", in a RuntimeError, whatever has happened, or
@@ -143,18 +143,24 @@ def _runs(pid: int) -> bool:
 
 def _remove(path: Path) -> None:
     _delete(path)
-    if sys.exc_info()[0] is not None or path.exists():
-        # Threads that an error or an interruption has left at work write on for a moment.
-        _abandoned.add(path)
-        time.sleep(MOMENT)
-        _remove_abandoned()
+    if path.exists():
+        _abandon(path)
+
+
+def _abandon(path: Path) -> None:
+    """Remove what threads that an error has left at work write on for a moment, now and later."""
+    _abandoned[path] = time.monotonic()
+    time.sleep(MOMENT)
+    _remove_abandoned()
 
 
 @atexit.register
 def _remove_abandoned() -> None:
-    for path in list(_abandoned):  # another thread may add one
+    for path, since in list(_abandoned.items()):  # another thread may add one
         with suppress(OSError):
             _delete(path)
+        if time.monotonic() > since + LONGEST:
+            _abandoned.pop(path, None)
 
 
 def _delete(path: Path) -> None:

@@ -170,8 +170,10 @@ def try_dataset(case):
                 values = values[:, np.isfinite(model.autoencoder.preparation.mean)]
             elif values.sizes.get("two_theta", 0) > 1:
                 # Nothing is made up where none was measured, nor beside it on another grid.
-                measured = np.isfinite(dataset["intensity"]).any("pattern").values
-                values = values[:, binary_erosion(measured, iterations=2, border_value=1)]
+                known = np.isfinite(dataset["intensity"]).any("pattern").values
+                if model.config.grid != "data":
+                    known = binary_erosion(known, iterations=2, border_value=1)
+                values = values[:, known]
             if not np.isfinite(values).all():
                 raise AssertionError(f"{method}: {variable} is not finite")
     return "read" if dataset.identical(before) else "lost"

@@ -171,8 +171,8 @@ class Synthesizer {
   }
 
   /** From the model's axis to that of the data; NaN where the model's does not reach, or nothing was measured. */
-  onData(known, scale) {
-    const start = this.data["back.start"]?.values, values = Float64Array.from(known);
+  onData(whole, scale) {
+    const start = this.data["back.start"]?.values, values = Float64Array.from(whole);
     for (const i of this.data.unknown.values) values[i] = NaN;
     if (!start) return values.map((v) => v * scale);
     const channel = this.data["back.channel"].values, weight = this.data["back.weight"].values;
