@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from xrdae import DataError
-from xrdae.synthesis import Request, latents_at
+from xrdae.label_order import latents_at
+from xrdae.synthesis import Request
 
 
 def test_points_lie_evenly_and_strictly_between_the_ends(series, model):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import kind_of_name, kind_of_units
+from xrdae.axis_kinds import UNITS, find_axis_kind, name_kind
 from xrdae.errors import DataError
 
 DataKeys = Mapping[str, Mapping[str, Any]]
@@ -85,11 +85,11 @@ def _find_axis(arrays: Mapping[str, xr.DataArray], short: Mapping[str, str]) -> 
     found = [
         name
         for name, array in arrays.items()
-        if kind_of_units(array.attrs.get("units", ""))
+        if _is_diffraction(short[name], array)
         and not name.endswith(_ERRORS)
         and _along(name, arrays)
     ]
-    named = [name for name in found if kind_of_name(short[name])]
+    named = [name for name in found if name_kind(short[name]) in UNITS]
     for choice in (found, named):
         if len(choice) == 1:
             return choice[0]
@@ -98,6 +98,15 @@ def _find_axis(arrays: Mapping[str, xr.DataArray], short: Mapping[str, str]) -> 
         f"which reading of the stream is the diffraction axis? By units, {what} along which there "
         f"is an intensity; {_RECIPE}"
     )
+
+
+def _is_diffraction(name: str, array: xr.DataArray) -> bool:
+    """Tell whether the units of a reading, with its name, are those of a diffraction axis."""
+    units = str(array.attrs.get("units", ""))
+    try:
+        return bool(units) and find_axis_kind(name, units).kind in UNITS
+    except DataError:
+        return False
 
 
 def _find_intensity(arrays: Mapping[str, xr.DataArray], axis: str, short: Mapping[str, str]) -> str:
@@ -119,7 +128,7 @@ def _along(axis: str, arrays: Mapping[str, xr.DataArray]) -> list[str]:
         name
         for name, array in arrays.items()
         if array.shape == arrays[axis].shape
-        and not kind_of_units(array.attrs.get("units", ""))
+        and not _is_diffraction("", array)
         and not name.endswith(_ERRORS)
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import kind_of_name, kind_of_units
+from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 
@@ -113,7 +113,7 @@ def _dims(signal: Any) -> list[str]:
         if not axis.navigate:
             # By its units: a position [nm] on the sample could be taken for the axis otherwise.
             name, _ = _kind_and_units(signal)
-        elif not name or kind_of_name(name) or name in names:
+        elif not name or name_kind(name) in UNITS or name in names:
             name = f"{name or 'axis'}_{i}"
         names.append(name)
     return names
@@ -133,7 +133,7 @@ def _kind_and_units(signal: Any) -> tuple[str, str]:
     (axis,) = signal.axes_manager.signal_axes
     name, units = _text(axis.name), _text(axis.units)
     plain = re.sub(r"\\mathrm|[${}]", "", units.replace(r"\AA", "Å"))
-    known = kind_of_units(plain)
+    known = _parse(name, plain)
     if known is None:
         raise DataError(
             f"signal axis {name!r} has {f'units {units!r}' if units else 'no units'}, not those of "
@@ -143,6 +143,11 @@ def _kind_and_units(signal: Any) -> tuple[str, str]:
     of_pyxem = type(signal).__module__.startswith("pyxem.")
     is_k = known[0] == "q" and "_" not in plain and (of_pyxem or name.lower() == "k")
     return known[0], f"k_{plain}" if is_k else plain
+
+
+def _parse(name: str, units: str) -> tuple[str, str] | None:
+    kind = find_axis_kind(name or "radial", units).kind if units else OTHER
+    return None if kind == OTHER else (kind, units)
 
 
 def _intensity_attrs(signal: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import provenance
-from xrdae.axes import LONG_NAMES
+from xrdae.axis_kinds import LONG_NAMES
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 from xrdae.patterns import find_patterns

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.axes import kind_of_name
+from xrdae.axis_kinds import UNITS, name_kind
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 from xrdae.labelled import texts
@@ -191,7 +191,7 @@ def _check_units(nd: Any, names: dict[str, str]) -> None:
     dims = [str(dim) for dim in nd.dims]
     axis = "x" if "x" in dims else dims[-1]
     coords = _coords(nd, axis)
-    titled = any(kind_of_name(name) for name in names.values())
+    titled = any(name_kind(name) in UNITS for name in names.values())
     if not titled and not (coords and _units(coords[0])):
         raise DataError(
             f"axis {axis} of the NDDataset has no units; set nd.{axis} = Coord(values, "

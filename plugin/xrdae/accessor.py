@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from xrdae.hook_returns import check_model
 from xrdae.plugins import latents_and_relevance, manager, model_input, to_dataset
 from xrdae.provenance import joined
 
@@ -36,6 +37,7 @@ def analyze(obj: Any, model: Model) -> Any:
     object
         The host's object, or its replacement, with the results of `encode` and `relevance`.
     """
+    check_model(model)
     result = latents_and_relevance(to_dataset(obj), model)
     return manager().hook.xrdae_attach(obj=obj, result=result)
 
@@ -72,6 +74,7 @@ class XrdaeAccessor:
         if update is None:
             config = Config.from_options(settings)
             return hook.xrdae_fit(dataset=dataset, config=config, **options)  # type: ignore[no-any-return]
+        check_model(update)
         config = Config.from_options(vars(update.config) | settings)
         return hook.xrdae_update(dataset=dataset, model=update, config=config, **options)  # type: ignore[no-any-return]
 
@@ -111,11 +114,19 @@ class XrdaeAccessor:
         endpoints: bool = False,
         at: Mapping[str, Sequence[float]] | None = None,
         latent: npt.ArrayLike | None = None,
+        extrapolate: bool = False,
     ) -> xr.Dataset:
         """Add `synthesized` and its companions: `Model.synthesize`."""
         from xrdae.synthesis import Request
 
-        request = Request(between=between, n=n, endpoints=endpoints, at=at, latent=latent)
+        request = Request(
+            between=between,
+            n=n,
+            endpoints=endpoints,
+            at=at,
+            latent=latent,
+            extrapolate=extrapolate,
+        )
         return self._attach(
             manager().hook.xrdae_synthesize(
                 dataset=to_dataset(self._obj), model=model, request=request
@@ -146,6 +157,7 @@ class XrdaeAccessor:
         """Return the explorer, one HTML page, and write it where a path is given: `make_report`."""
         from xrdae.report import make_report
 
+        check_model(model)
         report = make_report(to_dataset(self._obj), model, title=title, progress=progress)
         if path is not None:
             report.save(path)

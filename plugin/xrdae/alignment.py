@@ -20,7 +20,7 @@ STIFFNESS = 30.0  # of the refined displacement, against the patterns' mean squa
 REFINEMENTS = 3
 
 
-def displacement(reference: Float, patterns: Float, width: float) -> Float:
+def displacement(reference: Float, patterns: Float, width: float, *, signed: bool = False) -> Float:
     """Return displacements u `(pair, channel)` [channels]: `pattern(x + u)` is like `reference(x)`.
 
     First dynamic time warping (Sakoe and Chiba, 1978, doi:10.1109/TASSP.1978.1163055) of the
@@ -36,9 +36,11 @@ def displacement(reference: Float, patterns: Float, width: float) -> Float:
         `(pair, channel)`, intensities of about the same scale.
     width
         Typical width of a peak in channels; see `peak_width`.
+    signed
+        Whether negative intensities count; else they are taken for zero.
     """
     factor = max(1, round(width / COARSE_WIDTH))
-    a, b = (np.sqrt(np.maximum(p, 0)).astype(np.float32) for p in (reference, patterns))
+    a, b = (_root(p, signed).astype(np.float32) for p in (reference, patterns))
     coarse = _warp(_binned(a, factor), _binned(b, factor))
     coarse = scipy.ndimage.gaussian_filter1d(coarse, SMOOTHING, axis=1, mode="nearest")
     n_channel = reference.shape[1]
@@ -55,6 +57,8 @@ def peak_width(patterns: Float) -> float:
     """
     widths = []
     for pattern in patterns[:: max(1, len(patterns) // 20)]:
+        if -pattern.min() > pattern.max():  # of dips
+            pattern = -pattern
         tops, _ = scipy.signal.find_peaks(pattern, prominence=0.1 * np.ptp(pattern))
         widths.append(scipy.signal.peak_widths(pattern, tops)[0])
     found = np.concatenate(widths) if widths else np.empty(0)
@@ -74,7 +78,9 @@ def resample(patterns: Float, positions: Float) -> Float:
     )
 
 
-def aligned_mean(patterns: Float, weights: Float, reference: Float, width: float) -> Float:
+def aligned_mean(
+    patterns: Float, weights: Float, reference: Float, width: float, *, signed: bool = False
+) -> Float:
     """Return the mean `(group, channel)` of patterns in position as well as in intensity.
 
     Each pattern is aligned to its group's reference; the weighted mean of the aligned intensities
@@ -89,12 +95,13 @@ def aligned_mean(patterns: Float, weights: Float, reference: Float, width: float
         `(group, pattern)`, of sum one.
     reference
         `(group, channel)`.
-    width
+    width, signed
         See `displacement`.
     """
     shape = patterns.shape
     flat = patterns.reshape(-1, shape[2])
-    moved = displacement(np.repeat(reference, shape[1], axis=0), flat, width).reshape(shape)
+    moved = displacement(np.repeat(reference, shape[1], axis=0), flat, width, signed=signed)
+    moved = moved.reshape(shape)
     mean = np.einsum("gp,gpc->gc", weights, moved)
     here = np.arange(shape[2])
     # Where in the reference's frame each channel of the result lies.
@@ -105,6 +112,13 @@ def aligned_mean(patterns: Float, weights: Float, reference: Float, width: float
     ]
     read = resample(flat, positions + np.stack(there)).reshape(shape)
     return np.asarray(np.einsum("gp,gpc->gc", weights, read))
+
+
+def _root(patterns: Float, signed: bool) -> Float:
+    """Return square roots of intensities, with their sign where it counts."""
+    if signed:
+        return np.asarray(np.sign(patterns) * np.sqrt(np.abs(patterns)))
+    return np.asarray(np.sqrt(np.maximum(patterns, 0)))
 
 
 def _binned(patterns: Float, factor: int) -> Float:

@@ -18,7 +18,7 @@ Float = npt.NDArray[Any]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Autoencoder:
-    """From model input to latents, and from latents to scaled intensity.
+    """Preparation, basis and ensemble as one autoencoder on arrays.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Autoencoder:
         return np.asarray(self.ensemble.decode(as_tensor(latents)).numpy())
 
     def decode(self, latents: Float) -> Float:
-        """Return scaled intensity `(member, pattern, channel)`, negative values included."""
+        """Return scaled, transformed intensity `(member, pattern, channel)`, not bounded."""
         return self.preparation.scaled(self.basis.expand(self.decoded(latents)))
 
     def error(self, inputs: Float, coefficients: Float, decoded: Float) -> Float:
@@ -55,15 +55,15 @@ class Autoencoder:
         return np.asarray(gain * np.sqrt(np.maximum(left, 0) / np.maximum(whole, 1e-30)))
 
     def reconstruct(self, inputs: Float) -> Float:
-        """Return the reconstruction in scaled intensity `(pattern, channel)`, not negative.
+        """Return the reconstruction `(pattern, channel)` in scaled and transformed intensity.
 
-        NaN where no training pattern was measured.
+        Negative only where training patterns were; NaN where none was measured.
         """
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
         latents = self.latents(self.basis.project(filled)).mean(axis=0)
         decoded = self.decoded(latents).mean(axis=0)
         found = self.preparation.scaled(self.basis.expand(decoded))
-        return np.maximum(self.preparation.known(found), 0)
+        return self.preparation.bounded(self.preparation.known(found))
 
 
 def _power(array: Float) -> Float:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xrdae import plugins
+from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.provenance import joined, kept
+from xrdae.names import AXIS, RESULTS, check_result_names, check_stale_names
+from xrdae.provenance import joined, kept, read
 
 if TYPE_CHECKING:
     from xrdae.config import Config
@@ -92,28 +94,59 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
         return None
     if isinstance(obj, xr.DataArray) and obj.name is not None:
         dataset = dataset.rename_vars(intensity=obj.name)
+    earlier = {name for step in read(dataset.attrs)["steps"] for name in step["results"]}
+    check_result_names(dataset, result, earlier)
     # What an earlier result left on a dimension that the new one brings anew must not clash.
     anew = {"region", "synthetic"} & set(result.dims)
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
         anew |= {"latent_axis"} & set(result.dims)
     stale = [n for n, v in dataset.variables.items() if not anew.isdisjoint(v.dims)] if anew else []
+    check_stale_names(dataset, stale, earlier)
     dataset = dataset.drop_vars(stale)
     attrs = kept(dataset.attrs, set(dataset.variables) - set(result.data_vars))
-    result = _in_order_of(dataset, result)
-    # The host's own coordinates stay its own: only what is new comes from the result.
-    new = [name for name in result.coords if name not in dataset.coords]
+    result = _match_positions(dataset, result)
+    # The host's own coordinates stay its own: only what is new comes from the result. Numbers of
+    # channels stay away: the host's axis has no coordinate.
+    new = [n for n in result.coords if n not in dataset.coords and n not in dataset.dims]
     attached = dataset.assign({n: result.variables[n] for n in (*result.data_vars, *new)})
     own = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
     attached.attrs = joined([attrs, own])
     return attached.set_coords(new)
 
 
-def _in_order_of(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """Return a result whose positions along each dimension are those of the dataset."""
-    for d in result.indexes.keys() & dataset.indexes.keys():
-        if result.indexes[d][::-1].equals(dataset.indexes[d]):
-            result = result.isel({d: slice(None, None, -1)})  # a decreasing axis
-    if all(result.indexes[d].equals(dataset.indexes[d]) for d in result.indexes
-           if d in dataset.indexes):  # fmt: skip
-        return result
-    return result.reindex_like(dataset)
+def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose positions along each dimension are those of the dataset.
+
+    Patterns are never moved: the first result belongs to the first pattern, whatever the labels.
+    Along the axis a result may run the other way.
+
+    Raises
+    ------
+    DataError
+        If sizes, labels or positions differ.
+    """
+    axes = {
+        array.dims[-1]
+        for name, array in result.data_vars.items()
+        if str(name) in RESULTS and RESULTS[str(name)].dims[-1:] == (AXIS,)
+    }
+    for d in set(result.dims) & set(dataset.dims):
+        if result.sizes[d] != dataset.sizes[d]:
+            raise DataError(
+                f"the result has {result.sizes[d]} positions along {d!r}, the dataset "
+                f"{dataset.sizes[d]}; attach it to the dataset that it was made from"
+            )
+        if d not in result.indexes or d not in dataset.indexes:
+            continue
+        own, host = result.indexes[d], dataset.indexes[d]
+        if own.equals(host):
+            continue
+        if d in axes and own[::-1].equals(host):
+            result = result.isel({d: slice(None, None, -1)})
+            continue
+        where = "positions" if d in axes else "labels"
+        raise DataError(
+            f"the result has other {where} along {d!r} than the dataset; attach it to the dataset "
+            "that it was made from"
+        )
+    return result

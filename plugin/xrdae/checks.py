@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.errors import DataError
+from xrdae.errors import DataError, warn
 from xrdae.lazy import load_patterns
 from xrdae.patterns import Patterns
 from xrdae.sampling import Index, one_of_each
@@ -26,11 +25,12 @@ _known_empty: ContextVar[bool] = ContextVar("xrdae_known_empty", default=False)
 
 
 def training_patterns(
-    patterns: Patterns, *, most: int, seed: int, progress: bool | None
+    patterns: Patterns, *, most: int, seed: int, progress: bool | None, scale: str
 ) -> tuple[Float, dict[str, xr.DataArray], tuple[Index, ...]]:
     """Return what to train on: intensities `(pattern, point)` and the labels along `pattern`.
 
-    And where these patterns are along each sample dimension.
+    And where these patterns are along each sample dimension. What a usable intensity is depends on
+    the `scale`: a signed spectrum has one unless it is divided by its maximum or its area.
 
     Of more than `most` patterns, so many spread over all of them. Patterns that the mask hides
     whole are left out.
@@ -56,26 +56,30 @@ def training_patterns(
     finite = np.isfinite(intensity)
     largest = np.where(finite, intensity, -np.inf).max(axis=1)
     smallest = np.where(finite, intensity, np.inf).min(axis=1)
-    problems = (
+    problems = [
         (~finite.any(axis=1), "has no finite intensity"),
         (finite.any(axis=1) & (largest == smallest), "is constant ({value:g} everywhere)"),
-        (largest <= 0, "has no positive intensity (its largest is {value:g})"),
-    )
+    ]
+    if scale in ("max", "area"):
+        signed = "has no positive intensity (its largest is {value:g}) for scale='" + scale + "'"
+        problems.append((largest <= 0, signed))
     for wrong, what in problems:
         found = np.flatnonzero(wrong)
         if found.size:
             first = naming(patterns, at)(found[0])
             more = f" (and {found.size - 1} more)" if found.size > 1 else ""
+            other = "scale='std' or 'none' takes signed spectra; else " if "scale" in what else ""
             raise DataError(
-                f"pattern {first}{more} {what.format(value=largest[found[0]])}; leave it out "
-                "(ds.drop_isel) or hide it from the fit with a variable 'mask' that is True there"
+                f"pattern {first}{more} {what.format(value=largest[found[0]])}; {other}leave it "
+                "out (ds.drop_isel) or hide it from the fit with a variable 'mask' that is True "
+                "there"
             )
+    _warn_of_infinite(np.isinf(intensity))
     labels = {
         name: xr.DataArray(
             label.values.reshape(-1)[which], dims="pattern", attrs=_plain(label.attrs)
         )
         for name, label in patterns.labels().items()
-        if name != "latent"
     }
     return intensity, labels, at
 
@@ -99,16 +103,24 @@ def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
     """Warn of patterns whose scale (or result) is NaN, unless masked or still to be computed."""
     if scale.chunks or _known_empty.get():
         return
+    intensity = patterns.intensity
+    if intensity.dtype.kind == "f" and not intensity.chunks:
+        _warn_of_infinite(np.isinf(intensity.values))
     empty = np.isnan(scale.values)
     if patterns.left_out is not None:
         empty &= ~patterns.left_out.transpose(*scale.dims).values
     if empty.any():
         first = _position(scale.dims, np.argwhere(empty)[0])
-        warnings.warn(
+        warn(
             f"{int(empty.sum())} of {empty.size} patterns have no positive finite intensity "
-            f"of usable size (the first: {first}); their results are NaN",
-            stacklevel=4,
+            f"of usable size (the first: {first}); their results are NaN"
         )
+
+
+def _warn_of_infinite(infinite: npt.NDArray[np.bool_]) -> None:
+    count = int(infinite.sum())
+    if count:
+        warn(f"{count} intensities are infinite; they count as not measured, as NaN does")
 
 
 @contextmanager

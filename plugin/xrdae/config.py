@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-GRIDS = ("data", "two_theta", "q", "d", "log_q")
-SCALES = ("max", "area")
+GRIDS = ("data", "even", "two_theta", "q", "d", "log_q")
+SCALES = ("max", "area", "std", "none")
+TRANSFORMS = ("none", "log", "sqrt")
 # Smallest and largest values.
 WHOLE = {
     "most_patterns": (3, 2**31),
@@ -46,10 +47,13 @@ class Config:
     variable
         Name of the intensity variable; None: `intensity`, or the only candidate.
     dim
-        Name of the diffraction dimension; None: the one whose units say so.
+        Name of the dimension that is the axis; None: the one whose name and units say so. A
+        dimension without units, or without a coordinate (its channels are then numbered), is the
+        axis only where this names it.
     grid
-        The model's axis: "data" (that of the training data), or evenly spaced in "two_theta",
-        "q", "d" or "log_q" (on which lattice strain is a pure shift).
+        The model's axis: "data" (that of the training data), "even" (evenly spaced in its own
+        units), or, for diffraction, evenly spaced in "two_theta", "q", "d" or "log_q" (on which
+        lattice strain is a pure shift).
     points
         Number of points of that axis; None: as many as the data have.
     background
@@ -57,7 +61,12 @@ class Config:
     background_options
         Keyword arguments of that method; at most 10 000 rounds (`max_iter`).
     scale
-        What each pattern is divided by: its "max" or its "area" (mean intensity).
+        What each pattern is divided by: its "max", its "area" (mean intensity), its "std" (standard
+        deviation over the axis), or "none": one number for all, so that absolute intensities
+        count. The last two take spectra that are negative in part or everywhere.
+    transform
+        What is done to scaled intensities before they are compared: "none", "log" or "sqrt", for
+        intensities that run over decades. Results are in intensities again.
     most_patterns
         Largest number of patterns to train on; of more, so many are chosen, spread over all. In
         an update, of known and further patterns together.
@@ -103,6 +112,7 @@ class Config:
     background: str = "none"
     background_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     scale: str = "max"
+    transform: str = "none"
     most_patterns: int = 10_000
     rank: int = 64
     n_latent: int = 2
@@ -134,7 +144,7 @@ class Config:
         for name in ROUNDS & options.keys():
             _check_whole(f"background_options[{name!r}]", options[name], 0, MOST_ROUNDS)
         object.__setattr__(self, "background_options", options)
-        for name, choices in (("grid", GRIDS), ("scale", SCALES)):
+        for name, choices in (("grid", GRIDS), ("scale", SCALES), ("transform", TRANSFORMS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not one of {choices}")
         widths = (_check_whole(f"hidden[{i}]", w, 1) for i, w in enumerate(self.hidden))
@@ -177,5 +187,6 @@ def _check_whole(name: str, value: Any, least: int, most: int = 2**31) -> int:
         or not isinstance(value, numbers.Integral)
         or not least <= int(value) <= most
     ):
-        raise ValueError(f"{name}={value!r} must be a whole number from {least} to {most}")
+        limits = f"of at least {least}" if most >= 2**31 else f"from {least} to {most}"
+        raise ValueError(f"{name}={value!r} must be a whole number {limits}")
     return int(value)

@@ -47,10 +47,10 @@ def defer(
     if len(first) == 1:
         packed, dims = packed[:, 0], ("pattern",)
     attrs = {"units": first[0].units}
-    variables = {"intensity": ((*dims, chosen.axis.kind), packed[..., :n_point], attrs)}
+    variables = {"intensity": ((*dims, chosen.axis.name), packed[..., :n_point], attrs)}
     if any(scan.errors is not None for scan in first):
         spread = packed[..., n_point : 2 * n_point]
-        variables["intensity_errors"] = ((*dims, chosen.axis.kind), spread, attrs)
+        variables["intensity_errors"] = ((*dims, chosen.axis.name), spread, attrs)
     coords: dict[str, Any] = axis_coordinate(chosen)
     for i, number in enumerate(numbers):
         values = packed[..., 2 * n_point + i]

@@ -19,6 +19,7 @@ from xrdae.prepare import Source
 from xrdae.scaling import STEEPEST
 from xrdae.support import Novelty, binned, neighbours
 from xrdae.threads import Scratch, by_blocks
+from xrdae.transforms import Transform
 
 Float = npt.NDArray[Any]
 
@@ -126,11 +127,16 @@ class Encoder:
         x = preparation.without_background(self.source.regrid(rows))
         with np.errstate(over="ignore"):
             t = as_tensor(x).to(device)
-        size = t.amax(1) if preparation.scale == "max" else t.mean(1)
-        norm = torch.linalg.vector_norm(t, dim=1)
+        size = _sizes(t, preparation.scale, preparation.typical_scale)
         y, inverse = self._scratch("centred", *t.shape, like=t), 1 / size
-        torch.addcmul(self._folded.minus_mean, t, inverse[:, None], out=y)
-        norm = norm * inverse
+        if preparation.transform.name == "none":
+            norm = torch.linalg.vector_norm(t, dim=1) * inverse
+            torch.addcmul(self._folded.minus_mean, t, inverse[:, None], out=y)
+        else:
+            torch.mul(t, inverse[:, None], out=y)
+            _transform(y, preparation.transform)
+            norm = torch.linalg.vector_norm(y, dim=1)
+            y += self._folded.minus_mean
         plain = torch.isfinite(norm) & (size > SMALLEST) & (size < 1 / SMALLEST) & (norm < STEEPEST)
         if preparation.delicate or not plain.all():
             # Gaps, nothing positive, or more than float32 squares hold: prepared one by one.
@@ -168,6 +174,25 @@ class Encoder:
     def __getstate__(self) -> dict[str, Any]:
         # What is folded is made anew where it is needed, on a device that is there.
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def _sizes(rows: Tensor, scale: str, common: float) -> Tensor:
+    """Return what each pattern is divided by, as `xrdae.scaling.scale_patterns` has it."""
+    if scale == "max":
+        return rows.amax(1)
+    if scale == "area":
+        return rows.mean(1)
+    if scale == "std":
+        return rows.std(1, correction=0)
+    return rows.new_full((len(rows),), common)
+
+
+def _transform(rows: Tensor, transform: Transform) -> None:
+    """Transform scaled intensities in place, as `Transform.apply` does."""
+    if transform.name == "sqrt":
+        rows.clamp_(min=0).sqrt_()
+    else:
+        rows.clamp_(min=transform.floor).div_(transform.floor).log_()
 
 
 def _power(rows: Tensor) -> Tensor:

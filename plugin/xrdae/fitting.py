@@ -12,13 +12,17 @@ import xarray as xr
 from xrdae.alignment import peak_width
 from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder import Autoencoder
+from xrdae.axes import Axis
+from xrdae.axis_kinds import OTHER
 from xrdae.basis import Basis, find_basis
 from xrdae.checkpoint import checkpoint_of
 from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
+from xrdae.errors import DataError
 from xrdae.patterns import find_patterns
-from xrdae.prepare import Preparation, find_preparation, regridder
+from xrdae.prepare import Preparation, find_preparation
 from xrdae.provenance import of_fit
+from xrdae.regridding import regridder
 from xrdae.support import find_support
 from xrdae.training import Trained, train
 
@@ -33,20 +37,27 @@ def find_parts(
     """Return a model's parts, by the names of its attributes; see `Model.fit`."""
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
     intensity, labels, at = training_patterns(
-        patterns, most=config.most_patterns, seed=config.seed, progress=progress
+        patterns,
+        most=config.most_patterns,
+        seed=config.seed,
+        progress=progress,
+        scale=config.scale,
     )
     made = of_fit(patterns, intensity, labels, device=config.device)
     kept_in = checkpoint_of(checkpoint, config, made)
+    check_settings(config, patterns.axis)
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
         regridder(patterns.axis, axis)(intensity),
         axis,
         scale=config.scale,
+        transform=config.transform,
         background=config.background,
         background_options=config.background_options,
         named=naming(patterns, at),
     )
     basis = find_basis(inputs, config.rank, rounding=preparation.rounding)
+    check_n_latent(config.n_latent, basis, len(inputs))
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
     copies = changed_copies(inputs, preparation, basis, config)
@@ -71,6 +82,26 @@ def find_parts(
         "history": history_of(trained),
         "provenance": made,
     }
+
+
+def check_settings(config: Config, axis: Axis) -> None:
+    """Refuse settings of diffraction for patterns along another kind of axis."""
+    if axis.kind == OTHER and config.strain:
+        raise DataError(
+            f"strain={config.strain} is a change of the lattice, and the axis {axis.title} is no "
+            "axis of diffraction; set strain=0 (zero_shift shifts patterns along any axis)"
+        )
+
+
+def check_n_latent(n_latent: int, basis: Basis, n_pattern: int) -> None:
+    """Refuse more latent axes than the training patterns have directions."""
+    most = max(2, min(len(basis.components), n_pattern - 1))
+    if n_latent > most:
+        raise DataError(
+            f"n_latent={n_latent} is more than the data hold: the {n_pattern} training patterns "
+            f"differ in {len(basis.components)} directions (components of the basis, at most "
+            f"rank=); choose n_latent of at most {most}"
+        )
 
 
 def held_out_error(
@@ -108,7 +139,7 @@ def changed_copies(
     """
     if not is_augmented(config):
         return None
-    patterns = preparation.scaled(inputs)
+    patterns = preparation.transform.undo(preparation.scaled(inputs))
     width = peak_width(patterns)
     rng = np.random.default_rng(config.seed)
     copies = [basis.project(inputs)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,17 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import readers
-from xrdae.axes import LONG_NAMES, UNITS, Axis
-from xrdae.errors import DataError, FormatError
+from xrdae.axes import SAME_WAVELENGTH, Axis
+from xrdae.axis_kinds import OTHER, UNITS
+from xrdae.errors import DataError, FormatError, warn
 from xrdae.patterns import find_patterns
-from xrdae.prepare import Regrid, regridder
 from xrdae.readers.datafile import check_loaded
 from xrdae.readers.text_header import convert
-from xrdae.scan import METADATA_UNITS, Scan
+from xrdae.regridding import Regrid, regridder
+from xrdae.scan import METADATA_UNITS, Scan, ScanAxis
 
 Float = npt.NDArray[Any]
 
-SAME_WAVELENGTH = 5e-5  # relative; tables of K-alpha lines differ by less
 MOST_TIMES_FINER = 50  # points of the grid to those of the longest scan
 
 
@@ -92,14 +91,21 @@ def find_grid(
     """
     kind, wavelength = _common_kind(scans, names)
     axes = _distinct([axis_of(scan) for scan in scans])
+    _check_other(axes, names)
+
+    def make(values: Float) -> Axis:
+        if kind == OTHER:
+            return dataclasses.replace(axes[0], values=values)
+        return Axis(kind, values, wavelength)
+
     if positions is not None:
-        chosen = Axis(kind, np.asarray(positions, dtype=np.float64), wavelength)
+        chosen = make(np.asarray(positions, dtype=np.float64))
         if chosen.values.ndim != 1 or chosen.values.size < 2 or (np.diff(chosen.values) <= 0).any():
             raise DataError("grid must be increasing positions, at least 2")
         return Grid(chosen, "as given")
     if len(axes) == 1 and axes[0].kind == kind:
-        return Grid(Axis(kind, axes[0].values, wavelength), "as measured")
-    converted = [np.sort(axis.convert(axis.values, kind)) for axis in axes]
+        return Grid(make(axes[0].values), "as measured")
+    converted = [np.sort(axis.convert(axis.values, kind, axis.wavelength)) for axis in axes]
     converted = [values[np.isfinite(values)] for values in converted]
     step = float(np.median([np.median(np.diff(values)) for values in converted]))
     low, high = min(v[0] for v in converted), max(v[-1] for v in converted)
@@ -109,15 +115,19 @@ def find_grid(
             f"a grid from {low:.6g} to {high:.6g} in steps of {step:.3g} has {n} points; pass "
             "grid=... with fewer"
         )
+    units = axes[0].units if kind == OTHER else UNITS[kind]
     return Grid(
-        Axis(kind, low + step * np.arange(n), wavelength),
-        f"from {low:.6g} to {high:.6g} {UNITS[kind]} in steps of {step:.6g}, the median step; "
+        make(low + step * np.arange(n)),
+        f"from {low:.6g} to {high:.6g} {units} in steps of {step:.6g}, the median step; "
         "averaged where that is coarser, else interpolated linearly; NaN beyond what was measured",
     )
 
 
 def axis_of(scan: Scan) -> Axis:
     """Return the positions of a scan as an axis."""
+    if scan.axis is not None and scan.kind == OTHER:
+        own = scan.axis
+        return Axis(OTHER, scan.positions, name=own.name, units=own.units, long_name=own.long_name)
     return Axis(scan.kind, scan.positions, _wavelength(scan))
 
 
@@ -146,18 +156,23 @@ def _common_kind(scans: Sequence[Scan], names: Sequence[str]) -> tuple[str, floa
     return "q", shared
 
 
+def _check_other(axes: Sequence[Axis], names: Sequence[str]) -> None:
+    """Refuse scans along different quantities, or the same in different units."""
+    titles = dict.fromkeys(axis.title for axis in axes)
+    if any(axis.kind == OTHER for axis in axes) and len(titles) > 1:
+        some = f" (the first: {names[0]})" if names else ""
+        raise DataError(
+            f"the scans run along {' and '.join(titles)}{some}, which are not converted into each "
+            "other; open them apart"
+        )
+
+
 def _distinct(axes: Sequence[Axis]) -> list[Axis]:
     found: list[Axis] = []
     for axis in axes:
-        if not any(axis.same_as(other) and _same_wavelength(axis, other) for other in found):
+        if not any(axis.same_as(other) for other in found):
             found.append(axis)
     return found
-
-
-def _same_wavelength(one: Axis, other: Axis) -> bool:
-    if one.kind != "two_theta" or one.wavelength is None or other.wavelength is None:
-        return True
-    return abs(one.wavelength - other.wavelength) <= SAME_WAVELENGTH * one.wavelength
 
 
 class Gridder:
@@ -175,13 +190,9 @@ class Gridder:
 
     def _regrid(self, axis: Axis) -> Regrid:
         for met, regrid in self._met:
-            if axis.same_as(met) and _same_wavelength(axis, met):
+            if axis.same_as(met):
                 return regrid
-        target = self.grid.axis
-        source = axis
-        if axis.kind == target.kind == "two_theta" and not _same_wavelength(axis, target):
-            source = Axis("q", axis.convert(axis.values, "q"))
-        regrid = regridder(source, target)
+        regrid = regridder(axis, self.grid.axis)
         self._met = [(axis, regrid), *self._met[:7]]
         return regrid
 
@@ -205,21 +216,20 @@ def gather(
     gridder = Gridder(grid)
     parts = [gridder(scan) for scan in scans]
     shape = (*sizes.values(), grid.axis.values.size)
-    dims = (*sizes, grid.axis.kind)
+    dims = (*sizes, grid.axis.name)
     units = sorted({scan.units for scan in scans})
     if len(units) > 1 and units_matter:
-        warnings.warn(
+        warn(
             f"intensities are in {' and '.join(units)}, and stay as they are; a model scales "
-            "each pattern by itself",
-            stacklevel=3,
+            "each pattern by itself"
         )
     attrs = {"units": units[0] if len(units) == 1 else "1"}
     intensity = np.stack([part[0] for part in parts]).reshape(shape)
     if np.isnan(intensity).all():
         low, high = scans[0].positions[[0, -1]]
         raise DataError(
-            f"the grid ({grid.axis.kind}) covers nothing that was measured; the first pattern goes "
-            f"from {low:.6g} to {high:.6g} ({scans[0].kind})"
+            f"the grid ({grid.axis.name}) covers nothing that was measured; the first pattern goes "
+            f"from {low:.6g} to {high:.6g} ({axis_of(scans[0]).name})"
         )
     variables: dict[str, Any] = {
         "intensity": (dims, intensity, {**attrs, "long_name": "intensity"})
@@ -255,7 +265,10 @@ def to_scans(dataset: xr.Dataset) -> list[Scan]:
     errors = dataset.get(f"{array.name}_errors")
     spread = None
     if errors is not None:
-        spread = errors.transpose(*array.dims).reindex_like(array).values.reshape(rows.shape)
+        oriented = errors.transpose(*array.dims)
+        if patterns.axis.descending:  # by position: labels may repeat
+            oriented = oriented.isel({patterns.dim: slice(None, None, -1)})
+        spread = oriented.values.reshape(rows.shape)
     samples = array.isel({patterns.dim: 0}, drop=True)
     metadata: list[dict[str, float | str]] = [{} for _ in rows]
     for name, coord in samples.coords.items():
@@ -272,8 +285,11 @@ def to_scans(dataset: xr.Dataset) -> list[Scan]:
         for name, coord in samples.coords.items()
         if name not in METADATA_UNITS and "units" in coord.attrs
     }
+    axis = patterns.axis
+    named = ScanAxis(OTHER, 1.0, axis.name, axis.units, axis.long_name)
+    own = named if axis.kind == OTHER else None
     return [
-        Scan(patterns.axis.kind, patterns.axis.values, row, e, units, item, others)
+        Scan(axis.kind, axis.values, row, e, units, item, others, own)
         for row, e, item in zip(
             rows, [None] * len(rows) if spread is None else spread, metadata, strict=True
         )
@@ -290,10 +306,9 @@ def _in_our_units(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
 
 
 def axis_coordinate(grid: Grid) -> dict[str, Any]:
-    """Return the coordinate of the diffraction axis."""
-    kind = grid.axis.kind
-    attrs = {"units": UNITS[kind], "long_name": LONG_NAMES[kind]}
-    return {kind: (kind, grid.axis.values, attrs)}
+    """Return the coordinate of the axis."""
+    axis = grid.axis
+    return {axis.name: (axis.name, axis.values, axis.attrs)}
 
 
 def described(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tuple[Any, ...]]:

@@ -81,7 +81,7 @@ class Mixture:
 def synthesized(
     autoencoder: Autoencoder, support: Support, mixture: Mixture, targets: Targets
 ) -> tuple[Float, Float]:
-    """Return scaled intensity and its standard deviation, both `(target, channel)`.
+    """Return scaled, transformed intensity and its standard deviation, both `(target, channel)`.
 
     A target that is one of its ends is that known pattern itself.
     """
@@ -147,8 +147,8 @@ def candidates(
     Returns
     -------
     tuple
-        Scaled intensity `(method, target, channel)`, not negative, and the variance between
-        members `(target, channel)`.
+        Scaled and transformed intensity `(method, target, channel)`, negative only where training
+        patterns were, and the variance between members `(target, channel)`.
     """
     n, n_end, n_channel = targets.ends.shape
     width = support.width
@@ -160,19 +160,21 @@ def candidates(
     if votes is None:
         votes = np.full((len(members), n), 1 / len(members))
     decoded = np.einsum("mt,mtc->tc", votes, members)
-    aligned = aligned_mean(targets.ends, targets.weights, targets.ends[:, 0], width)
-    aligned = aligned_mean(targets.ends, targets.weights, aligned, width)
+    preparation = autoencoder.preparation
+    signed = preparation.signed
+    aligned = aligned_mean(targets.ends, targets.weights, targets.ends[:, 0], width, signed=signed)
+    aligned = aligned_mean(targets.ends, targets.weights, aligned, width, signed=signed)
     distance = cdist(targets.latents, support.latents)
     if hidden is not None:
         distance[np.arange(n), hidden] = np.inf
     count = min(NEIGHBOURS, len(support.latents) - (hidden is not None))
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :count]
     near = support.patterns(autoencoder, nearest.ravel())
-    moved = displacement(np.repeat(aligned, count, axis=0), near, width)
+    moved = displacement(np.repeat(aligned, count, axis=0), near, width, signed=signed)
     near = resample(near, np.arange(n_channel) + moved).reshape(n, count, n_channel)
     denoised = np.stack([_denoised(a, p) for a, p in zip(aligned, near, strict=True)])
     found = np.stack([blended, decoded, aligned, denoised])
-    return np.maximum(found, 0), members.var(axis=0)
+    return preparation.bounded(found), members.var(axis=0)
 
 
 def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
@@ -298,7 +300,7 @@ def _spread(found: Float, variance: Float, weights: Float, intensity: Float) -> 
 def _mixed(found: Float, variance: Float, weights: Float, error: Float) -> tuple[Float, Float]:
     intensity = np.einsum("mt,mtc->tc", weights, found)
     spread = _spread(found, variance, weights, intensity)
-    return intensity, np.sqrt(error[0] * spread + error[1] * intensity + error[2])
+    return intensity, np.sqrt(error[0] * spread + error[1] * np.maximum(intensity, 0) + error[2])
 
 
 def _error_model(squares: Float, spread: Float, intensity: Float) -> Float:
@@ -307,6 +309,7 @@ def _error_model(squares: Float, spread: Float, intensity: Float) -> Float:
     Channels count by the inverse of what the variance may be: the intensity, and a tenth of its
     mean.
     """
+    intensity = np.maximum(intensity, 0)
     terms = np.stack([spread, intensity, np.ones_like(spread)], axis=-1).reshape(-1, 3)
     weight = 1 / (intensity.ravel() + 0.1 * intensity.mean() + 1e-30)
     size = np.abs(terms).mean(axis=0) + 1e-30

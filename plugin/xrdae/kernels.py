@@ -17,7 +17,8 @@ from xrdae.encoder import BLOCK, Encoder
 from xrdae.labelled import flattened
 from xrdae.patterns import Patterns
 from xrdae.peaks import Regions
-from xrdae.prepare import Source, regridder
+from xrdae.prepare import Source
+from xrdae.regridding import regridder
 from xrdae.relevance import Masking, find_masking
 from xrdae.support import Support
 from xrdae.threads import by_blocks
@@ -71,11 +72,14 @@ class Kernels:
         """Return what turns patterns into their reconstruction, on their own axis, and scale."""
         source = self.source(patterns, inputs)
         back = regridder(self.autoencoder.preparation.axis, patterns.axis)
-        reconstruct = self.autoencoder.reconstruct
+        reconstruct, undo = (
+            self.autoencoder.reconstruct,
+            self.autoencoder.preparation.transform.undo,
+        )
 
         def kernel(rows: Float) -> tuple[Float, ...]:
             values, scale = source(rows)
-            intensity = back(reconstruct(values)) * scale[:, None]
+            intensity = back(undo(reconstruct(values))) * scale[:, None]
             return intensity.astype(np.float32), scale.astype(np.float32)
 
         return functools.partial(flattened, lambda rows: by_blocks(kernel, rows, BLOCK))
@@ -114,4 +118,5 @@ class Kernels:
 def _key(patterns: Patterns, inputs: xr.DataArray | None) -> tuple[Any, ...]:
     """Return what kernels for these patterns depend on."""
     axis = patterns.axis
-    return axis.kind, axis.wavelength, axis.values.tobytes(), patterns.factor, inputs is None
+    of_axis = axis.kind, axis.wavelength, axis.values.tobytes()
+    return *of_axis, str(patterns.dim), patterns.units, patterns.factor, inputs is None

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.patterns import Patterns
-
 Float = npt.NDArray[Any]
-Labelled = TypeVar("Labelled", xr.Variable, xr.DataArray)
-
-LATENT_NAME = "latent coordinates (autoencoder)"
-NOVELTY_NAME = "distance from the training data; above 1: novel"
 
 
 def apply(
@@ -39,7 +33,12 @@ def apply(
         The further dimensions of each result, their sizes, and its type.
     """
     leading = array.dims[:-1]
-    if array.chunks:
+    if 0 in array.shape[:-1]:  # no patterns: kernels need one
+        results = [
+            np.empty((*array.shape[:-1], *(sizes[d] for d in dims)), dtype)
+            for dims, dtype in zip(outputs, dtypes, strict=True)
+        ]
+    elif array.chunks:
         results = _lazily(kernel, _whole(array).data, outputs, sizes, dtypes)
     else:
         found = kernel(array.values)
@@ -144,17 +143,6 @@ def _whole(array: xr.DataArray) -> xr.Variable:
     return variable.chunk({d: -1 if d == dim else "auto" for d in array.dims})
 
 
-def named(array: Labelled, long_name: str) -> Labelled:
-    """Return a dimensionless result with its description."""
-    return _described(array, {"units": "1", "long_name": long_name})
-
-
-def like(array: Labelled, patterns: Patterns, long_name: str) -> Labelled:
-    """Return a result in the units of the patterns' intensity."""
-    units = patterns.intensity.attrs.get("units", "1")
-    return _described(array, {"units": units, "long_name": long_name})
-
-
 def titled(array: xr.DataArray, name: Hashable | None = None) -> str:
     """Return the words for an array in a picture: its long name, else its name, and its units."""
     text = str(array.attrs.get("long_name", name if name is not None else array.name))
@@ -169,12 +157,6 @@ def deviation_of(result: xr.Dataset, name: str) -> str | None:
     """
     names = (f"{name}_std", f"{name.removesuffix('_estimate')}_std")
     return next((std for std in names if std in result.data_vars), None)
-
-
-def _described(array: Labelled, attrs: dict[str, Any]) -> Labelled:
-    out = array.copy(deep=False)
-    out.attrs = {**array.attrs, **attrs}
-    return out
 
 
 def texts(values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:

@@ -14,6 +14,8 @@ import xarray as xr
 
 from xrdae import store, summary
 from xrdae.autoencoder import Autoencoder
+from xrdae.axis_kinds import OTHER
+from xrdae.categories import is_category
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
 from xrdae.errors import DataError
@@ -22,11 +24,12 @@ from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
-from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, apply, flattened, labelled, like, named
-from xrdae.patterns import Patterns, find_patterns
+from xrdae.labelled import apply, flattened, labelled
+from xrdae.names import describe
+from xrdae.patterns import Patterns, check_dataset, find_patterns
 from xrdae.peaks import Regions
-from xrdae.prepare import check_coverage
 from xrdae.provenance import stamped
+from xrdae.regridding import check_axis
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
@@ -149,20 +152,22 @@ class Model:
             dtypes=[np.float32] * 4,
         )
         warn_of_empty(latent.isel(latent_axis=0), patterns)
-        variables = {
-            "latent": named(latent, LATENT_NAME),
-            "latent_std": named(std, "standard deviation of the latents between members"),
-            "reconstruction_error": named(error, "relative reconstruction error"),
-            "novelty": named(novelty, NOVELTY_NAME),
+        found = {
+            "latent": latent,
+            "latent_std": std,
+            "reconstruction_error": error,
+            "novelty": novelty,
         }
+        variables = {name: describe(variable, name) for name, variable in found.items()}
         result = labelled(array, variables, {"latent_axis": np.arange(self.n_latent)})
         return stamped(result, "encode", self, patterns, inputs=inputs)
 
     def reconstruct(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Return `reconstruction (..., axis)`: decoded patterns on the dataset's axis and scale.
 
-        A background that the model subtracts is not added again; NaN outside the model's axis, and
-        where no training pattern was measured.
+        A background that the model subtracts is not added again. The result is NaN outside the
+        model's axis and in channels that no training pattern covers. It is negative only where
+        training intensities were. Patterns over two_theta with a wavelength each have it over q.
         """
         patterns = self.patterns(dataset)
         array = patterns.or_inputs(inputs)
@@ -176,18 +181,20 @@ class Model:
         warn_of_empty(scale, patterns)
         if inputs is not None and "scale" in inputs.coords:
             out = out * inputs["scale"].variable
+        units = patterns.intensity.attrs.get("units", "1")
         result = labelled(
             array,
-            {"reconstruction": like(out, patterns, "reconstructed intensity")},
+            {"reconstruction": describe(out, "reconstruction", units)},
             {patterns.dim: patterns.intensity[patterns.dim].variable},
         )
+        result = patterns.orient(result)
         return stamped(result, "reconstruct", self, patterns, inputs=inputs)
 
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
 
-        On the typical scale of the training patterns; never negative, NaN where none of these was
-        measured.
+        On the typical scale of the training patterns. Negative only where training intensities
+        were; NaN in channels that no training pattern covers.
         """
         return decoded(self.autoencoder, latent)
 
@@ -240,7 +247,7 @@ class Model:
         """
         patterns = self.patterns(dataset)
         masking = self._kernels.masking(patterns, inputs, regions, fill)
-        result = relevance_maps(masking, patterns, inputs)
+        result = patterns.orient(relevance_maps(masking, patterns, inputs))
         warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
         given: dict[str, Any] = {"regions": regions, "fill": fill}
         return stamped(result, "relevance", self, patterns, inputs=inputs, **given)
@@ -274,6 +281,7 @@ class Model:
         endpoints: bool = False,
         at: Mapping[str, Sequence[float]] | None = None,
         latent: npt.ArrayLike | None = None,
+        extrapolate: bool = False,
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
         """Synthesize patterns between, or near, measured ones.
@@ -296,26 +304,37 @@ class Model:
             With `between`: add both ends.
         at
             Labels and values, such as `{"temperature": [200.0, 210.0]}`: of the dataset where it
-            has these labels, else of the training data.
+            has these labels, else of the training data. Values outside these are refused. A
+            warning says where the labels do not order the patterns.
         latent
             Points `(synthetic, latent_axis)`.
+        extrapolate
+            With `at`: allow values outside the known labels. Such patterns are those at the border
+            in effect: their `synthesized_novelty` is above 1, and a warning says so.
         inputs
             Model input where it is known already; None: `model_input(dataset)`.
 
         Returns
         -------
         Dataset
-            `synthesized (synthetic, axis)`, never negative, and `synthesized_std`, one standard
-            deviation, which the held-out patterns confirm, in units of the intensity (with `at`
-            and `latent` on the scale of the training patterns around); both NaN where no
-            training pattern was measured;
+            `synthesized (synthetic, axis)`, negative only where training intensities were, and
+            `synthesized_std`, one standard deviation, which the held-out patterns confirm, in units
+            of the intensity (with `at` and `latent` on the scale of the training patterns around);
+            both NaN in channels that no training pattern covers;
             `synthesized_latent (synthetic, latent_axis)`; `synthesized_novelty (synthetic)`,
             above 1 outside the support of the training data; the labels as
             `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights, and with
             `between` on `synthesized` the JSON attributes `xrdae_between`, the positions of the two
             patterns, and `xrdae_fractions (synthetic)`, how far from the first to the second.
         """
-        request = Request(between=between, n=n, endpoints=endpoints, at=at, latent=latent)
+        request = Request(
+            between=between,
+            n=n,
+            endpoints=endpoints,
+            at=at,
+            latent=latent,
+            extrapolate=extrapolate,
+        )
         known = None
         if request.at is not None:
             known = self._labelled(dataset, list(request.at), inputs=inputs)
@@ -335,6 +354,7 @@ class Model:
             request=request,
             known=known,
         )
+        result = patterns.orient(result)
         given: dict[str, Any] = {"labels": list(request.at or ()), **vars(request)}
         return stamped(result, "synthesize", self, patterns, inputs=inputs, **given)
 
@@ -408,12 +428,12 @@ class Model:
         """
         found = self.patterns(dataset).labels()
         missing = [name for name in names if name not in found]
-        if missing and fall_back:
+        if missing and fall_back and not _hint_at_category(dataset, missing[0]):
             return self._training_labels(names)
         if missing:
             raise DataError(
                 f"the reference has no numeric label {missing[0]!r} along its sample dimensions; "
-                f"it has {sorted(found)}"
+                f"it has {sorted(found)}{_hint_at_category(dataset, missing[0])}"
             )
         latents = self.encode(dataset, inputs=inputs)["latent"].values
         labels = np.stack([found[name].values.ravel() for name in names], axis=1)
@@ -442,7 +462,7 @@ class Model:
     def __repr__(self) -> str:
         axis = self.autoencoder.preparation.axis
         return (
-            f"<xrdae.Model: {axis.kind} {axis.values[0]:.4g} to {axis.values[-1]:.4g} "
+            f"<xrdae.Model: {axis.name} {axis.values[0]:.4g} to {axis.values[-1]:.4g} "
             f"{axis.units} ({axis.values.size} points), "
             f"{self.autoencoder.basis.components.shape[0]} components, "
             f"{self.autoencoder.ensemble.members} members, {self.n_latent} latents, fitted to "
@@ -466,14 +486,24 @@ class Model:
 
     def patterns(self, dataset: xr.Dataset) -> Patterns:
         """Return the patterns of a dataset that the model can take, or raise DataError."""
-        variable, dim = self.config.variable, self.config.dim
+        check_dataset(dataset)
+        variable, axis = self.config.variable, self.autoencoder.preparation.axis
+        names = (self.config.dim, axis.name if axis.kind == OTHER else None)
         patterns = find_patterns(
             dataset,
             variable=variable if variable in dataset.variables else None,
-            dim=dim if dim in dataset.dims else None,
+            dim=next((name for name in names if name in dataset.dims), None),
+            onto=axis,
         )
-        check_coverage(patterns.axis, self.autoencoder.preparation.axis)
+        check_axis(patterns.axis, axis)
         return patterns
+
+
+def _hint_at_category(dataset: xr.Dataset, name: str) -> str:
+    """Return the end of an error where a label is a category, else nothing."""
+    if name not in dataset.variables or not is_category(dataset.variables[name]):
+        return ""
+    return f"; {name!r} is a category (text, truth values or CF flags), which has no order"
 
 
 def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Model:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,15 +18,17 @@ import xarray as xr
 
 from xrdae import readers
 from xrdae.deferred import defer
-from xrdae.errors import DataError, FormatError
+from xrdae.errors import DataError, FormatError, warn
 from xrdae.gather import find_grid, gather, ordered, read_scans, to_scans
 from xrdae.labels import read_labels
+from xrdae.names import RESERVED
+from xrdae.patterns import find_patterns
 from xrdae.scan import Scan
 
 PathLike = str | os.PathLike[str]
 
 MOST_THREADS = 8
-RESERVED = ("file", "intensity", "intensity_errors", "latent", "mask", "two_theta", "q", "d")
+TAKEN = {"file", "intensity", "intensity_errors", "mask", "two_theta", "q", "d"} | RESERVED
 NO_MATCH = "no file matches {!r} (brackets in names: glob.escape)"
 
 
@@ -74,8 +75,9 @@ def open_patterns(
         `intensity`, and `intensity_errors` (one standard deviation) where files hold them:
         `(axis,)` of one file, `(scan, axis)` of one that holds several, with a dimension `pattern`
         before them for several files. Where these hold different numbers of scans, each is a
-        `pattern`. Coordinates: the axis (`two_theta` [degree], `q` [1/angstrom] or `d`
-        [angstrom]; of a single NeXus file in its own units), `file`, and what the files say
+        `pattern`. Coordinates: the axis (`two_theta` [degree], `q` [1/angstrom], `d` [angstrom], or
+        another one as the files have it; of a single NeXus file in its own units), `file`, and what
+        the files say
         (`wavelength` [angstrom], `temperature` [K], `counting_time` [s], `time` in UTC where the
         file has a zone, `sample` ...).
 
@@ -203,9 +205,7 @@ def _check_any(reasons: dict[str, str], n: int) -> None:
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     if len(reasons) == n:
         raise FormatError(f"none of {n} files can be read: {some}{more}")
-    warnings.warn(
-        f"{len(reasons)} of {n} files cannot be read and are left out: {some}{more}", stacklevel=3
-    )
+    warn(f"{len(reasons)} of {n} files cannot be read and are left out: {some}{more}")
 
 
 def _names(files: Sequence[Path]) -> npt.NDArray[np.str_]:
@@ -224,8 +224,11 @@ def _labelled(
         return dataset
     columns = read_labels(labels, names)
     for name in columns:
-        if name in RESERVED or name in dataset.data_vars or name in dataset.dims:
-            raise DataError(f"{os.fspath(labels)}: a label cannot be called {name!r}; rename it")
+        if name in TAKEN or name in dataset.data_vars or name in dataset.dims:
+            raise DataError(
+                f"{os.fspath(labels)}: a label cannot be called {name!r}, which is a name of xrdae "
+                "or of the data; rename the column"
+            )
     return dataset.assign_coords(
         {
             name: (dims, values if dims else values[0], attrs)
@@ -236,7 +239,7 @@ def _labelled(
 
 def _on_grid(dataset: xr.Dataset, grid: npt.ArrayLike) -> xr.Dataset:
     scans = to_scans(dataset)
-    dims = [d for d in dataset["intensity"].dims if d not in ("two_theta", "q", "d")]
+    dims = find_patterns(dataset).sample_dims
     sizes = {str(d): dataset.sizes[d] for d in dims}
     new = gather([ordered(scan) for scan in scans], sizes, find_grid(scans, grid))
     kept = {

@@ -12,7 +12,8 @@ import torch
 import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.axes import UNITS, Axis
+from xrdae.axes import Axis
+from xrdae.axis_kinds import KINDS
 from xrdae.basis import Basis
 from xrdae.config import Config
 from xrdae.hdf5.objects import Group
@@ -20,6 +21,7 @@ from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation
 from xrdae.records import MODEL, fits, parsed
 from xrdae.support import Novelty, Support
+from xrdae.transforms import Transform
 from xrdae.upgrades import Content, upgraded
 
 # Dimensions and numpy's kinds of the arrays of each group.
@@ -40,6 +42,8 @@ LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
 LABELS = re.compile(r"label_\d+")
 # A pattern that was all background has no scale, a channel that was never measured no mean.
 NAN_IS_A_VALUE = {"scale", "mean", "held_out", "loss"}
+_AXIS_TEXTS = ("name", "units", "long_name")
+LONGEST_TEXT = 1000
 POSITIVE = {"residual_scale", "limits"}
 
 
@@ -109,6 +113,22 @@ def _number(content: Content, group: str, name: str, *, least: float | None = No
     return float(value)
 
 
+def _text(content: Content, group: str, name: str) -> str:
+    """Return an attribute that is a text of bounded length."""
+    value = _entry(content.attrs[group], name)
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise ValueError(f"{group}: {name} is {value!r:.50}, no short text")
+    return value
+
+
+def _flag(content: Content, group: str, name: str) -> bool:
+    """Return an attribute that is 0 or 1."""
+    value = _entry(content.attrs[group], name)
+    if not isinstance(value, np.integer) or value not in (0, 1):
+        raise ValueError(f"{group}: {name} is {value!r:.50}, neither 0 nor 1")
+    return bool(value)
+
+
 def _sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, int]:
     """Return sizes of the dimensions, as the arrays that come first have them."""
     components, axis = content.arrays["basis"]["components"], content.arrays["preparation"]["axis"]
@@ -166,8 +186,8 @@ def _check(content: Content, sizes: Mapping[str, int]) -> None:
 def _preparation(content: Content, config: Config) -> Preparation:
     arrays, attrs = content.arrays["preparation"], content.attrs["preparation"]
     kind, wavelength = _entry(attrs, "axis_kind"), _entry(attrs, "wavelength")
-    if kind not in UNITS:
-        raise ValueError(f"axis kind {kind!r:.50} is not one of {list(UNITS)}")
+    if kind not in KINDS:
+        raise ValueError(f"axis kind {kind!r:.50} is not one of {list(KINDS)}")
     if not (np.diff(arrays["axis"]) > 0).all():
         raise ValueError("axis does not increase")
     known = not (isinstance(wavelength, np.floating) and np.isnan(wavelength))
@@ -176,6 +196,8 @@ def _preparation(content: Content, config: Config) -> Preparation:
             kind,
             arrays["axis"],
             _number(content, "preparation", "wavelength") if known else None,
+            *(_text(content, "preparation", f"axis_{part}") for part in _AXIS_TEXTS),
+            descending=_flag(content, "preparation", "axis_descending"),
         ),
         scale=config.scale,
         background=config.background,
@@ -183,6 +205,11 @@ def _preparation(content: Content, config: Config) -> Preparation:
         mean=arrays["mean"],
         gain=_number(content, "preparation", "gain"),
         typical_scale=_number(content, "preparation", "typical_scale"),
+        transform=Transform(
+            config.transform,
+            _number(content, "preparation", "transform_floor"),
+        ),
+        signed=_flag(content, "preparation", "signed"),
     )
 
 

@@ -9,15 +9,28 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import Axis, kind_of_name, kind_of_units, length_in_angstrom
+from xrdae.axes import Axis
+from xrdae.axis_kinds import (
+    OTHER,
+    UNITS,
+    AxisKind,
+    find_axis_kind,
+    is_sample_name,
+    is_spectral_name,
+    name_kind,
+)
+from xrdae.categories import is_category
 from xrdae.errors import DataError
+from xrdae.names import RESULTS, check_sample_names
+from xrdae.quantities import strip_quantities
+from xrdae.wavelengths import find_wavelength
 
 _SET_UNITS = (
-    "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q) or 'angstrom' (d)"
+    "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q), 'angstrom' (d) or "
+    "those of what it is, and pass dim='{name}' if it has none"
 )
 _INTENSITY = ("intensity", "intensity_1d", "i1d")  # the last two of xrd_tools and easyXRD
 _COMPANIONS = ("_errors", "_error", "_std")
-_RESULTS = {"reconstruction", "relevance_profile", "synthesized"}  # earlier ones, attached
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +46,7 @@ class Patterns:
     axis
         Its values, increasing, in the units of its kind.
     units
-        Units of the dimension's coordinate in the dataset.
+        Units of the axis in the dataset, in which results give regions.
     factor
         What values in these units are multiplied by to be those of `axis`.
     left_out
@@ -50,6 +63,12 @@ class Patterns:
     def or_inputs(self, inputs: xr.DataArray | None) -> xr.DataArray:
         """Return what kernels take: the intensity, or `(..., channel)` model input if given."""
         return self.intensity if inputs is None else inputs.transpose(..., "channel")
+
+    def orient(self, result: xr.Dataset) -> xr.Dataset:
+        """Return a result that runs along the axis in the direction of the dataset."""
+        if not self.axis.descending or self.dim not in result.dims:
+            return result
+        return result.isel({self.dim: slice(None, None, -1)})
 
     @property
     def sample_dims(self) -> tuple[Hashable, ...]:
@@ -71,9 +90,9 @@ class Patterns:
         """
         sizes = {str(d): self.intensity.sizes[d] for d in self.sample_dims}
         if isinstance(position, Mapping):
-            indexers = {str(d): int(i) for d, i in position.items()}
+            indexers = {str(d): _whole(i) for d, i in position.items()}
         elif len(sizes) == 1:
-            indexers = {next(iter(sizes)): int(position)}
+            indexers = {next(iter(sizes)): _whole(position)}
         else:
             raise DataError(
                 f"pattern {position!r}: with sample dimensions {list(sizes)} give a dict, for "
@@ -89,7 +108,10 @@ class Patterns:
         return {d: i % sizes[d] for d, i in indexers.items()}
 
     def labels(self) -> dict[str, xr.DataArray]:
-        """Return the numeric coordinates along the sample dimensions, each on all of them."""
+        """Return the numeric coordinates along the sample dimensions, each on all of them.
+
+        Categories (text, truth values, CF flags) are none; see `xrdae.categories`.
+        """
         template = self.intensity.isel({self.dim: 0}, drop=True)
         found = {}
         for name, coord in template.coords.items():
@@ -97,55 +119,97 @@ class Patterns:
                 coord.dims
                 and set(coord.dims) <= set(self.sample_dims)
                 and coord.dtype.kind in "iuf"
+                and not is_category(coord)
             ):
                 found[str(name)] = coord.broadcast_like(template).transpose(*self.sample_dims)
         return found
 
 
 def find_patterns(
-    dataset: xr.Dataset, *, variable: str | None = None, dim: str | None = None
+    dataset: xr.Dataset,
+    *,
+    variable: str | None = None,
+    dim: str | None = None,
+    onto: Axis | None = None,
 ) -> Patterns:
-    """Find the intensity and the diffraction axis of a dataset by the convention.
+    """Find the intensity and the axis of a dataset by the convention.
 
     Parameters
     ----------
     dataset
-        Patterns along one diffraction dimension and any number of sample dimensions.
+        Patterns along one axis and any number of sample dimensions.
     variable
         Name of the intensity variable; None: `intensity` (or as hosts call it), or the only
         candidate.
     dim
-        Name of the diffraction dimension; None: the one whose units say so.
+        Name of the dimension that is the axis; None: the one whose name and units say so. A
+        dimension without a coordinate, or without units, is the axis only where this names it.
+    onto
+        The axis of a model. Patterns over two_theta with a wavelength each share no axis: they
+        are brought to this one in q, or, where it is None, to what all of them cover.
 
     Raises
     ------
     DataError
         If there is none, more than one, or one that cannot be used; the message names it.
     """
-    array = dataset[_find_variable(dataset, variable)]
+    check_dataset(dataset)
+    dataset = strip_quantities(dataset)
+    array = dataset[_find_variable(dataset, variable, dim)]
     if array.dtype.kind not in "iufb":
         raise DataError(
             f"intensity variable {array.name!r} is of type {array.dtype}; real numbers are needed, "
             f"for example ds[{array.name!r}].astype(float)"
         )
     found = _find_dim(array, dim)
-    units = _units_of(array, found)
-    kind, factor = kind_of_units(units) or ("", 1.0)
-    if str(found).lower() == "k" and kind == "q" and not units.startswith(("k_", "q_")):
-        factor *= 2 * np.pi  # electron diffraction: k = 1/d
+    check_sample_names(array, found)
+    array = _with_coordinate(array, found)
+    kind = _kind_of(array, found) or AxisKind(OTHER, 1.0, False)
+    coord = array.coords.variables[found]
+    units = _units_of(array, found) or "1"
     array, left_out = _masked(array, _find_mask(dataset, array), found)
-    values = np.asarray(array.coords.variables[found].values, dtype=np.float64) * factor
+    values = np.asarray(coord.values, dtype=np.float64) * kind.factor
     descending = bool(values.size > 1 and values[0] > values[-1])
     if descending:
         array, values = array.isel({found: slice(None, None, -1)}), values[::-1]
     _check_values(values, name=found, descending=descending)
-    axis = Axis(kind, values, _find_wavelength(dataset, array, found))
     if array.dims[-1] != found:
         array = array.transpose(..., found)
-    return Patterns(array, found, axis, units, factor, left_out)
+    if kind.kind == OTHER:
+        long_name = str(coord.attrs.get("long_name", ""))
+        axis = Axis(OTHER, values, None, str(found), units, long_name, descending)
+        return Patterns(array, found, axis, units, 1.0, left_out)
+    wavelength = find_wavelength(dataset, array, found)
+    if isinstance(wavelength, xr.Variable):
+        if kind.kind == "two_theta":
+            from xrdae.regridding import bring_to_q
+
+            axis, array = bring_to_q(array, values, wavelength, onto)
+            return Patterns(array, "q", axis, UNITS["q"], 1.0, left_out)
+        wavelength = None  # of q and d it says only how they were measured
+    axis = Axis(kind.kind, values, wavelength, descending=descending)
+    return Patterns(array, found, axis, units, kind.factor, left_out)
 
 
-def _find_variable(dataset: xr.Dataset, variable: str | None) -> Hashable:
+def check_dataset(dataset: Any) -> None:
+    """Refuse what is no Dataset, with the way to make one."""
+    if not isinstance(dataset, xr.Dataset):
+        raise TypeError(
+            f"a Dataset is needed, not a {type(dataset).__name__}; make one with xr.Dataset("
+            "{'intensity': (('pattern', 'two_theta'), values)}, {'two_theta': ('two_theta', "
+            "positions, {'units': 'degree'})}), or pass a host's object to xrdae.analyze"
+        )
+
+
+def _whole(position: Any) -> int:
+    if isinstance(position, bool | np.bool_) or not isinstance(position, int | np.integer):
+        raise DataError(
+            f"pattern {position!r} is no position; give a whole number, 0 for the first"
+        )
+    return int(position)
+
+
+def _find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) -> Hashable:
     names = list(dataset.data_vars)
     if variable is not None:
         if variable in dataset.variables:
@@ -154,30 +218,26 @@ def _find_variable(dataset: xr.Dataset, variable: str | None) -> Hashable:
     for name in _INTENSITY:
         if name in dataset.data_vars:
             return name
-    with_axis = [
+    candidates = [
         name
         for name, array in dataset.data_vars.items()
-        if any(_axis_kind(array, d) for d in array.dims)
-        and array.dtype.kind in "iuf"
-        and not str(name).endswith(_COMPANIONS)
+        if array.dtype.kind in "iuf" and array.dims and not str(name).endswith(_COMPANIONS)
     ]
-    with_axis = [name for name in with_axis if name not in _RESULTS] or with_axis
+    if dim is not None:
+        with_axis = [name for name in candidates if dim in dataset[name].dims]
+    else:
+        ranks = {name: _rank_of(dataset[name]) for name in candidates}
+        best = min(ranks.values(), default=None)
+        with_axis = [name for name in candidates if ranks[name] == best is not None and best < 3]
+    with_axis = [name for name in with_axis if name not in RESULTS] or with_axis
     if len(with_axis) == 1:
         return with_axis[0]
     if with_axis:
         raise DataError(f"variables {with_axis} may all be the intensity; choose by variable=...")
     raise DataError(
-        f"no intensity: none of the variables {names} has a diffraction axis; name one 'intensity' "
-        "or pass variable=..., and " + _SET_UNITS.format(name="<axis>")
+        f"no intensity: none of the variables {names} has an axis of patterns; name one "
+        "'intensity' or pass variable=..., and " + _SET_UNITS.format(name="<axis>")
     )
-
-
-def _axis_kind(array: xr.DataArray, dim: Hashable) -> str | None:
-    """Return the kind of axis that the units of a dimension's coordinate say."""
-    if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
-        return None
-    found = kind_of_units(_units_of(array, dim))
-    return found[0] if found else None
 
 
 def _units_of(array: xr.DataArray, dim: Hashable) -> str:
@@ -186,46 +246,94 @@ def _units_of(array: xr.DataArray, dim: Hashable) -> str:
     return str(attrs.get("units", array.attrs.get("radial_unit", ""))).strip()
 
 
+def _kind_of(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
+    """Return the kind of axis that a dimension's coordinate is; None where it has no units."""
+    if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
+        return None
+    coord, units = array.coords.variables[dim], _units_of(array, dim)
+    if not units:
+        return None
+    values = np.asarray(coord.values, dtype=np.float64)
+    long_name = str(coord.attrs.get("long_name", ""))
+    return find_axis_kind(dim, units, long_name=long_name, values=values)
+
+
+def _rank_of(array: xr.DataArray) -> int:
+    """Return how well the best dimension of an array may be an axis: 0 best, 3 not at all."""
+    return min((_rank(array, d) for d in array.dims), default=3)
+
+
+def _rank(array: xr.DataArray, dim: Hashable) -> int:
+    """Return 0 for an axis of diffraction by its name, 1 by units alone or of spectra, 2, 3: none.
+
+    Rank 2 is a coordinate with any other units, such as a time or a temperature.
+    """
+    if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
+        return 3
+    if name_kind(dim) in UNITS:
+        return 0
+    if not _units_of(array, dim):
+        return 3
+    kind = _kind_of(array, dim)
+    if kind is None or kind.is_named:
+        return 0
+    if kind.kind != OTHER or is_spectral_name(dim):
+        return 1
+    return 3 if is_sample_name(dim) else 2
+
+
 def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     if dim is not None:
-        if dim not in array.dims or dim not in array.coords:
+        if dim not in array.dims:
+            raise DataError(f"dim={dim!r} is no dimension; {array.name!r} has {list(array.dims)}")
+        if dim in array.coords and array.coords.variables[dim].dtype.kind not in "iuf":
             raise DataError(
-                f"dim={dim!r} is no dimension with a coordinate; {array.name!r} has "
-                f"{list(array.dims)}"
+                f"dim={dim!r} has a coordinate of type {array[dim].dtype}, no numbers; an axis is "
+                f"of numbers with units: ds.assign_coords({dim}=({dim!r}, positions, "
+                "{'units': ...}))"
             )
-        return _with_units(array, dim)
-    named = [d for d in array.dims if kind_of_name(d) and d in array.coords]
-    if len(named) == 1:
-        return _with_units(array, named[0])
-    candidates = named or [d for d in array.dims if _axis_kind(array, d)]
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        listed = ", ".join(f"{d!r} [{array[d].attrs.get('units', 'no units')}]" for d in candidates)
-        raise DataError(
-            f"{listed} may all be the diffraction axis of {array.name!r}; choose by dim=..."
-        )
+        return _with_units(array, dim) if name_kind(dim) in UNITS and dim in array.coords else dim
+    ranks = {d: _rank(array, d) for d in array.dims}
+    best = min(ranks.values(), default=3)
+    candidates = [d for d in array.dims if ranks[d] == best]
+    if best == 3:
+        raise _no_axis(array)
+    if best == 2:  # of a time or a temperature nobody knows whether it is the axis
+        longer = [d for d in array.dims if array.sizes[d] > array.sizes[candidates[0]]]
+        candidates += [d for d in longer if d not in candidates and ranks[d] == 3]
+    if len(candidates) > 1:
+        listed = ", ".join(f"{d!r} [{_describe_units(array, d)}]" for d in candidates)
+        raise DataError(f"{listed} may all be the axis of {array.name!r}; choose by dim=...")
+    return _with_units(array, candidates[0])
+
+
+def _describe_units(array: xr.DataArray, dim: Hashable) -> str:
+    return (_units_of(array, dim) or "no units") if dim in array.coords else "no coordinate"
+
+
+def _no_axis(array: xr.DataArray) -> DataError:
     for d in array.dims[::-1]:
-        if d in array.coords and array[d].dtype.kind in "iuf":
-            return _with_units(array, d)
-    raise DataError(
-        f"no diffraction axis: none of the dimensions {list(array.dims)} of {array.name!r} has a "
-        "coordinate; add one, for example ds.assign_coords(two_theta=('two_theta', values, "
-        "{'units': 'degree'}))"
+        if d in array.coords and array[d].dtype.kind in "iuf" and not _units_of(array, d):
+            return DataError(f"axis {d!r} has no units; {_SET_UNITS.format(name=d)}")
+    return DataError(
+        f"no axis: none of the dimensions {list(array.dims)} of {array.name!r} has a coordinate "
+        "that can be one; add one, for example ds.assign_coords(two_theta=('two_theta', values, "
+        "{'units': 'degree'})), or choose a dimension by dim=..."
     )
 
 
 def _with_units(array: xr.DataArray, dim: Hashable) -> Hashable:
-    units = _units_of(array, dim)
-    how = _SET_UNITS.format(name=dim)
-    if not units:
-        raise DataError(f"axis {dim!r} has no units; {how}")
-    if kind_of_units(units) is None:
-        raise DataError(
-            f"axis {dim!r} has units {units!r}, which are neither an angle nor a length or "
-            f"inverse length of lattice spacings; {how}"
-        )
+    if not _units_of(array, dim):
+        raise DataError(f"axis {dim!r} has no units; {_SET_UNITS.format(name=dim)}")
     return dim
+
+
+def _with_coordinate(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
+    """Return the array with a coordinate along its axis: the numbers of channels if it has none."""
+    if dim in array.coords:
+        return array
+    attrs = {"units": "1", "long_name": "channel"}
+    return array.assign_coords({dim: xr.Variable(dim, np.arange(array.sizes[dim]), attrs)})
 
 
 def _check_values(values: np.ndarray[Any, Any], *, name: Hashable, descending: bool) -> None:
@@ -270,43 +378,3 @@ def _masked(
     samples = array.isel({dim: 0}, drop=True)
     shown = array.variable.where(~hidden)  # type: ignore[no-untyped-call]
     return array.copy(data=shown.data), samples.copy(data=left_out.transpose(*samples.dims).data)
-
-
-def _find_wavelength(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) -> float | None:
-    """Return the wavelength [angstrom] that the dataset states, None where it states none."""
-    if "wavelength" in dataset.variables and "wavelength" not in dataset.dims:
-        coord = dataset.variables["wavelength"]
-        values = np.unique(np.asarray(coord.values, dtype=np.float64))
-        if values.size > 1:
-            kind = kind_of_units(_units_of(array, dim))
-            if (kind and kind[0] != "two_theta") or np.isnan(values).any():
-                return None  # of q and d it says only how they were measured
-            raise DataError(
-                f"wavelength varies between patterns ({values[0]} to {values[-1]}); bring the "
-                "patterns to q before they are put into one dataset"
-            )
-        value = length_in_angstrom(float(values[0]), str(coord.attrs.get("units", "angstrom")))
-        if value is None:
-            raise DataError(
-                f"wavelength has units {coord.attrs['units']!r}, which are no length; set "
-                "ds.wavelength.attrs['units'] = 'angstrom'"
-            )
-        return _positive_wavelength(value)
-    for attrs in (dataset.attrs, array.attrs, array.coords.variables[dim].attrs):
-        for name in ("wavelength", "wavelength_angstrom"):
-            if name in attrs:
-                try:
-                    return _positive_wavelength(float(attrs[name]))
-                except (TypeError, ValueError) as error:
-                    raise DataError(
-                        f"attribute {name}={attrs[name]!r} is no wavelength in angstrom"
-                    ) from error
-    return None
-
-
-def _positive_wavelength(value: float) -> float | None:
-    if np.isnan(value):
-        return None
-    if not 0 < value < np.inf:
-        raise DataError(f"wavelength={value} angstrom is not positive; set the true one")
-    return value

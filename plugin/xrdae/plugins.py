@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -14,10 +13,27 @@ from typing import Any
 import pluggy
 
 from xrdae import hookspecs
+from xrdae.errors import warn
+from xrdae.hook_returns import check_model, guard
 from xrdae.provenance import joined
 
 GROUP = "xrdae"
 BUILT_IN = "builtin"
+
+
+class Manager(pluggy.PluginManager):
+    """A plugin manager that checks what plugins return, and names the plugin in errors."""
+
+    def register(self, plugin: Any, name: str | None = None) -> str | None:
+        """Register a plugin; the package's own steps are not checked."""
+        registered = super().register(plugin, name)
+        for caller in self.get_hookcallers(plugin) or []:
+            for impl in caller.get_hookimpls():
+                is_step = not (impl.hookwrapper or impl.wrapper)
+                if impl.plugin is plugin and is_step and registered != BUILT_IN:
+                    arguments = (caller.name, impl.argnames, impl.plugin_name)
+                    impl.function = guard(impl.function, *arguments)
+        return registered
 
 
 _LOCK = threading.RLock()  # a plugin may ask for the manager while it is loaded
@@ -37,14 +53,14 @@ def manager() -> pluggy.PluginManager:
 def _made() -> pluggy.PluginManager:
     pm, broken = load()
     for message in broken:
-        warnings.warn(message, stacklevel=3)
+        warn(message)
     return pm
 
 
 def load() -> tuple[pluggy.PluginManager, list[str]]:
     """Return a new manager, and which entry points are broken, a line each."""
     broken = []
-    pm = pluggy.PluginManager(GROUP)
+    pm = Manager(GROUP)
     pm.add_hookspecs(hookspecs)
     for name in filter(None, os.environ.get("XRDAE_BLOCK_PLUGINS", "").split(",")):
         pm.set_blocked(name.strip())
@@ -59,24 +75,18 @@ def load() -> tuple[pluggy.PluginManager, list[str]]:
                 f"{type(error).__name__}: {error}"
             )
     pm.check_pending()
-    pm.add_hookcall_monitoring(lambda *_: None, _name_plugin)
+    pm.add_hookcall_monitoring(_check_arguments, lambda *_: None)
     return pm, broken
 
 
-def _name_plugin(
-    outcome: pluggy.Result[Any],
-    hook: str,
-    implementations: Sequence[pluggy.HookImpl],
-    arguments: Mapping[str, Any],  # noqa: ARG001  (pluggy gives it)
+def _check_arguments(
+    hook: str,  # noqa: ARG001  (pluggy gives it)
+    implementations: Sequence[pluggy.HookImpl],  # noqa: ARG001
+    arguments: Mapping[str, Any],
 ) -> None:
-    """Note on an error that a hook raised whose plugin it came from, unless it is the built-in."""
-    if outcome.exception is None:
-        return
-    of_code = {getattr(i.function, "__code__", None): i.plugin_name for i in implementations}
-    frames = traceback.walk_tb(outcome.exception.__traceback__)
-    name = next((of_code[f.f_code] for f, _ in frames if f.f_code in of_code), BUILT_IN)
-    if name != BUILT_IN:
-        outcome.exception.add_note(f"raised by the plugin {name!r} in its {hook}")
+    """Refuse a model that is none before any plugin sees it."""
+    if "model" in arguments:
+        check_model(arguments["model"])
 
 
 def to_dataset(obj: Any) -> Any:

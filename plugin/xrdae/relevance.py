@@ -16,7 +16,8 @@ from torch import Tensor
 from xrdae.autoencoder import Autoencoder
 from xrdae.devices import find_device
 from xrdae.errors import DataError
-from xrdae.labelled import apply, flattened, labelled, named
+from xrdae.labelled import apply, flattened, labelled
+from xrdae.names import describe
 from xrdae.network import Stacked, as_tensor
 from xrdae.patterns import Patterns
 from xrdae.peaks import Regions, channels, find_regions, noise_level
@@ -28,6 +29,7 @@ from xrdae.threads import Scratch, by_blocks
 Float = npt.NDArray[Any]
 
 FILLS = ("background", "zero", "mean")
+SIGNED = 0.05  # of the mean's largest value, down to which negative ones are noise
 BLOCK = 8192  # masked patterns at a time
 MASKED = 2048  # of which so many are encoded at a time: they fit a core's cache
 
@@ -298,7 +300,10 @@ def find_masking(
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
     preparation, basis = autoencoder.preparation, autoencoder.basis
     given = regions if isinstance(regions, str) else np.asarray(regions) * patterns.factor
-    bounds = find_regions(preparation.whole_mean, preparation.axis, patterns.axis, given)
+    mean = preparation.whole_mean
+    if preparation.signed and -mean.min() > SIGNED * mean.max():
+        mean = np.abs(mean)  # dips are peaks too
+    bounds = find_regions(mean, preparation.axis, patterns.axis, given)
     # White noise: what the basis leaves over, and, from second differences, what it follows.
     some = evenly(len(support.latents), 20)
     followed = noise_level(support.patterns(autoencoder, some)) / preparation.gain
@@ -318,7 +323,10 @@ def find_masking(
 
 
 def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
-    """Return the relevance maps of patterns, or of their model input; see `Model.relevance`."""
+    """Return the relevance maps of patterns, or of their model input; see `Model.relevance`.
+
+    Along the axis they run as the patterns do that were found, not yet as the dataset does.
+    """
     array = patterns.or_inputs(inputs)
     shift, relevance, excess, significance, profile = apply(
         masking,
@@ -332,30 +340,25 @@ def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
         dtypes=[np.float32] * 5,
     )
     start, stop = masking.bounds.T / patterns.factor
-    edges = {"start": start, "stop": stop, "center": (start + stop) / 2}
+    edges = {"region_start": start, "region_stop": stop, "region_center": (start + stop) / 2}
     n_latent = masking.autoencoder.ensemble.n_latent
     return labelled(
         array,
         {
-            "relevance": named(relevance, "shift of the latent point when masked"),
-            "relevance_excess": named(
-                excess, "relevance over that in an untrained network, less 1"
-            ),
-            "relevance_significance": named(
-                significance, "standard deviations of relevance above that in an untrained network"
-            ),
-            "latent_shift": named(shift, "latents when masked less latents"),
-            "relevance_profile": named(profile, "relevance along the axis"),
+            name: describe(array, name)
+            for name, array in {
+                "relevance": relevance,
+                "relevance_excess": excess,
+                "relevance_significance": significance,
+                "latent_shift": shift,
+                "relevance_profile": profile,
+            }.items()
         },
         {
             patterns.dim: patterns.intensity[patterns.dim].variable,
             "latent_axis": np.arange(n_latent),
             **{
-                f"region_{name}": (
-                    "region",
-                    values,
-                    {"units": patterns.units, "long_name": f"{name} of the region"},
-                )
+                name: describe(xr.Variable("region", values), name, patterns.units)
                 for name, values in edges.items()
             },
         },

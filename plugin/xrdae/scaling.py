@@ -14,17 +14,25 @@ Float = npt.NDArray[Any]
 
 SMALLEST, LARGEST = 1e-34, 1e36  # of scales: results are float32, which holds some more
 STEEPEST = 1e12  # times its scale: no intensity lies beyond, and float32 still holds the square
+_WHAT = {
+    "max": "largest intensity",
+    "area": "mean intensity",
+    "std": "standard deviation",
+    "none": "common scale",
+}
 
 
-def scale_patterns(patterns: Float, scale: str) -> tuple[Float, Float]:
-    """Divide each pattern by its maximum or its mean.
+def scale_patterns(patterns: Float, scale: str, *, common: float = 1.0) -> tuple[Float, Float]:
+    """Divide each pattern by its maximum, its mean, its standard deviation or a common number.
 
     Parameters
     ----------
     patterns
         `(pattern, channel)` without background, NaN where not measured.
     scale
-        "max" or "area".
+        "max", "area", "std" or "none".
+    common
+        What all patterns are divided by where the scale is "none".
 
     Returns
     -------
@@ -42,16 +50,30 @@ def scale_patterns(patterns: Float, scale: str) -> tuple[Float, Float]:
     largest = np.maximum(high, -low)
     if scale == "max":
         size = high
+    elif scale == "none":
+        size = np.where(measured.any(axis=1), common, np.nan)
     else:
-        with np.errstate(over="ignore"):
-            total = x.sum(axis=1, where=measured, dtype=np.float64)
-        size = total / np.maximum(measured.sum(axis=1), 1)
+        count = np.maximum(measured.sum(axis=1), 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = x.sum(axis=1, where=measured, dtype=np.float64) / count
+            if scale == "std":
+                unit = np.where(largest > 0, largest, 1.0)  # or the squares could overflow
+                from_mean = (x - size[:, None]) / unit[:, None]
+                square = np.square(from_mean, dtype=np.float64).sum(axis=1, where=measured)
+                size = np.sqrt(square / count) * unit
     usable = (size >= SMALLEST) & (np.maximum(size, largest) <= LARGEST)
     size = np.where(usable, size, np.nan)
     size = np.where(largest > STEEPEST * size, np.nan, size)
     scaled = x / size[:, None].astype(x.dtype)
     scaled[~measured] = np.nan
     return scaled, size
+
+
+def find_common_scale(patterns: Float) -> float:
+    """Return the median of the largest magnitudes of patterns `(pattern, channel)`, 1 for none."""
+    largest = np.abs(patterns).max(axis=1, where=np.isfinite(patterns), initial=0.0)
+    usual = largest[(largest >= SMALLEST) & (largest <= LARGEST)]
+    return float(np.median(usual)) if usual.size else 1.0
 
 
 def check_scales(
@@ -66,7 +88,7 @@ def check_scales(
     patterns
         `(pattern, point)` as they came.
     scale
-        "max" or "area".
+        See `scale_patterns`.
     named
         From a row to what the message calls that pattern.
 
@@ -82,11 +104,12 @@ def check_scales(
     row = row[np.isfinite(row)]
     extent = f"from {row.min():g} to {row.max():g}" if row.size else "on none of the channels"
     more = f" (and {found.size - 1} more)" if found.size > 1 else ""
-    what = {"max": "largest intensity", "area": "mean intensity"}[scale]
+    what = _WHAT[scale]
     raise DataError(
         f"pattern {named(found[0])}{more}, with intensities {extent}, "
         f"cannot be divided by its {what} (scale={scale!r}): less its background that must lie "
         f"between {SMALLEST:g} and {LARGEST:g}, and no intensity beyond {STEEPEST:g} times it; "
-        "rescale the intensity, leave the pattern out (ds.drop_isel), hide it from the fit with a "
-        "variable 'mask' that is True there, or mask the channel that is wrong"
+        "rescale the intensity, choose scale='std' or 'none' for signed spectra, leave the pattern "
+        "out (ds.drop_isel), hide it from the fit with a variable 'mask' that is True there, or "
+        "mask the channel that is wrong"
     )

@@ -31,6 +31,27 @@ METADATA_UNITS = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class ScanAxis:
+    """What a file says of the axis of a scan.
+
+    Attributes
+    ----------
+    kind
+        "two_theta", "q", "d" or "other".
+    factor
+        What the file's positions are multiplied by to be in the units of the kind.
+    name, units, long_name
+        Of an axis of kind "other", as the file has them.
+    """
+
+    kind: str
+    factor: float = 1.0
+    name: str = ""
+    units: str = ""
+    long_name: str = ""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scan:
     """One pattern of a file.
@@ -38,7 +59,8 @@ class Scan:
     Attributes
     ----------
     kind
-        "two_theta" [degree], "q" [1/angstrom] or "d" [angstrom]; positions are in these units.
+        "two_theta" [degree], "q" [1/angstrom] or "d" [angstrom], in which the positions are; or
+        "other", whose positions are as `axis` says.
     positions
         `(point,)`, in the order of the file.
     intensity
@@ -51,6 +73,8 @@ class Scan:
         What the file says of the scan; see `METADATA_UNITS`.
     label_units
         Units of what else is in the metadata.
+    axis
+        Name and units of an axis of kind "other"; None: the kind says all.
     """
 
     kind: str
@@ -60,3 +84,4 @@ class Scan:
     units: str = "1"
     metadata: Metadata = dataclasses.field(default_factory=dict)
     label_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    axis: ScanAxis | None = None

@@ -81,6 +81,12 @@ def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> di
             },
             attrs={
                 "axis_kind": axis.kind,
+                "axis_name": axis.name,
+                "axis_units": axis.units,
+                "axis_long_name": axis.long_name,
+                "axis_descending": int(axis.descending),
+                "transform_floor": preparation.transform.floor,
+                "signed": int(preparation.signed),
                 "wavelength": np.nan if axis.wavelength is None else axis.wavelength,
                 "gain": preparation.gain,
                 "typical_scale": preparation.typical_scale,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xrdae import provenance
+from xrdae.axis_kinds import OTHER
 from xrdae.errors import DataError
 from xrdae.patterns import find_patterns
 from xrdae.records import parsed
@@ -17,6 +18,8 @@ from xrdae.records import parsed
 if TYPE_CHECKING:
     import xarray as xr
 
+    from xrdae.axes import Axis
+    from xrdae.config import Config
     from xrdae.model import Model
 
 RESULTS = ("latent", "reconstruction_error", "novelty", "relevance", "synthesized")
@@ -44,11 +47,12 @@ def of_model(model: Model) -> Sections:
             "seed": str(config.seed),
         },
         "Preprocessing": {
-            "axis": f"{axis.kind}, {axis.values[0]:.5g} to {axis.values[-1]:.5g} {axis.units}",
+            "axis": f"{_axis_words(axis)}, {axis.values[0]:.5g} to {axis.values[-1]:.5g} "
+            f"{axis.units}",
             "points": f"{axis.values.size}, grid {config.grid}",
-            "wavelength": wavelength,
+            "wavelength": wavelength if axis.kind != OTHER else "none, it is no diffraction",
             "background": background,
-            "scale": f"each pattern divided by its {config.scale}",
+            "scale": _scale_words(config),
             "blind to": ", ".join(taught) or "nothing in particular",
         },
         "Training": {
@@ -62,9 +66,21 @@ def of_model(model: Model) -> Sections:
     }
 
 
+def _axis_words(axis: Axis) -> str:
+    return f"{axis.name} (kept as it is)" if axis.kind == OTHER else axis.kind
+
+
+def _scale_words(config: Config) -> str:
+    """Return what is done to the intensities of a pattern."""
+    divided = "all patterns divided by one number"
+    if config.scale != "none":
+        divided = f"each pattern divided by its {config.scale}"
+    return divided if config.transform == "none" else f"{divided}, then {config.transform}"
+
+
 def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
     """Return names and values that describe a dataset's patterns and the results it carries."""
-    found = find_patterns(dataset)
+    found = find_patterns(dataset, **names_of_patterns(dataset))
     axis = found.axis
     wavelength = f", wavelength {axis.wavelength:.6g} angstrom" if axis.wavelength else ""
     return {
@@ -77,6 +93,14 @@ def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
         **_of_skipped(dataset),
         **_of_results(dataset),
     }
+
+
+def names_of_patterns(dataset: xr.Dataset) -> dict[str, str | None]:
+    """Return variable and axis of the patterns that results of a dataset were made of."""
+    steps = provenance.read(dataset.attrs)["steps"] or [{"data": {}}]
+    names = {name: steps[-1]["data"].get(name) for name in ("variable", "dim")}
+    known = {*dataset.variables, *dataset.dims}
+    return {name: given if given in known else None for name, given in names.items()}
 
 
 def of_data(dataset: xr.Dataset) -> Sections:

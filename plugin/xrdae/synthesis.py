@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.interpolate
 import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.errors import DataError
+from xrdae.axis_kinds import OTHER
+from xrdae.errors import DataError, warn
 from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
-from xrdae.labelled import LATENT_NAME, NOVELTY_NAME, like, named
+from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
+from xrdae.names import describe
 from xrdae.patterns import Patterns
-from xrdae.prepare import regridder
+from xrdae.prepare import Preparation
+from xrdae.regridding import regridder
 from xrdae.support import Support
 
 Float = npt.NDArray[Any]
@@ -41,6 +42,8 @@ class Request:
         Labels and their values, all of one length: `{"temperature": [200.0, 210.0]}`.
     latent
         Points `(synthetic, latent_axis)`.
+    extrapolate
+        With `at`: allow values outside those of the known patterns.
     """
 
     between: tuple[Position, Position] | None = None
@@ -48,6 +51,7 @@ class Request:
     endpoints: bool = False
     at: Mapping[str, Sequence[float]] | None = None
     latent: npt.ArrayLike | None = None
+    extrapolate: bool = False
 
     def __post_init__(self) -> None:
         given = [name for name in ("between", "at", "latent") if getattr(self, name) is not None]
@@ -57,10 +61,16 @@ class Request:
             )
         if self.at is not None and not self.at:
             raise DataError("at= is empty; give a label and its values")
-        if not isinstance(self.n, int | np.integer) or self.n < 1:
+        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
             raise DataError(f"n={self.n!r} must be a whole number of at least 1")
-        if self.between is not None and len(self.between) != 2:
+        if self.between is not None and (
+            not isinstance(self.between, Sequence | np.ndarray) or len(self.between) != 2
+        ):
             raise DataError(f"between={self.between!r} must name two patterns")
+        if self.extrapolate and self.at is None:
+            raise DataError(
+                "extrapolate=True goes with at=: it allows labels outside the known ones"
+            )
 
     def fractions(self) -> Float:
         """Return the positions `(synthetic,)` between the two patterns, 0 to 1."""
@@ -74,34 +84,6 @@ def blend(ends: Float, fractions: Float) -> Float:
     return np.asarray((1 - f) * ends[0] + f * ends[1])
 
 
-def latents_at(labels: Float, latents: Float, wanted: Float) -> Float:
-    """Return the latents `(synthetic, latent_axis)` where the labels have given values.
-
-    Interpolation of the latents over the labels by linear radial basis functions, exact at the
-    known points (piecewise linear for one label); patterns of equal labels are averaged first.
-
-    Parameters
-    ----------
-    labels
-        `(pattern, label)`.
-    latents
-        `(pattern, latent_axis)`.
-    wanted
-        `(synthetic, label)`.
-    """
-    known, which = np.unique(labels, axis=0, return_inverse=True)
-    if len(known) < 2:
-        raise DataError(f"all patterns have the same labels {known[0].tolist()}: nothing between")
-    count = np.bincount(which.ravel())
-    mean = np.stack([np.bincount(which.ravel(), weights=z) / count for z in latents.T], axis=1)
-    spread = known.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
-    interpolator = scipy.interpolate.RBFInterpolator(
-        known / spread, mean, kernel="linear", neighbors=min(len(known), 64)
-    )
-    return np.asarray(interpolator(wanted / spread))
-
-
 def check_latents(points: Float, n_latent: int) -> None:
     """Refuse points that are not finite or not `(..., latent_axis)`."""
     if points.ndim < 1 or points.shape[-1] != n_latent or not np.isfinite(points).all():
@@ -113,11 +95,24 @@ def check_latents(points: Float, n_latent: int) -> None:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Path:
-    """Points to synthesize, their scales and their labels along `synthetic`."""
+    """Points to synthesize along `synthetic`.
+
+    Attributes
+    ----------
+    targets
+        Points and the known patterns around them.
+    scale
+        `(synthetic,)`, what scaled intensities are multiplied by.
+    labels
+        By name, `(synthetic,)`.
+    outside
+        `(synthetic,)`, how far the labels lie outside the known ones, in their ranges.
+    """
 
     targets: Targets
     scale: Float
     labels: dict[str, Float]
+    outside: Float
 
 
 def synthesize(
@@ -135,23 +130,29 @@ def synthesize(
     `input_of` returns the model input of one pattern, given its position; `known` are latents
     `(pattern, latent_axis)` and labels `(pattern, label)` for `request.at`.
     """
+    if "synthetic" in patterns.sample_dims:
+        raise DataError(
+            "'synthetic' is a dimension of the patterns, and the one of synthesized patterns; "
+            "rename it: ds.rename(synthetic='pattern')"
+        )
     if request.between is not None:
         path, sudden = _between(autoencoder, support, mixture, patterns, input_of, request)
         mixture = mixture.only_blended() if sudden else mixture
     elif request.at is not None and known is not None:
-        path = _at(autoencoder, support, request.at, *known)
+        path = _at(autoencoder, support, request.at, *known, extrapolate=request.extrapolate)
     else:
-        points = np.asarray(request.latent, dtype=np.float64)
+        points = _to_points(request.latent)
         check_latents(points, autoencoder.ensemble.n_latent)
         path = _around(autoencoder, support, points.reshape(-1, points.shape[-1]), {})
     novelty = support.novelty(path.targets.latents)
+    novelty = np.where(path.outside > 0, np.maximum(novelty, 1 + path.outside), novelty)
     if request.between is None and (novelty > 1).any():
-        warnings.warn(
+        warn(
             f"{int((novelty > 1).sum())} of {len(novelty)} points to synthesize lie outside the "
-            "training data (synthesized_novelty above 1); do not trust them",
-            stacklevel=4,
+            "training data (synthesized_novelty above 1); do not trust them"
         )
-    back = regridder(autoencoder.preparation.axis, patterns.axis)
+    preparation = autoencoder.preparation
+    transform, back = preparation.transform, regridder(preparation.axis, patterns.axis)
     coords = {
         "synthetic": np.arange(len(novelty)),
         patterns.dim: patterns.intensity[patterns.dim],
@@ -161,9 +162,10 @@ def synthesize(
         here = {d: coords[d] for d in ("synthetic", *dims) if d in coords}
         return xr.DataArray(values, dims=("synthetic", *dims), coords=here)
 
+    scaled, deviation = synthesized(autoencoder, support, mixture, path.targets)
     intensity, std = (
-        along(back(autoencoder.preparation.known(values * path.scale[:, None])), patterns.dim)
-        for values in synthesized(autoencoder, support, mixture, path.targets)
+        along(back(preparation.known(values * path.scale[:, None])), patterns.dim)
+        for values in (transform.undo(scaled), transform.undo_std(scaled, deviation))
     )
     template = patterns.labels()
     labels = {
@@ -172,35 +174,34 @@ def synthesize(
         )
         for name, values in path.labels.items()
     }
-    found = like(intensity, patterns, "synthesized intensity")
+    units = patterns.intensity.attrs.get("units", "1")
+    results = {
+        "synthesized": intensity,
+        "synthesized_std": std,
+        "synthesized_latent": along(path.targets.latents, "latent_axis"),
+        "synthesized_novelty": along(novelty),
+    }
+    found = {
+        name: array.assign_attrs(describe(array.variable, name, units).attrs)
+        for name, array in results.items()
+    }
     if request.between is not None:
         # On the variable: a later request replaces it, and what it says of itself.
         between = [patterns.position(p) for p in request.between]
-        found.attrs["xrdae_between"] = json.dumps(between)
-        found.attrs["xrdae_fractions"] = json.dumps(request.fractions().tolist())
-    return xr.Dataset(
-        {
-            "synthesized": found,
-            "synthesized_std": like(std, patterns, "standard deviation of synthesized intensity"),
-            "synthesized_latent": named(along(path.targets.latents, "latent_axis"), LATENT_NAME),
-            "synthesized_novelty": named(along(novelty), NOVELTY_NAME),
-            **labels,
-        },
-        attrs={
-            "xrdae_mixture": json.dumps(
-                dict(zip(METHODS, mixture.weights.round(4).tolist(), strict=True))
-            )
-        },
-    )
+        found["synthesized"].attrs["xrdae_between"] = json.dumps(between)
+        found["synthesized"].attrs["xrdae_fractions"] = json.dumps(request.fractions().tolist())
+    weights = dict(zip(METHODS, mixture.weights.round(4).tolist(), strict=True))
+    return xr.Dataset({**found, **labels}, attrs={"xrdae_mixture": json.dumps(weights)})
 
 
 def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
     """Return intensity `(..., axis)` of latents `(..., latent_axis)`; see `Model.decode`."""
-    points = np.asarray(latent, dtype=np.float64)
+    points = _to_points(latent)
     n_latent = autoencoder.ensemble.n_latent
     check_latents(points, n_latent)
-    values = np.maximum(autoencoder.decode(points.reshape(-1, n_latent)).mean(axis=0), 0)
-    values = autoencoder.preparation.known(values * autoencoder.preparation.typical_scale)
+    preparation = autoencoder.preparation
+    scaled = preparation.bounded(autoencoder.decode(points.reshape(-1, n_latent)).mean(axis=0))
+    values = preparation.known(preparation.transform.undo(scaled) * preparation.typical_scale)
     dims: tuple[Hashable, ...]
     if isinstance(latent, xr.DataArray):
         dims = latent.dims[:-1]
@@ -208,11 +209,13 @@ def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
         dims = ("synthetic",)
     else:
         dims = tuple(f"dim_{i}" for i in range(points.ndim - 1))
-    axis = autoencoder.preparation.axis
-    coords = {axis.kind: (axis.kind, axis.values, {"units": axis.units})}
-    return xr.DataArray(
-        values.reshape(*points.shape[:-1], -1), dims=(*dims, axis.kind), coords=coords
+    axis = preparation.axis
+    coords = {axis.name: (axis.name, axis.values, axis.attrs)}
+    array = xr.DataArray(
+        values.reshape(*points.shape[:-1], -1), dims=(*dims, axis.name), coords=coords
     )
+    is_reversed = axis.kind == OTHER and axis.descending
+    return array.isel({axis.name: slice(None, None, -1)}) if is_reversed else array
 
 
 def _between(
@@ -231,6 +234,10 @@ def _between(
     """
     assert request.between is not None
     indexers = [patterns.position(p) for p in request.between]
+    if indexers[0] == indexers[1]:
+        raise DataError(
+            f"between={request.between!r} names one pattern twice; give two different ones"
+        )
     ends = [input_of(indexer) for indexer in indexers]
     values = np.stack([end.values for end in ends])
     for end, position in zip(values, request.between, strict=True):
@@ -254,12 +261,14 @@ def _between(
         weights=np.stack([1 - fractions, fractions], axis=1),
         scale=np.repeat(scale[None], count, axis=0),
         labels=labels,
+        preparation=autoencoder.preparation,
     )
     if np.linalg.norm(latents[1] - latents[0]) <= mixture.reach:
         return direct, False
     if sum(abs(indexers[1][d] - indexers[0][d]) for d in indexers[0]) == 1:
         return direct, True
-    around = _around(autoencoder, support, points, labels)
+    # The shape is that of the patterns around; the scale runs from one end's to the other's.
+    around = _around(autoencoder, support, points, labels, scale=blend(scale, fractions))
     for row in np.flatnonzero((fractions == 0) | (fractions == 1)):
         end = int(fractions[row])
         around.targets.ends[row, 0] = direct.targets.ends[row, end]
@@ -275,29 +284,94 @@ def _at(
     at: Mapping[str, Sequence[float]],
     latents: Float,
     labels: Float,
+    *,
+    extrapolate: bool,
 ) -> _Path:
-    values = {name: np.asarray(v, dtype=float).ravel() for name, v in at.items()}
+    values = {name: _to_numbers(name, v) for name, v in at.items()}
     lengths = {name: v.size for name, v in values.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise DataError(f"at= takes labels with equally many values; got {lengths}")
     known = np.isfinite(latents).all(axis=1) & np.isfinite(labels).all(axis=1)
-    points = latents_at(labels[known], latents[known], np.stack(list(values.values()), axis=1))
-    return _around(autoencoder, support, points, values)
+    if not known.any():
+        raise DataError(f"no pattern has all of the labels {list(at)}; synthesize at others")
+    latents, labels = latents[known], labels[known]
+    wanted = np.stack(list(values.values()), axis=1)
+    outside = find_outside(labels, wanted)
+    if outside.any() and not extrapolate:
+        raise _outside_error(list(at), labels, wanted[np.argmax(outside > 0)])
+    points = latents_at(labels, latents, wanted)
+    disorder = find_disorder(labels, latents)
+    if disorder > UNORDERED:
+        warn(
+            f"the patterns are not ordered along {' and '.join(map(repr, at))}: latents predicted "
+            f"from patterns of other labels miss {min(disorder, 9.99):.0%} of their variance; do "
+            "not trust what is synthesized at such labels"
+        )
+    return _around(autoencoder, support, points, values, outside=outside)
+
+
+def _to_points(latent: npt.ArrayLike | None) -> Float:
+    try:
+        return np.asarray(latent, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"latent={latent!r:.80} is no array of numbers") from error
+
+
+def _to_numbers(name: str, values: Sequence[float]) -> Float:
+    try:
+        numbers = np.asarray(values, dtype=float).ravel()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"at={{{name!r}: {values!r:.80}}} is no list of numbers") from error
+    if not np.isfinite(numbers).all():
+        raise DataError(f"at={{{name!r}: {values!r:.80}}} holds values that are not finite")
+    return numbers
+
+
+def _outside_error(names: list[str], labels: Float, wanted: Float) -> DataError:
+    """Return the error that names a value outside, and the range of the known ones."""
+    allow = "choose one inside, or pass extrapolate=True"
+    for name, value, known in zip(names, wanted, labels.T, strict=True):
+        if not known.min() <= value <= known.max():
+            return DataError(
+                f"at={{{name!r}: {value:g}}} lies outside the known patterns, {known.min():g} to "
+                f"{known.max():g}; {allow}"
+            )
+    asked = ", ".join(f"{name!r}: {value:g}" for name, value in zip(names, wanted, strict=True))
+    ranges = ", ".join(
+        f"{name!r} from {known.min():g} to {known.max():g}"
+        for name, known in zip(names, labels.T, strict=True)
+    )
+    return DataError(
+        f"at={{{asked}}} is a combination that no known patterns surround, although each value is "
+        f"in its range ({ranges}); {allow}"
+    )
 
 
 def _around(
-    autoencoder: Autoencoder, support: Support, points: Float, labels: dict[str, Float]
+    autoencoder: Autoencoder,
+    support: Support,
+    points: Float,
+    labels: dict[str, Float],
+    *,
+    scale: Float | None = None,
+    outside: Float | None = None,
 ) -> _Path:
-    """Return the path of points whose ends are training patterns around them."""
+    """Return the path of points whose ends are training patterns around them.
+
+    `scale` `(synthetic,)` is that of the results; None: the mean of those patterns'.
+    """
     which, weights = surrounding(support.latents, points)
     ends = support.patterns(autoencoder, which.ravel()).reshape(*which.shape, -1)
+    each = support.scale[which] if scale is None else np.repeat(scale[:, None], which.shape[1], 1)
     return _path(
         points,
         ends=ends,
         end_latents=support.latents[which],
         weights=weights,
-        scale=support.scale[which],
+        scale=each,
         labels=labels,
+        preparation=autoencoder.preparation,
+        outside=outside,
     )
 
 
@@ -309,9 +383,13 @@ def _path(
     weights: Float,
     scale: Float,
     labels: dict[str, Float],
+    preparation: Preparation,
+    outside: Float | None = None,
 ) -> _Path:
     """Return the path; the ends `(target, end, channel)` keep their relative intensity."""
     mean = (weights * scale).sum(axis=1)
     # An end without weight may be of any scale: it must not outshine the others in alignment.
-    relative = ends * np.where(weights > 0, scale / mean[:, None], 1)[:, :, None]
-    return _Path(Targets(latents, relative, end_latents, weights), mean, labels)
+    factor = np.where(weights > 0, scale / mean[:, None], 1)[:, :, None]
+    relative = preparation.rescaled(ends, factor)
+    beyond = np.zeros(len(latents)) if outside is None else outside
+    return _Path(Targets(latents, relative, end_latents, weights), mean, labels, beyond)

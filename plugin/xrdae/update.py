@@ -21,8 +21,9 @@ from xrdae.errors import DataError
 from xrdae.fitting import changed_copies, held_out_error, history_of
 from xrdae.lazy import load_patterns
 from xrdae.network import as_tensor
-from xrdae.prepare import Source, regridder
+from xrdae.prepare import Source
 from xrdae.provenance import fingerprint, of_fit, of_update
+from xrdae.regridding import regridder
 from xrdae.sampling import Index, evenly, spread
 from xrdae.scaling import check_scales
 from xrdae.start import Start
@@ -58,12 +59,15 @@ class Further:
         By name, each `(pattern,)`.
     made
         What provenance says of them.
+    signed
+        Whether an intensity is negative.
     """
 
     inputs: npt.NDArray[np.float32]
     scale: Float
     labels: Mapping[str, xr.DataArray]
     made: dict[str, Any]
+    signed: bool
 
 
 def find_update(
@@ -122,7 +126,9 @@ def find_update(
     coefficients = np.concatenate([own, basis.project(filled)])
     kept_in = checkpoint_of(checkpoint, config, further.made, updated_from=fingerprint(before))
     trained, worse = _trained_on(model, basis, coefficients, known, kept_in, progress)
-    autoencoder = Autoencoder(old.preparation, basis, trained.ensemble)
+    signed = old.preparation.signed or (further.signed and config.transform == "none")
+    preparation = dataclasses.replace(old.preparation, signed=signed)
+    autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
     kept = spread(latents, REFERENCES)
     new = slice(len(known), None)
@@ -166,7 +172,11 @@ def _further(
     patterns, most = model.patterns(dataset), model.config.most_patterns
     room = max(most // 2, most - len(model.support.latents), FEWEST)
     intensity, labels, at = training_patterns(
-        patterns, most=room, seed=model.config.seed, progress=progress
+        patterns,
+        most=room,
+        seed=model.config.seed,
+        progress=progress,
+        scale=model.config.scale,
     )
     _check_units(model.labels, labels)
     made = of_fit(patterns, intensity, labels, device=model.config.device)
@@ -179,7 +189,7 @@ def _further(
         if "scale" in inputs.coords:
             size = inputs.coords["scale"].transpose(*patterns.sample_dims).values[at]
     check_scales(size, intensity, scale=preparation.scale, named=naming(patterns, at))
-    return Further(rows, size, labels, made)
+    return Further(rows, size, labels, made, bool((intensity < 0).any()))
 
 
 def _trained_on(

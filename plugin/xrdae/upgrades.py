@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xrdae.axis_kinds import LONG_NAMES, UNITS
 from xrdae.support import binned, find_halvings
 
-VERSION = 3  # of what is written
+VERSION = 4  # of what is written
 FWHM = 2.355  # full width at half maximum of a Gaussian over its standard deviation
 
 
@@ -71,4 +72,24 @@ def _with_provenance(content: Content) -> Content:
     return content
 
 
-_STEPS: tuple[Callable[[Content], Content], ...] = (_with_bins, _with_provenance)
+def _with_axis_names(content: Content) -> Content:
+    """Format 3 to 4: all axes were those of diffraction, no intensity signed or transformed."""
+    attrs = content.attrs["preparation"]
+    kind = str(attrs.get("axis_kind"))
+    content.attrs["preparation"] = {
+        **attrs,
+        "axis_name": kind,
+        "axis_units": UNITS.get(kind, ""),
+        "axis_long_name": LONG_NAMES.get(kind, ""),
+        "axis_descending": np.int64(0),
+        "transform_floor": np.float64(1.0),
+        "signed": np.int64(0),
+    }
+    return content
+
+
+_STEPS: tuple[Callable[[Content], Content], ...] = (
+    _with_bins,
+    _with_provenance,
+    _with_axis_names,
+)

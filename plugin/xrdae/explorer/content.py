@@ -20,7 +20,7 @@ from xrdae.model import Model
 from xrdae.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
 from xrdae.plugins import manager
-from xrdae.prepare import regridder
+from xrdae.regridding import regridder
 
 Float = npt.NDArray[Any]
 

@@ -14,16 +14,15 @@ from xrdae.errors import DataError
 from xrdae.gather import Grid, axis_of, gather
 from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
-from xrdae.prepare import check_coverage
+from xrdae.names import RESERVED
+from xrdae.regridding import check_axis
 from xrdae.scan import Scan
 
 CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
 
-OUR_NAMES = {
+OUR_NAMES = RESERVED | {
     "pattern", "file", "scan", "modified", "size", "coverage", "intensity", "intensity_errors",
-    "latent", "latent_std", "latent_axis", "latent_shift", "novelty", "novel",
-    "reconstruction_error", "relevance", "relevance_excess", "relevance_significance",
-    "relevance_profile", "region", "region_start", "region_stop", "region_center",
+    "novel",
 }  # fmt: skip
 
 
@@ -65,7 +64,7 @@ def read(apart: Apart, folder: Path, file: str, signature: Signature, axis: Axis
         measured = np.isfinite(scan.intensity)
         if not (scan.intensity[measured] > 0).any():
             raise DataError("no intensity is positive")
-        coverage = min(coverage, check_coverage(axis_of(scan), axis))
+        coverage = min(coverage, check_axis(axis_of(scan), axis))
     return Arrived(file, signature, scans, coverage)
 
 

@@ -153,7 +153,7 @@ class Session:
         axis = self._model.autoencoder.preparation.axis
         plot = figure(
             height=260, sizing_mode="stretch_width", name="profile", title="waiting for a pattern",
-            x_axis_label=f"{axis.kind} ({axis.units})", y_axis_label="intensity",
+            x_axis_label=f"{axis.name} ({axis.units})", y_axis_label="intensity",
             tools="pan,xwheel_zoom,xbox_zoom,reset",
         )  # fmt: skip
         plot.line("x", "y", source=self._pattern, color="black")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae import provenance
+from xrdae import summary
 from xrdae.errors import DataError
 from xrdae.labelled import titled
 from xrdae.patterns import Patterns, find_patterns
@@ -99,10 +99,7 @@ def flat(array: xr.DataArray, *last: str) -> Float:
 
 def patterns_of(dataset: xr.Dataset) -> Patterns:
     """Return the patterns that the model was applied to."""
-    steps = provenance.read(dataset.attrs)["steps"] or [{"data": {}}]
-    names = (steps[-1]["data"].get(name) for name in ("variable", "dim"))
-    variable, dim = (name if name in dataset.variables else None for name in names)
-    return find_patterns(dataset, variable=variable, dim=dim)
+    return find_patterns(dataset, **summary.names_of_patterns(dataset))
 
 
 def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import UNITS
+from xrdae.axis_kinds import UNITS
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.scan import Scan
@@ -108,7 +108,7 @@ def check(scans: list[Scan]) -> None:
             at = int(np.flatnonzero(~np.isfinite(scan.positions))[0])
             raise FormatError(f"{where}position {at} is {scan.positions[at]}")
         highest = np.abs(scan.positions).max()
-        if highest > HIGHEST[scan.kind]:
+        if scan.kind in HIGHEST and highest > HIGHEST[scan.kind]:
             raise FormatError(
                 f"{where}positions up to {highest:.6g} are no {scan.kind} in {UNITS[scan.kind]}"
             )

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from xrdae.axis_kinds import OTHER
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import number
@@ -27,7 +28,7 @@ from xrdae.readers.text_table import (
     split_lines,
     without_quotes,
 )
-from xrdae.scan import Scan
+from xrdae.scan import Scan, ScanAxis
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
@@ -69,8 +70,8 @@ def read(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If the text is cut off or has several patterns, if the header names another axis (time,
-        energy) or if the positions cannot be what they are called.
+        If the text is cut off or has several patterns, or if the positions cannot be what they are
+        called.
     """
     lines = split_lines(file.text or "")
     vars(file).pop("text", None)  # a large text need not stay beside its lines
@@ -81,19 +82,20 @@ def read(file: DataFile) -> list[Scan]:
     _check_announced(table)
     names = _column_names(table)
     x, ys, sigma = _choose(table, names, file.suffix)
-    kind, factor = _axis(table, names[x] if names else "", file)
-    positions = table.values[:, x] * factor
-    _check_positions(table, positions, kind, bool(names))
+    axis = _axis(table, names[x] if names else "", file)
+    positions = table.values[:, x] * axis.factor
+    _check_positions(table, positions, axis.kind, bool(names))
     errors = table.values[:, sigma].copy() if sigma is not None else None
     found = _metadata(table)
     return [
         Scan(
-            kind,
+            axis.kind,
             positions,
             table.values[:, y].copy(),
             errors,
             _units(names[y]) if names else "1",
             found | {"column": names[y]} if len(ys) > 1 else found,
+            axis=axis if axis.kind == OTHER else None,
         )
         for y in ys
     ]
@@ -151,20 +153,15 @@ def _are_known(names: list[str]) -> bool:
 
 
 def _is_axis(name: str) -> bool:
-    """Tell whether a column's name is one of an axis; I(q) is none."""
-    try:
-        return not _INTENSITY.search(name) and axis_of_label(name) is not None
-    except FormatError:
-        return False
+    """Tell whether a column's name is one of an axis of diffraction; I(q) is none."""
+    axis = None if _INTENSITY.search(name) else axis_of_label(name)
+    return axis is not None and axis.kind != OTHER
 
 
 def _is_other(name: str) -> bool:
-    """Tell whether a column's name is one of what is neither a known axis nor an intensity."""
-    try:
-        axis_of_label(name)
-    except FormatError:
-        return True
-    return False
+    """Tell whether a column's name is one of what is neither such an axis nor an intensity."""
+    axis = axis_of_label(name)
+    return axis is not None and axis.kind == OTHER
 
 
 def _fields(line: str, n: int) -> list[str]:
@@ -214,18 +211,18 @@ def _may_be_errors(values: Float) -> bool:
     return bool(np.isfinite(known).all() and (known >= 0).all() and known.any())
 
 
-def _axis(table: Table, name: str, file: DataFile) -> tuple[str, float]:
-    """Return the kind of the positions and the factor to its units."""
+def _axis(table: Table, name: str, file: DataFile) -> ScanAxis:
+    """Return what the positions are."""
     if name and (axis := axis_of_label(name)):
         return axis
     if axis := axis_of_header(table.header):
         return axis
     for line in reversed(table.header):
         if match := re.search(r"(?i)(?<![a-z])q\s*[(\[][^)\]]+[)\]]", line[:1000]):
-            return axis_of_label(match[0]) or ("q", 1.0)
+            return axis_of_label(match[0]) or ScanAxis("q")
     if match := re.search(r"(?i)[_.\s-](q|d-?spacing)$", file.path.stem):
-        return ("q", 1.0) if match[1].lower() == "q" else ("d", 1.0)
-    return "two_theta", 1.0
+        return ScanAxis("q" if match[1].lower() == "q" else "d")
+    return ScanAxis("two_theta")
 
 
 def _check_positions(table: Table, positions: Float, kind: str, has_names: bool) -> None:

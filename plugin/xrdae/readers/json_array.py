@@ -38,6 +38,6 @@ def read(file: DataFile) -> list[Scan]:
         raise FormatError(f"its data have the shape {rows.shape}; (2, point) is read")
     if form not in DATAFORMATS:
         raise FormatError(f"its dataformat {form!r} is none of {', '.join(DATAFORMATS)}")
-    kind, factor = DATAFORMATS[form]
+    axis = DATAFORMATS[form]
     metadata = {"title": str(content["attrs"].get("Description", ""))}
-    return [Scan(kind, rows[0] * factor, rows[1], metadata=metadata)]
+    return [Scan(axis.kind, rows[0] * axis.factor, rows[1], metadata=metadata)]

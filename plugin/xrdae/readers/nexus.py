@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import UNITS, kind_of_name, kind_of_units, length_in_angstrom
-from xrdae.errors import FormatError
+from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.errors import DataError, FormatError
 from xrdae.integrity import HDF5
 from xrdae.netcdf import ONE_BY_ONE
 from xrdae.readers.datafile import DataFile, check_loaded
 from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
+from xrdae.units import convert_to_angstrom
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000
@@ -63,14 +64,16 @@ def find_data(group: Any) -> Any:
     if _is_data(at):
         return at
     found = [g for g in _groups(at) if _is_data(g)]
-    diffraction = [g for g in found if _diffraction_axis(g) is not None]
-    if len(diffraction) == 1:
-        return diffraction[0]
-    if diffraction:
-        names = ", ".join(g.name for g in diffraction)
-        raise FormatError(f"it has several diffraction patterns and no default: {names}")
-    names = ", ".join(g.name for g in found) or "none"
-    raise FormatError(f"no NXdata has an axis that is two_theta, q or d; NXdata here: {names}")
+    diffraction = [g for g in found if _has_diffraction_axis(g)]
+    for choice in (diffraction, found):
+        if len(choice) == 1:
+            return choice[0]
+        if choice:
+            names = ", ".join(g.name for g in choice)
+            raise FormatError(
+                f"it has several NXdata and no default: {names}; give one of these groups"
+            )
+    raise FormatError("it holds no NXdata with a signal")
 
 
 def _groups(group: Any) -> Iterator[Any]:
@@ -135,12 +138,18 @@ def _axes(group: Any) -> list[str]:
     return (names + ["."] * signal.ndim)[: signal.ndim]
 
 
-def _diffraction_axis(group: Any) -> str | None:
-    for name in _axes(group):
-        field = field_of(group, name)
-        if field is not None and kind_of_units(units_of(field)):
-            return name
-    return None
+def _has_diffraction_axis(group: Any) -> bool:
+    fields = ((name, field_of(group, name)) for name in _axes(group))
+    return any(_kind_of(name, f) != OTHER for name, f in fields if f is not None and units_of(f))
+
+
+def _kind_of(name: str, field: Any) -> str:
+    """Return the kind of axis that a field with units is."""
+    long_name = text_of(field.attrs.get("long_name", ""))
+    try:
+        return find_axis_kind(name, units_of(field), long_name=long_name).kind
+    except DataError as error:
+        raise FormatError(f"{field.name}: {error}") from error
 
 
 def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
@@ -202,14 +211,15 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
 
 
 def _dims(group: Any, axes: list[str]) -> list[str]:
-    """Return names of dimensions: the kind of the diffraction axis, and the others' own."""
+    """Return names of dimensions: the kind of an axis of diffraction, and the others' own."""
     dims = []
     for i, axis in enumerate(axes):
         name = "pattern" if axis == "." else axis
-        if field_of(group, axis) is not None:
-            found = kind_of_units(units_of(group[axis]))
-            if found and (kind_of_name(axis) or i == len(axes) - 1):
-                name = found[0]
+        field = field_of(group, axis)
+        if field is not None and units_of(field):
+            kind = _kind_of(axis, field)
+            if kind != OTHER and (name_kind(axis) == kind or i == len(axes) - 1):
+                name = kind
         dims.append(name if name not in dims else f"{name}_{i}")
     return dims
 
@@ -229,8 +239,8 @@ def _axis_variable(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...
         raise FormatError(f"{field.name} has {values.size} values along a dimension of {size}")
     if values.dtype.kind in "SO":
         values = np.array([text_of(value) for value in values])
-    attrs = {"units": units_of(field)} if units_of(field) else {}
-    return dim, values, attrs
+    given = {"units": units_of(field), "long_name": text_of(field.attrs.get("long_name", ""))}
+    return dim, values, {name: text for name, text in given.items() if text}
 
 
 def _error_names(group: Any, signal: str) -> list[str]:
@@ -247,7 +257,8 @@ def _label(
     if field.dtype.kind not in "iufSO":
         return None
     if field.ndim > 1:
-        samples = {d: n for d, n in zip(dims, shape, strict=True) if d not in UNITS}
+        axis = next((d for d in dims if d in UNITS), dims[-1])
+        samples = {d: n for d, n in zip(dims, shape, strict=True) if d != axis}
         if field.shape != tuple(samples.values()) or field.dtype.kind not in "iuf":
             return None
         units = units_of(field)
@@ -315,7 +326,7 @@ def _wavelength(group: Any) -> float | None:
                 if units in ("keV", "eV") and number > 0:
                     found["energy"].add(_HC / (number / (1e3 if units == "eV" else 1)))
             else:
-                length = length_in_angstrom(number, units or "angstrom")
+                length = convert_to_angstrom(number, units or "angstrom")
                 if length is not None and np.isfinite(length) and length > 0:
                     found["k_alpha_one" if "alpha" in name else "wavelength"].add(round(length, 9))
     for values in found.values():

@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
-from xrdae import axes
+from xrdae.axis_kinds import DIMENSIONS
 from xrdae.errors import FormatError
 from xrdae.readers.header import iso_time
-from xrdae.scan import METADATA_UNITS
+from xrdae.scan import METADATA_UNITS, ScanAxis
+from xrdae.units import Units, convert_to_angstrom, convert_value, parse_units
 
 # Names of axes in labels; the first that fits.
 _KINDS = {
@@ -25,7 +26,7 @@ _OTHER = re.compile(
     r"|temperature|distance|radi[au]|pixel|^\W*(?:1\s*/\s*d(?![a-z])|d\s*(?:\*|\^?-2))"
 )
 _SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "²": "2", "Θ": "θ", "ϑ": "θ"})
-# Spellings of units that axes.kind_of_units leaves to their writers.
+# Spellings of units that `parse_units` leaves to their writers.
 _UNITS = (
     (r"[\\${}]|\.$", ""),
     (r"^°.*", "degree"),
@@ -74,40 +75,50 @@ _KEYS = {
 } | {key.replace("_", " "): key for key in (*METADATA_UNITS, "sample", "time", "title", "anode")}
 _AXIS_KEYS = {"unit", "x unit", "x-axis unit", "the x-axis unit is", "x label", "x-axis"}
 # What pdfgetx3 calls its input: https://www.diffpy.org/doc/pdfgetx/ (`dataformat`), in lower case.
-DATAFORMATS = {"qa": ("q", 1.0), "qnm": ("q", 0.1), "twotheta": ("two_theta", 1.0)}
+DATAFORMATS = {
+    "qa": ScanAxis("q"),
+    "qnm": ScanAxis("q", 0.1),
+    "twotheta": ScanAxis("two_theta"),
+}
 _LONGEST_LABEL = 200
 
 
-def axis_of_label(label: str) -> tuple[str, float] | None:
-    """Return the kind of axis that a label names and the factor to its units.
+def axis_of_label(label: str) -> ScanAxis | None:
+    """Return the axis that a label names; None where it names none.
 
-    Units decide where they are given; without any, two_theta is in degree, q in 1/angstrom and
-    d in angstrom. What is 1/d (or called s or k, with units of it) is q after times 2 pi.
+    Without units, two_theta is in degree, q in 1/angstrom and d in angstrom. What is 1/d (or called
+    s or k, with units of it) is q after times 2 pi. An axis of something else, such as an energy,
+    is of kind "other": its name and units are those of the label.
 
     Raises
     ------
     FormatError
-        If it names something else, such as a time or an energy.
+        If name and units contradict each other.
     """
     label = label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS)
     plain = label.lower()
     if reciprocal := _RECIPROCAL.match(plain):
         kind, factor = _axis_of_units("q" + label[reciprocal.end() :]) or ("", 1.0)
         if kind == "q" or not (kind or reciprocal["letter"]):
-            return "q", 2 * math.pi * factor
+            return ScanAxis("q", 2 * math.pi * factor)
     named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
     if named is None and _OTHER.search(plain):
-        raise FormatError(
-            f"its first column is {label.strip()!r}, which is no two_theta, q or d; export it "
-            "over one of these"
-        )
+        return _other_axis(label)
     by_units = _axis_of_units(label)
-    if by_units and (named or by_units[0] != "d"):  # a nameless length may be anything
-        return by_units
-    return (named, 1.0) if named else None
+    if by_units is None:
+        return ScanAxis(named) if named else None
+    kind, factor = by_units
+    if named and kind != named:
+        raise FormatError(
+            f"its axis is called {label.strip()!r}: name and units contradict each other; correct "
+            "the label"
+        )
+    if kind == "d" and not named:  # a nameless length may be anything
+        return None
+    return ScanAxis(kind, factor)
 
 
-def axis_of_header(lines: Iterable[str]) -> tuple[str, float] | None:
+def axis_of_header(lines: Iterable[str]) -> ScanAxis | None:
     """Return the axis that keys of a header name (`unit`, `dataformat`, a scan type), if any.
 
     Raises
@@ -124,8 +135,18 @@ def axis_of_header(lines: Iterable[str]) -> tuple[str, float] | None:
         if key in _AXIS_KEYS and (axis := axis_of_label(value)):
             return axis
         if key == "qwavename":  # Irena and Indra, small angles
-            return "q", 1.0
+            return ScanAxis("q")
     return None
+
+
+def _other_axis(label: str) -> ScanAxis:
+    """Return the axis of something else: the label without its units, and these."""
+    text = re.sub(r"^[\s#!%;'\"/*]+|[\s\"']+$", "", label)
+    if match := re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text):
+        return ScanAxis("other", 1.0, match[1].strip(), match[2], text)
+    if match := re.match(r"(.*[^\W\d])\s*(?:/|,\s)\s*(\S.*)$", text):
+        return ScanAxis("other", 1.0, match[1].strip(), match[2].strip(), text)
+    return ScanAxis("other", 1.0, text, "1", text)
 
 
 def metadata(lines: Iterable[str]) -> dict[str, float | str]:
@@ -172,8 +193,8 @@ def convert(value: float, units: str, to: str) -> float | None:
     if not _may_be_units(units):
         return None
     if to == "angstrom":
-        return axes.length_in_angstrom(value, units)
-    return axes.converted(value, units, to)
+        return convert_to_angstrom(value, units)
+    return convert_value(value, units, to)
 
 
 def _value(name: str, key: str, text: str, units: str) -> float | str | None:
@@ -201,6 +222,13 @@ def _may_be_units(text: str) -> bool:
     return 0 < len(text) <= 24 and not re.search(r"\d\d|\*\*|\^.*\^", text)
 
 
+def _kind_of_units(units: Units) -> str | None:
+    """Return the kind of axis that units are those of; lengths above 100 nm are positions."""
+    if units.dimension == "length" and units.factor > 1e3:
+        return None
+    return next(kind for kind, of_kind in DIMENSIONS.items() if of_kind == units.dimension)
+
+
 def _axis_of_units(label: str) -> tuple[str, float] | None:
     """Return the kind that the units in a label say: in brackets, behind `/` or `_` or a comma."""
     match = _IN_BRACKETS.search(label) or re.search(r"[\s\w]+?[/,_]\s*(\S.*)$", label)
@@ -208,6 +236,7 @@ def _axis_of_units(label: str) -> tuple[str, float] | None:
         units = text.strip()
         for pattern, by in _UNITS:
             units = re.sub(pattern, by, units)
-        if _may_be_units(units) and (found := axes.kind_of_units(units)):
-            return found
+        found = parse_units(units) if _may_be_units(units) else None
+        if found is not None and (kind := _kind_of_units(found)):
+            return kind, found.factor
     return None

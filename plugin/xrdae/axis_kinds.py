@@ -1,0 +1,230 @@
+"""Which kind of axis a coordinate is: two_theta, q, d, or another one that is kept as it is.
+
+Units and name decide together. The units of a diffraction axis alone are not enough: an azimuth is
+an angle too, a position on the sample a length, a wavenumber an inverse length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Hashable
+
+import numpy as np
+import numpy.typing as npt
+
+from xrdae.errors import DataError
+from xrdae.units import Units, parse_units
+
+UNITS = {"two_theta": "degree", "q": "1/angstrom", "d": "angstrom"}
+LONG_NAMES = {"two_theta": "diffraction angle", "q": "momentum transfer", "d": "lattice spacing"}
+OTHER = "other"
+KINDS = (*UNITS, OTHER)
+DIMENSIONS = {"two_theta": "angle", "q": "1/length", "d": "length"}
+# Largest plausible positions. USAXS and pair-distribution work reach neither of the last two.
+HIGHEST = {"two_theta": 180.0, "q": 100.0, "d": 1e4}
+
+_SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "²": "2", "Θ": "θ", "ϑ": "θ", "ϴ": "θ"})
+_UNITS_IN_NAME = re.compile(
+    r"[\s_-]*[(\[].*$|[\s_-]+(?:deg(?:rees?)?|rad(?:ians?)?|(?:a|å|nm|angstrom)\^?-1|1/(?:a|å|nm)"
+    r"|inv_?(?:a|nm|angstrom)|a|å|[mnuµ]?m|cm|angstrom|[kmg]?ev|[mnuµ]s)$"
+)
+# Names that say which diffraction axis it is, without blanks and underscores, in lower case.
+_DIFFRACTION = {
+    "two_theta": re.compile(
+        r"(?:2|two)[*]?\\?(?:theta|thet|th(?![a-z])|θ)|^t?tth(?:eta)?$|^ttheta$|^gonio$"
+        r"|(?:scattering|diffraction|polar)angle"
+    ),
+    "q": re.compile(
+        r"^\|?q\|?$|^s\.q$|^q(?:[xyzr]|xy|vec(?:tor)?|abs|norm|mag|bins?|axis|values?|grid)$|^k$"
+        r"|momentumtransfer|scatteringvector|wavevectortransfer"
+    ),
+    "d": re.compile(r"^d$|^d-?spac|latticespacing|interplanar"),
+}
+# Names of something else, whatever their units; a word of them is enough.
+_OTHER = re.compile(
+    r"omega|^ω$|^th$|^om$|chi|χ|phi|φ|^psi$|ψ|kappa|azim|rocking|eta$|theta|^θ$|wind|direction|tilt"
+    r"|rotation|incident|incidence|exit|latitude|longitude|hue|phase|^r$|radius|distance|depth"
+    r"|thickness|height|width|wave-?number|raman|shift|freq|wave-?length|lambda|energ|photoelectron"
+    r"|time|tof|temperature|^x$|^y$|^z$|position|pixel|channel|size|velocity|mass|^m/?z$|ppm"
+)
+# Names along which a spectrum runs; where one is there, nothing else is taken for the axis.
+_SPECTRAL = re.compile(
+    r"energ|^e$|^ev$|^kev$|eloss|wave-?number|raman|ramanshift|chemicalshift|^shift$|^δ$|freq"
+    r"|wave-?length|^lambda$|^λ$|tof|timeofflight|^r$|ppm|^m/?z$|masstocharge|bindingenergy|channel"
+    r"|radius|d\*2|^s$"
+)
+# Names of what stands at each pattern: never the axis unless somebody says so.
+_SAMPLE = re.compile(
+    r"^(?:pattern|sample|scan|frame|spectr(?:um|a)|point|run|file|row|col(?:umn)?|index|position"
+    r"|[xyz]|[xyz][_ ]?(?:stage|pos(?:ition)?|motor|sample)|(?:sample|stage|motor)[_ ]?[xyz])$"
+)
+_GENERIC = re.compile(
+    r"^(?:x|x-?axis|axis\d*|radial|radialaxis|angles?|abscissa|bins?|points?|values?|dim\d*|data"
+    r"|coordinates?|index|signalaxis)$"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class AxisKind:
+    """The kind of a coordinate.
+
+    Attributes
+    ----------
+    kind
+        "two_theta", "q", "d" or "other".
+    factor
+        What its values are multiplied by to be in the units of the kind; 1 for "other".
+    is_named
+        Whether its name (or the spelling of its units) says so; else the units alone do.
+    """
+
+    kind: str
+    factor: float
+    is_named: bool
+
+
+def name_kind(name: Hashable) -> str | None:
+    """Return the diffraction axis that a name says it is, "other", or None where it says nothing.
+
+    Examples
+    --------
+    >>> name_kind("2th_deg"), name_kind("omega"), name_kind("radial")
+    ('two_theta', 'other', None)
+    """
+    plain = _simplify(name)
+    for kind, names in _DIFFRACTION.items():
+        if names.search(plain):
+            return kind
+    if _DIFFRACTION["two_theta"].search(re.sub(r"[\s_.°]", "", str(name).lower())):
+        return "two_theta"  # in brackets: Pos. [°2Th.]
+    return None if _GENERIC.match(plain) else OTHER
+
+
+def is_spectral_name(name: Hashable) -> bool:
+    """Tell whether a name is one of an axis of spectra, such as an energy."""
+    return _SPECTRAL.search(_simplify(name)) is not None
+
+
+def is_sample_name(name: Hashable) -> bool:
+    """Tell whether a name is one of what stands at each pattern, such as a position."""
+    return _SAMPLE.match(str(name).strip().lower()) is not None
+
+
+def _simplify(name: Hashable) -> str:
+    text = str(name).translate(_SUPERSCRIPTS).strip().lower()
+    text = _UNITS_IN_NAME.sub("", text) or text
+    return re.sub(r"[\s_]|(?<=[a-z2])-(?=[a-z])", "", text)
+
+
+def find_axis_kind(
+    name: Hashable,
+    units: str,
+    *,
+    long_name: str = "",
+    values: npt.NDArray[np.floating] | None = None,
+) -> AxisKind:
+    """Return the kind of axis that a coordinate with units is.
+
+    Parameters
+    ----------
+    name
+        Of the coordinate.
+    units
+        Of its values, not empty.
+    long_name
+        Its description, which counts where the name says nothing.
+    values
+        Its positions, checked for what is plausible; None: not known.
+
+    Raises
+    ------
+    DataError
+        If name and units contradict each other, or the positions are none that this kind can
+        have.
+
+    Examples
+    --------
+    >>> find_axis_kind("two_theta", "degree").kind, find_axis_kind("raman_shift", "1/cm").kind
+    ('two_theta', 'other')
+    """
+    parsed = parse_units(units)
+    named = name_kind(name)
+    if named is None and long_name:
+        described = name_kind(long_name)
+        is_other = _OTHER.search(_simplify(long_name)) is not None
+        named = described if described != OTHER or is_other else None
+    elif str(name).lower() == "k" and _OTHER.search(_simplify(long_name)):
+        named = OTHER  # of photoelectrons
+    if parsed is not None and parsed.kind is not None:  # 2th_deg
+        if named in UNITS and named != parsed.kind:
+            raise _contradiction(name, units, f"these units are those of {parsed.kind}")
+        kind, is_named = parsed.kind, True
+    elif named in UNITS:
+        _check_dimension(name, units, parsed, named)
+        kind, is_named = named, True
+    else:
+        kind, is_named = _kind_of_unnamed(parsed, named), False
+        _check_dimension_of_other(name, units, parsed)
+    if kind == OTHER or parsed is None:
+        return AxisKind(OTHER, 1.0, False)
+    is_k = named == "q" and str(name).strip().lower() == "k" and parsed.kind is None
+    factor = parsed.factor * (2 * np.pi if is_k else 1.0)  # electron diffraction: k = 1/d
+    if values is not None and not _are_plausible(values, factor, kind):
+        if not is_named:
+            return AxisKind(OTHER, 1.0, False)
+        largest = float(np.nanmax(np.abs(values))) * factor
+        raise DataError(
+            f"axis {name!r} [{units}] reaches {largest:.6g} {UNITS[kind]}, more than a {kind} can "
+            f"be ({HIGHEST[kind]:g}); correct its units (1/nm for 1/angstrom?), or rename it if it "
+            f"is something else: ds.rename({{{str(name)!r}: 'azimuth'}})"
+        )
+    return AxisKind(kind, factor, is_named)
+
+
+def _kind_of_unnamed(parsed: Units | None, named: str | None) -> str:
+    """Return the kind that units alone say, where the name says nothing."""
+    if parsed is None or named == OTHER:
+        return OTHER
+    if parsed.dimension == "angle":
+        return "two_theta"
+    # From 1/pm to 1/nm; 1/cm and 1/m are wavenumbers. A length may be a position, or an r.
+    is_q = parsed.dimension == "1/length" and parsed.factor > 0.05
+    return "q" if is_q else OTHER
+
+
+def _check_dimension(name: Hashable, units: str, parsed: Units | None, kind: str) -> None:
+    if parsed is None or parsed.dimension != DIMENSIONS[kind]:
+        raise _contradiction(name, units, f"a {kind} is in {UNITS[kind]} or the like")
+    if kind == "q" and parsed.factor < 1e-6 and re.search(r"cm|kayser", units, re.IGNORECASE):
+        raise _contradiction(name, units, "1/cm is a unit of wavenumbers, never of q")
+
+
+def _check_dimension_of_other(name: Hashable, units: str, parsed: Units | None) -> None:
+    """Refuse an energy in degree, an omega in 1/angstrom: one of the two is wrong."""
+    if parsed is None:
+        return
+    plain = _simplify(name)
+    words = {
+        "angle": r"omega|chi$|phi$|^psi$|azim|theta",
+        "length": r"wave-?length|^lambda$",
+        "1/length": r"wave-?number|raman",
+        "energy": r"energ|^k?ev$",
+    }
+    for dimension, pattern in words.items():
+        if re.search(pattern, plain) and dimension != parsed.dimension:
+            raise _contradiction(name, units, f"the name is that of another quantity ({dimension})")
+
+
+def _contradiction(name: Hashable, units: str, why: str) -> DataError:
+    return DataError(
+        f"axis {name!r} has units {units!r}: name and units contradict each other ({why}); correct "
+        f"the units, ds[{str(name)!r}].attrs['units'] = ..., or the name, "
+        f"ds.rename({{{str(name)!r}: ...}})"
+    )
+
+
+def _are_plausible(values: npt.NDArray[np.floating], factor: float, kind: str) -> bool:
+    largest = np.nanmax(np.abs(values), initial=0.0) * factor
+    # An axis of floats of 32 bits, or in radian, may end a little above.
+    return bool(not np.isfinite(largest) or largest <= HIGHEST[kind] * (1 + 1e-6))

@@ -1,0 +1,137 @@
+"""What hooks must return: a plugin that returns something else is named in the error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import xarray as xr
+
+from xrdae.errors import DataError
+from xrdae.names import AXIS, MODEL_INPUT_DIM, RESULT_DIMS, RESULTS
+
+_MAIN = {
+    "xrdae_encode": "latent",
+    "xrdae_relevance": "relevance",
+    "xrdae_synthesize": "synthesized",
+}
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is no model, such as the path of one.
+
+    Raises
+    ------
+    TypeError
+        With the way to a model.
+    """
+    if isinstance(model, str | os.PathLike):
+        raise TypeError(
+            f"model={os.fspath(model)!r} is a path; load the model first: "
+            f"xrdae.load_model({os.fspath(model)!r})"
+        )
+    if not hasattr(model, "encode"):
+        raise TypeError(
+            f"model={model!r:.80} is no model but a {type(model).__name__}; fit one "
+            "(ds.xrdae.fit()), or read one with xrdae.load_model(path)"
+        )
+
+
+def check_return(hook: str, result: Any, given: Mapping[str, Any], plugin: str) -> None:
+    """Refuse what a plugin returned from a hook if it is of a wrong type, name or shape.
+
+    Parameters
+    ----------
+    hook
+        Name of the hook.
+    result
+        What was returned, not None.
+    given
+        The arguments that the plugin took.
+    plugin
+        Its name.
+
+    Raises
+    ------
+    TypeError
+        If the type is wrong.
+    DataError
+        If names, dimensions or sizes are wrong.
+    """
+    where = f"plugin {plugin!r} returned from its {hook} "
+    if hook in ("xrdae_fit", "xrdae_update"):
+        if not hasattr(result, "encode"):
+            raise TypeError(f"{where}a {type(result).__name__}, which is no model")
+        return
+    wanted = xr.DataArray if hook == "xrdae_model_input" else xr.Dataset
+    if hook not in (*_MAIN, "xrdae_to_dataset", "xrdae_model_input"):
+        return
+    if not isinstance(result, wanted):
+        raise TypeError(f"{where}a {type(result).__name__}; it must be an xarray.{wanted.__name__}")
+    if hook == "xrdae_to_dataset":
+        return
+    dataset, model = given.get("dataset"), given.get("model")
+    if isinstance(result, xr.DataArray):
+        _check_model_input(result, model, where)
+        _check_sizes(result, "model input", dataset, where)
+        return
+    main = _MAIN[hook]
+    if main not in result.data_vars:
+        raise DataError(f"{where}a Dataset without {main!r}; it has {list(result.data_vars)}")
+    for name, array in result.data_vars.items():
+        own = RESULTS[str(name)].dims if str(name) in RESULTS else ()
+        missing = [d for d in own if d != AXIS and d not in array.dims]
+        if missing:
+            raise DataError(
+                f"{where}{name!r} along {list(array.dims)}; it must have {missing[0]!r} too"
+            )
+        if hook != "xrdae_synthesize":
+            _check_sizes(array, str(name), dataset, where)
+
+
+def _check_model_input(array: xr.DataArray, model: Any, where: str) -> None:
+    if MODEL_INPUT_DIM not in array.dims:
+        raise DataError(
+            f"{where}an array along {list(array.dims)}; it must have {MODEL_INPUT_DIM!r} too"
+        )
+    preparation = getattr(getattr(model, "autoencoder", None), "preparation", None)
+    if preparation is not None and array.sizes[MODEL_INPUT_DIM] != preparation.mean.size:
+        raise DataError(
+            f"{where}{array.sizes[MODEL_INPUT_DIM]} channels; the model has {preparation.mean.size}"
+        )
+
+
+def _check_sizes(array: xr.DataArray, name: str, dataset: Any, where: str) -> None:
+    """Refuse dimensions that the patterns do not have, and sizes that are not theirs."""
+    if not isinstance(dataset, xr.Dataset):
+        return
+    for d, size in array.sizes.items():
+        if d in dataset.sizes and d not in RESULT_DIMS and dataset.sizes[d] != size:
+            raise DataError(
+                f"{where}{name!r} with {size} positions along {d!r}; the patterns have "
+                f"{dataset.sizes[d]}"
+            )
+        if d not in (*dataset.sizes, *RESULT_DIMS, MODEL_INPUT_DIM, "q"):
+            raise DataError(
+                f"{where}{name!r} along {d!r}, a dimension that the patterns do not have; they "
+                f"have {list(dataset.sizes)}"
+            )
+
+
+def guard(
+    call: Callable[..., Any], hook: str, names: tuple[str, ...], plugin: str
+) -> Callable[..., Any]:
+    """Return an implementation whose errors name the plugin, and whose result is checked."""
+
+    def guarded(*arguments: Any) -> Any:
+        try:
+            result = call(*arguments)
+        except Exception as error:
+            error.add_note(f"raised by the plugin {plugin!r} in its {hook}")
+            raise
+        if result is not None:
+            check_return(hook, result, dict(zip(names, arguments, strict=True)), plugin)
+        return result
+
+    return guarded

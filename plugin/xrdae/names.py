@@ -1,0 +1,200 @@
+"""Every result that xrdae adds to a dataset: its name, dimensions, units and description.
+
+The one place to change when a result is renamed or added. A dataset that uses one of these names
+for something else is refused with an error that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from xrdae.errors import DataError
+
+AXIS = "<axis>"  # the axis of the dataset, whatever its name
+OF_INTENSITY, OF_AXIS, OF_LABEL = "<intensity>", "<axis>", "<label>"  # units taken from these
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a result is.
+
+    Attributes
+    ----------
+    dims
+        After the sample dimensions, or all of them where `per_pattern` is False.
+    units
+        "1", or those of the intensity, of the axis or of the label.
+    long_name
+        Its description.
+    per_pattern
+        Whether each pattern has one.
+    """
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    per_pattern: bool = True
+
+
+RESULTS: Mapping[str, Result] = {
+    "latent": Result(("latent_axis",), "1", "latent coordinates (autoencoder)"),
+    "latent_std": Result(
+        ("latent_axis",), "1", "standard deviation of the latents between members"
+    ),
+    "reconstruction_error": Result((), "1", "relative reconstruction error"),
+    "novelty": Result((), "1", "distance from the training data; above 1: novel"),
+    "reconstruction": Result((AXIS,), OF_INTENSITY, "reconstructed intensity"),
+    "relevance": Result(("region",), "1", "shift of the latent point when masked"),
+    "relevance_excess": Result(
+        ("region",), "1", "relevance over that in an untrained network, less 1"
+    ),
+    "relevance_significance": Result(
+        ("region",), "1", "standard deviations of relevance above that in an untrained network"
+    ),
+    "latent_shift": Result(("region", "latent_axis"), "1", "latents when masked less latents"),
+    "relevance_profile": Result((AXIS,), "1", "relevance along the axis"),
+    "synthesized": Result(
+        ("synthetic", AXIS), OF_INTENSITY, "synthesized intensity", per_pattern=False
+    ),
+    "synthesized_std": Result(
+        ("synthetic", AXIS), OF_INTENSITY, "standard deviation of synthesized intensity",
+        per_pattern=False,
+    ),
+    "synthesized_latent": Result(
+        ("synthetic", "latent_axis"), "1", "latent coordinates (autoencoder)", per_pattern=False
+    ),
+    "synthesized_novelty": Result(
+        ("synthetic",), "1", "distance from the training data; above 1: novel", per_pattern=False
+    ),
+}  # fmt: skip
+REGION_BOUNDS = {
+    f"region_{edge}": Result(("region",), OF_AXIS, f"{edge} of the region", per_pattern=False)
+    for edge in ("start", "stop", "center")
+}
+# What the name of a label is made to, and what that is called.
+LABEL_RESULTS = {
+    "{label}_estimate": "{label} (estimate)",
+    "{label}_std": "{label} (standard deviation of the estimate)",
+    "{label}_shift": "estimate of {label} when masked less estimate",
+    "synthesized_{label}": "{label}",
+}
+RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that results bring
+MODEL_INPUT_DIM = "channel"
+RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
+
+
+def describe(array: xr.Variable, name: str, units: str = "1") -> xr.Variable:
+    """Return a result with its units and its description; `units` where they are not its own."""
+    result = RESULTS.get(name) or REGION_BOUNDS[name]
+    own = result.units if result.units == "1" else units
+    out = array.copy(deep=False)
+    out.attrs = {**array.attrs, "units": own, "long_name": result.long_name}
+    return out
+
+
+def is_described(name: Hashable, attrs: Mapping[Any, Any]) -> bool:
+    """Tell whether a variable of a result's name has the description of that result."""
+    result, text = RESULTS.get(str(name)) or REGION_BOUNDS.get(str(name)), attrs.get("long_name")
+    if result is not None:
+        return bool(text == result.long_name)
+    endings = {
+        name.removeprefix("{label}"): words.removeprefix("{label}")
+        for name, words in LABEL_RESULTS.items()
+        if words.startswith("{label} ")
+    }
+    return any(str(name).endswith(e) and str(text).endswith(w) for e, w in endings.items())
+
+
+def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
+    """Refuse patterns whose sample dimensions or labels have names that results need.
+
+    Parameters
+    ----------
+    array
+        The intensity with its coordinates.
+    dim
+        Its axis.
+
+    Raises
+    ------
+    DataError
+        If there is such a name; the message says which and how to rename it.
+    """
+    for d in array.dims:
+        if d != dim and (d in RESULT_DIMS or d == MODEL_INPUT_DIM) and d != "synthetic":
+            raise _clash(d, "a dimension of the patterns")
+    for name, coord in array.coords.items():
+        is_label = dim not in coord.dims and name not in array.dims
+        if is_label and name in RESERVED and not is_described(name, coord.attrs):
+            raise _clash(name, "a coordinate of the patterns")
+
+
+def check_result_names(
+    dataset: xr.Dataset, result: xr.Dataset, earlier: frozenset[str] | set[str]
+) -> None:
+    """Refuse to replace what is no earlier result.
+
+    Parameters
+    ----------
+    dataset
+        What a result shall be added to.
+    result
+        The result.
+    earlier
+        Names of results that the provenance of the dataset lists.
+
+    Raises
+    ------
+    DataError
+        If a variable of the dataset has the name of one of the result; the message says which.
+    """
+    for name in result.data_vars:
+        if name not in dataset.variables or str(name) in earlier:
+            continue
+        variable = dataset.variables[name]
+        if not is_described(name, variable.attrs):
+            is_coord = name in dataset.coords
+            raise _clash(name, "a coordinate" if is_coord else "a variable of the dataset")
+
+
+def check_stale_names(
+    dataset: xr.Dataset, stale: Sequence[Hashable], earlier: frozenset[str] | set[str]
+) -> None:
+    """Refuse to drop what is no earlier result.
+
+    Parameters
+    ----------
+    dataset
+        What a result shall be added to.
+    stale
+        Variables along a dimension that the result brings anew.
+    earlier
+        Names of results that the provenance of the dataset lists.
+
+    Raises
+    ------
+    DataError
+        If one of them is not from xrdae; the message names the dimension.
+    """
+    for name in stale:
+        variable, text = dataset.variables[name], str(name)
+        is_ours = (
+            text in (*RESULT_DIMS, *earlier)
+            or is_described(name, variable.attrs)
+            or ("synthetic" in variable.dims and text.startswith("synthesized_"))
+            or ("region" in variable.dims and text.endswith("_shift"))
+        )
+        if not is_ours:
+            dim = next(d for d in variable.dims if d in RESULT_DIMS)
+            raise _clash(dim, f"a dimension of the dataset's {text!r}")
+
+
+def _clash(name: Hashable, what: str) -> DataError:
+    return DataError(
+        f"{str(name)!r} is {what}, and the name of a result of xrdae; rename it: "
+        f"ds.rename({{{str(name)!r}: {str(name) + '_label'!r}}})"
+    )

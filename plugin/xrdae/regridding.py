@@ -1,0 +1,303 @@
+"""Patterns of one axis brought to another: interpolated, or averaged where that is coarser."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+import xarray as xr
+
+from xrdae.axes import Axis
+from xrdae.axis_kinds import OTHER
+from xrdae.errors import DataError, warn
+from xrdae.units import is_same_units
+
+Float = npt.NDArray[Any]
+
+MIN_COVERAGE = 0.8  # of the model's axis, below which a dataset is refused
+COARSER = 1.5  # times the model's step: from there on a warning says that latents may move
+GAP = 5  # times the steps beside it: nothing was measured there
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Regrid:
+    """Brings patterns `(..., source channel)` to `(..., target channel)`.
+
+    Attributes
+    ----------
+    weights
+        Sparse, `(source channel, target channel)`; None: the axes are the same.
+    """
+
+    weights: Any
+
+    def __call__(self, intensity: Float) -> Float:
+        """Return the patterns on the target axis, NaN where that is not known."""
+        if self.weights is None:
+            return intensity
+        n_source, n_target = self.weights.shape
+        flat = np.asarray(intensity, dtype=np.float64).reshape(-1, n_source)
+        missing = ~np.isfinite(flat)
+        out = np.asarray(np.where(missing, 0, flat) @ self.weights)
+        if missing.any():
+            out[(missing.astype(np.float64) @ self._touched) > 0] = np.nan
+        out[:, self._outside] = np.nan
+        return out.reshape(*np.shape(intensity)[:-1], n_target)
+
+    def errors(self, errors: Float) -> Float:
+        """Return standard deviations on the target axis, of independent ones on the source's."""
+        if self.weights is None:
+            return errors
+        return np.sqrt(Regrid(self.weights**2)(np.square(errors)))
+
+    @functools.cached_property
+    def _touched(self) -> Any:
+        return (self.weights != 0).astype(np.float64)
+
+    @functools.cached_property
+    def _outside(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.asarray(self._touched.sum(axis=0)).ravel() == 0)
+
+
+def regridder(source: Axis, target: Axis) -> Regrid:
+    """Return what brings `(..., source channel)` to `(..., target channel)`.
+
+    Where the target is coarser than the source by half or more, source channels are averaged
+    over the target's bin; elsewhere it is linear interpolation. Target channels outside the
+    source, or that touch a source channel that is NaN, become NaN.
+    """
+    if source.same_as(target):
+        return Regrid(None)
+    at = target.convert(target.values, source.kind, source.wavelength)
+    order = np.argsort(at)
+    weights = _weights(source.values, at[order])[np.argsort(order)].T
+    return Regrid(scipy.sparse.csr_array(weights))
+
+
+def _weights(source: Float, target: Float) -> Any:
+    """Return sparse weights `(target channel, source channel)`; both axes increase."""
+    finite = np.isfinite(target)
+    right = np.clip(np.searchsorted(source, target), 1, source.size - 1)
+    fraction = (target - source[right - 1]) / (source[right] - source[right - 1])
+    inside = finite & (fraction >= -1e-6) & (fraction <= 1 + 1e-6)
+    steps = np.diff(source)
+    beside = np.maximum(np.append(steps[1:], 0), np.append(0, steps[:-1]))
+    on_point = (np.abs(fraction) < 1e-6) | (np.abs(fraction - 1) < 1e-6)
+    inside &= on_point | (steps <= GAP * beside)[right - 1] | (steps.size < 3)
+    fraction = np.clip(np.where(inside, fraction, 0), 0, 1)
+    width = np.gradient(target)
+    coarse = inside & (width >= 1.5 * (source[right] - source[right - 1]))
+    rows, columns, values = [], [], []
+    linear = np.flatnonzero(inside & ~coarse)
+    for column, weight in ((right - 1, 1 - fraction), (right, fraction)):
+        rows.append(linear)
+        columns.append(column[linear])
+        values.append(weight[linear])
+    middles = (source[1:] + source[:-1]) / 2
+    borders = np.concatenate(
+        [[2 * source[0] - middles[0]], middles, [2 * source[-1] - middles[-1]]]
+    )
+    for i in np.flatnonzero(coarse):
+        low, high = target[i] - width[i] / 2, target[i] + width[i] / 2
+        first = max(np.searchsorted(borders, low, "right") - 1, 0)
+        last = min(np.searchsorted(borders, high), source.size)
+        shared = np.minimum(borders[first + 1 : last + 1], high)
+        shared = shared - np.maximum(borders[first:last], low)
+        columns.append(np.arange(first, last))
+        rows.append(np.full(last - first, i))
+        values.append(shared / shared.sum())
+    entries = (np.concatenate(rows), np.concatenate(columns))
+    matrix = scipy.sparse.coo_array(
+        (np.concatenate(values), entries), shape=(target.size, source.size)
+    ).tocsr()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def check_axis(source: Axis, target: Axis) -> float:
+    """Return what part of a model's axis a dataset covers; refuse what cannot be brought to it.
+
+    Warnings say where one side's wavelength has to be taken for the other's, and where the data are
+    coarser than the model.
+
+    Parameters
+    ----------
+    source
+        The axis of the dataset.
+    target
+        The axis of the model.
+
+    Raises
+    ------
+    DataError
+        If the axes are of kinds that are not converted into each other, of other names or units, a
+        wavelength is missing, or less than 80 % of the model's axis is covered.
+    """
+    if OTHER in (source.kind, target.kind):
+        _check_other(source, target)
+    _warn_of_assumed_wavelength(source, target)
+    coverage = _check_coverage(source, target)
+    _warn_of_coarse_steps(source, target)
+    return coverage
+
+
+def _check_other(source: Axis, target: Axis) -> None:
+    """Refuse axes of kind "other" that are not the same quantity in the same units."""
+    if source.kind != target.kind:
+        raise DataError(
+            f"the data run along {source.title}, the model along {target.title}; these are not "
+            "converted into each other: fit a model to data of this kind"
+        )
+    if not is_same_units(source.units, target.units):
+        raise DataError(
+            f"axis {source.name!r} is in {source.units!r}, that of the model in {target.units!r}; "
+            "such an axis is never converted: bring it to the units of the model"
+        )
+    if _plain(source.name) != _plain(target.name):
+        raise DataError(
+            f"the data run along {source.title}, the model along {target.title}; if they are the "
+            f"same, rename it: ds.rename({{{source.name!r}: {target.name!r}}})"
+        )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def _warn_of_assumed_wavelength(source: Axis, target: Axis) -> None:
+    """Warn where only one side of a conversion that needs both wavelengths states its own."""
+    unknown = [
+        side
+        for side, axis, other in (("data", source, target), ("model", target, source))
+        if axis.kind == "two_theta" and axis.wavelength is None and other.wavelength is not None
+    ]
+    if unknown:
+        known = source.wavelength if unknown == ["model"] else target.wavelength
+        warn(
+            f"the {unknown[0]} state no wavelength: {known:.6g} angstrom, that of the "
+            f"{'data' if unknown == ['model'] else 'model'}, is taken for both; "
+            "if it is another, results are wrong: set ds = ds.assign_coords(wavelength=((), value, "
+            "{'units': 'angstrom'}))"
+        )
+
+
+def _check_coverage(source: Axis, target: Axis) -> float:
+    ends = source.convert(source.values[[0, -1]], target.kind, target.wavelength)
+    low, high = np.sort(np.where(np.isfinite(ends), ends, np.inf if target.kind == "d" else np.nan))
+    model_low, model_high = target.values[[0, -1]]
+    # Half a channel of leeway at each end: rounding must not cost coverage.
+    shared = min(high, model_high) - max(low, model_low)
+    coverage = float(max(0.0, shared) / (model_high - model_low))
+    if not coverage >= MIN_COVERAGE:
+        raise DataError(
+            f"the data cover {low:.4g} to {high:.4g} {target.units} ({target.name}), "
+            f"{coverage:.0%} of the model's {model_low:.4g} to {model_high:.4g}; at least "
+            f"{MIN_COVERAGE:.0%} is needed: fit a model on the shared range, for example "
+            f"ds.sel({target.name}=slice(low, high)).xrdae.fit()"
+        )
+    return coverage
+
+
+def _warn_of_coarse_steps(source: Axis, target: Axis) -> None:
+    """Warn where a dataset has a step of 1.5 times the model's or more."""
+    if source.same_as(target):
+        return
+    with np.errstate(invalid="ignore"):
+        at = np.sort(source.convert(source.values, target.kind, target.wavelength))
+    low, high = target.values[[0, -1]]
+    inside = at[np.isfinite(at) & (at >= low) & (at <= high)]
+    if inside.size < 2:
+        return
+    positions = (inside[1:] + inside[:-1]) / 2
+    own = np.interp(positions, target.values[:-1], np.diff(target.values))
+    ratio = float(np.median(np.diff(inside) / own))
+    if ratio >= COARSER:
+        warn(
+            f"the data have a step of {np.median(np.diff(inside)):.3g} {target.units}, {ratio:.1f} "
+            "times the model's: peaks are resolved less than in training, and latents may move; "
+            "measure finer, or fit a model with grid= and points= of the coarser data"
+        )
+
+
+def bring_to_q(
+    array: xr.DataArray, two_theta: Float, wavelength: xr.Variable, onto: Axis | None
+) -> tuple[Axis, xr.DataArray]:
+    """Bring patterns over two_theta, each with a wavelength of its own, to one axis of q.
+
+    Parameters
+    ----------
+    array
+        `(sample dims ..., two_theta)`; lazy arrays stay lazy.
+    two_theta
+        Its positions [degree], increasing.
+    wavelength
+        [angstrom], along sample dimensions.
+    onto
+        The axis whose positions in q are taken; None: evenly spaced over what all patterns cover,
+        with as many points as they have.
+
+    Returns
+    -------
+    tuple
+        The axis, and the patterns `(sample dims ..., q)`, NaN where not measured.
+
+    Raises
+    ------
+    DataError
+        If the patterns have no q in common.
+    """
+    *dims, dim = array.dims
+    if "q" in dims or "q" in array.coords:
+        raise DataError(
+            "patterns over two_theta with a wavelength each are brought to q, but the dataset has "
+            "a 'q' already; rename it: ds.rename({'q': 'q_label'})"
+        )
+    q = _find_shared_q(two_theta, wavelength.values, onto)
+    axis = Axis("q", q)
+
+    def regrid(rows: Float, lengths: Float) -> Float:
+        flat = rows.reshape(-1, rows.shape[-1])
+        each = np.broadcast_to(lengths, rows.shape[:-1]).ravel()
+        out = np.empty((len(flat), q.size))
+        for value in np.unique(each):
+            here = each == value
+            out[here] = regridder(Axis("two_theta", two_theta, float(value)), axis)(flat[here])
+        return out.reshape(*rows.shape[:-1], q.size)
+
+    sizes = {d: array.sizes[d] for d in dims}
+    lengths = wavelength.set_dims(sizes).transpose(*dims)
+    regridded = xr.apply_ufunc(
+        regrid,
+        array.variable,
+        lengths,
+        input_core_dims=[[dim], []],
+        output_core_dims=[["q"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"q": q.size}, "allow_rechunk": True},
+        keep_attrs=True,
+    )
+    samples = array.isel({dim: 0}, drop=True)
+    new = xr.DataArray(regridded, samples.coords, name=array.name)
+    return axis, new.assign_coords(q=xr.Variable("q", q, axis.attrs))
+
+
+def _find_shared_q(two_theta: Float, wavelengths: Float, onto: Axis | None) -> Float:
+    if onto is not None:
+        return np.sort(onto.convert(onto.values, "q", onto.wavelength))
+    ends = [
+        Axis("two_theta", two_theta, float(value)).convert(two_theta[[0, -1]], "q")
+        for value in np.unique(wavelengths)
+    ]
+    low, high = max(e[0] for e in ends), min(e[1] for e in ends)
+    if not low < high:
+        raise DataError(
+            f"wavelength varies between patterns ({np.min(wavelengths):g} to "
+            f"{np.max(wavelengths):g} angstrom), and they have no q in common; leave some out"
+        )
+    return np.linspace(low, high, two_theta.size)
