@@ -84,6 +84,7 @@ LABEL_RESULTS = {
 }
 RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that results bring
 MODEL_INPUT_DIM = "channel"
+AXIS_ATTRIBUTE = "xrdae_axis"  # of the intensity: the dimension that an adapter knows is the axis
 RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
 
 

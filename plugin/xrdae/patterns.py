@@ -21,7 +21,7 @@ from xrdae.axis_kinds import (
 )
 from xrdae.categories import is_category
 from xrdae.errors import DataError
-from xrdae.names import RESULTS, check_sample_names
+from xrdae.names import AXIS_ATTRIBUTE, RESULTS, check_sample_names
 from xrdae.quantities import strip_quantities
 from xrdae.wavelengths import find_wavelength
 
@@ -144,6 +144,8 @@ def find_patterns(
     dim
         Name of the dimension that is the axis; None: the one whose name and units say so. A
         dimension without a coordinate, or without units, is the axis only where this names it.
+        The attribute `xrdae_axis` of the intensity, which adapters set, names it as this does;
+        this comes first, and an attribute that names no dimension is ignored.
     onto
         The axis of a model. Patterns over two_theta with a wavelength each share no axis: they
         are brought to this one in q, or, where it is None, to what all of them cover.
@@ -283,6 +285,8 @@ def _rank(array: xr.DataArray, dim: Hashable) -> int:
 
 
 def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
+    if dim is None and array.attrs.get(AXIS_ATTRIBUTE) in array.dims:
+        dim = array.attrs[AXIS_ATTRIBUTE]
     if dim is not None:
         if dim not in array.dims:
             raise DataError(f"dim={dim!r} is no dimension; {array.name!r} has {list(array.dims)}")
