@@ -19,7 +19,10 @@ from xrdae.patterns import find_patterns
 from xrdae.testing import datasets
 
 FAST = {"steps": 3, "members": 2, "hidden": (4,), "rank": 6, "progress": False}
-ON_PURPOSE = "patterns have no positive finite intensity|lie outside the training data"
+ON_PURPOSE = (
+    ".*(patterns have no positive finite intensity|lie outside the training data"
+    "|intensities are infinite|the patterns are not ordered along)"
+)
 law = settings(
     max_examples=int(os.environ.get("XRDAE_EXAMPLES", "15")),  # more by hand: 1000
     deadline=None,
@@ -106,7 +109,7 @@ def test_every_step_is_finite_or_says_what_to_mend(dataset):
 
 @law
 @given(datasets())
-def test_synthesis_is_finite_and_never_negative_or_says_what_to_mend(dataset):
+def test_synthesis_is_finite_and_negative_only_where_data_are_or_says_what_to_mend(dataset):
     with lawful(dataset):
         model = fitted(dataset)
         if model is None:
@@ -118,7 +121,9 @@ def test_synthesis_is_finite_and_never_negative_or_says_what_to_mend(dataset):
                 found = out[name].values  # (synthetic, channel)
                 known = np.broadcast_to(measured(dataset), found.shape)
                 np.testing.assert_array_equal(np.isfinite(found), known, name)
-                assert (found[known] >= 0).all(), name
+                signed = bool((find_patterns(dataset).intensity < 0).any())
+                if name == "synthesized_std" or not signed:
+                    assert (found[known] >= 0).all(), name
 
 
 @law

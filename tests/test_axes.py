@@ -4,66 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.axes import Axis, converted, kind_of_name, kind_of_units
+from xrdae.axes import Axis
 
 WAVELENGTHS = st.floats(0.1, 2.5)
-
-
-@pytest.mark.parametrize(
-    ("units", "kind", "factor"),
-    [
-        *[(u, "two_theta", 1) for u in ("degree", "degrees", "deg", "2th_deg", "°")],
-        *[(u, "two_theta", 180 / np.pi) for u in ("rad", "radian", "2th_rad")],
-        ("mrad", "two_theta", 0.18 / np.pi),
-        *[
-            (u, "q", 1)
-            for u in ("1/angstrom", "angstrom^-1", "q_A^-1", "Å^-1", "Å⁻¹", "1/Å", "1/Angstrom")
-        ],
-        *[(u, "q", 1) for u in ("A^-1", "A-1", "1/A", "angstrom**-1", " 1/angstrom ")],
-        *[(u, "q", 0.1) for u in ("1/nm", "nm^-1", "nm-1", "q_nm^-1")],
-        ("k_A^-1", "q", 2 * np.pi),
-        *[(u, "d", 1) for u in ("angstrom", "Å", "A", "Angstrom", "d_A")],
-        ("nm", "d", 10),
-    ],
-)
-def test_common_spellings_of_units_are_understood(units, kind, factor):
-    assert kind_of_units(units) == (kind, pytest.approx(factor))
-
-
-@pytest.mark.parametrize(
-    "units",
-    ["", "1", "K", "counts", "arb. unit", "s", "mm", "m", "um", "keV", "rad/s", "no unit", "%"],
-)
-def test_units_of_anything_else_are_no_diffraction_axis(units):
-    assert kind_of_units(units) is None
-
-
-@pytest.mark.parametrize(
-    "units",
-    ["9**9**9**9", "(9)^99^99", "9²²²²²²²²²", "9 squared squared squared squared", "m*" * 5000],
-)
-def test_units_that_would_take_for_ever_to_evaluate_are_none(units):
-    assert kind_of_units(units) is None
-    assert converted(1.0, units, "angstrom") is None
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("two_theta", "two_theta"),
-        ("2th_deg", "two_theta"),
-        ("TwoTheta", "two_theta"),
-        ("2\\theta", "two_theta"),
-        ("q_A^-1", "q"),
-        ("Q", "q"),
-        ("dspacing", "d"),
-        ("radial", "any"),
-        ("temperature", None),
-        ("y", None),
-    ],
-)
-def test_names_suggest_a_kind(name, kind):
-    assert kind_of_name(name) == kind
 
 
 @settings(deadline=None)
@@ -85,6 +28,29 @@ def test_q_and_d_need_no_wavelength_but_two_theta_does():
     with pytest.raises(DataError, match=r"q to two_theta needs the wavelength; set"):
         axis.convert(axis.values, "two_theta")
     assert axis.convert(axis.values, "two_theta", 1.0)[0] > 0
+
+
+def test_each_side_of_a_conversion_has_its_own_wavelength():
+    axis = Axis("two_theta", np.linspace(10, 60, 6), 1.5406)
+    other = axis.convert(axis.values, "two_theta", 1.0)
+    assert (other < axis.values).all()
+    q = axis.convert(axis.values, "q", 1.0)
+    np.testing.assert_allclose(Axis("two_theta", other, 1.0).convert(other, "q"), q)
+    np.testing.assert_allclose(Axis("q", q, 7.0).convert(q, "two_theta", 1.5406), axis.values)
+    assert axis.convert(axis.values, "two_theta", 1.5406) is axis.values
+    assert not axis.same_as(Axis("two_theta", axis.values, 1.0))
+
+
+def test_an_axis_of_another_kind_is_never_converted():
+    axis = Axis("other", np.linspace(280, 300, 6), name="energy", units="eV")
+    assert axis.convert(axis.values, "other") is axis.values
+    for one, kind in ((axis, "q"), (Axis("q", axis.values), "other")):
+        with pytest.raises(DataError, match=r"cannot be converted|only two_theta, q and d"):
+            one.convert(one.values, kind)
+    np.testing.assert_allclose(axis.grid("even", 11).values, np.linspace(280, 300, 11))
+    assert axis.grid("even", 11).units == "eV"
+    with pytest.raises(DataError, match=r"grid='q' .*energy \[eV\].*'even'"):
+        axis.grid("q")
 
 
 def test_a_log_q_grid_turns_strain_into_a_shift():

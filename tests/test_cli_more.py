@@ -38,6 +38,8 @@ def latents(path):
         return found["latent"].values
 
 
+# A text of two columns does not say its wavelength.
+@pytest.mark.filterwarnings("ignore:the data state no wavelength")
 @pytest.mark.parametrize(
     "data", [["run/*.xy"], ["run"], [f"run/p{i}.xy" for i in range(24)], ["data.nc"]]
 )
@@ -46,6 +48,7 @@ def test_every_kind_of_data_gives_the_same_latents(files, series, model, data):
     np.testing.assert_allclose(latents("out.nc"), series.xrdae.encode(model)["latent"], atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:the data state no wavelength")
 def test_paths_may_come_on_the_standard_input(files, series, model):
     listed = "\n".join(f"run/p{i}.xy" for i in (3, 1, 2)) + "\n\n"
     run("encode", "-", "-m", "model.nc", "-o", "out.nc", stdin=listed)

@@ -181,7 +181,7 @@ def bad(series, model, folder):
     wrong.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     return {
         "fit": lambda: nothing.xrdae.fit(**FEW),
-        "fit's settings": lambda: series.xrdae.fit(scale="none"),
+        "fit's settings": lambda: series.xrdae.fit(scale="nothing"),
         "fit's training": lambda: series.xrdae.fit(**FEW, learning_rate=1.0, latent_noise=1e6),
         "encode": lambda: unlike.xrdae.encode(model),
         "relevance": lambda: series.xrdae.relevance(model, regions=[[500.0, 501.0]]),

@@ -44,6 +44,7 @@ def finite(dataset, model):
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*lie outside the training data")
+@pytest.mark.filterwarnings("ignore:the patterns are not ordered")
 def test_extreme_patterns_give_finite_results(name):
     dataset = labelled(datasets()[name])
     finite(dataset, dataset.xrdae.fit(**FAST))

@@ -14,9 +14,13 @@ def dataset(dims, sizes, units, *, name="intensity", **attrs):
     return xr.Dataset({name: (dims, values)}, coords=coords, attrs=attrs)
 
 
-def test_units_decide_and_not_the_name():
-    found = find_patterns(dataset(("frame", "q"), {"frame": 3, "q": 5}, {"q": "2th_deg"}))
-    assert (found.dim, found.axis.kind) == ("q", "two_theta")
+@pytest.mark.parametrize(
+    ("name", "units"),
+    [("q", "2th_deg"), ("q", "degree"), ("two_theta", "1/angstrom"), ("q", "1/cm"), ("d", "K")],
+)
+def test_a_name_and_units_that_contradict_each_other_are_refused(name, units):
+    with pytest.raises(DataError, match=f"'{name}'.*{units}.*contradict.*rename"):
+        find_patterns(dataset(("frame", name), {"frame": 3, name: 5}, {name: units}))
 
 
 def test_positions_on_a_sample_are_no_diffraction_axis():
@@ -89,13 +93,13 @@ def test_a_descending_axis_is_turned_around_with_its_intensities(series):
     ],
 )
 def test_the_wavelength_is_what_the_dataset_says_and_never_assumed(change, expected):
-    found = dataset(("p", "q"), {"p": 3, "q": 5}, {"q": "degree"})
+    found = dataset(("p", "two_theta"), {"p": 3, "two_theta": 5}, {"two_theta": "degree"})
     wavelength = find_patterns(change(found)).axis.wavelength
     assert wavelength == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_wavelength_attribute_that_is_no_number_is_named():
-    found = dataset(("p", "q"), {"p": 3, "q": 5}, {"q": "degree"}, wavelength="Cu Ka")
+    found = dataset(("p", "two_theta"), {"p": 3, "two_theta": 5}, {"two_theta": "degree"}, wavelength="Cu Ka")
     with pytest.raises(DataError, match="wavelength='Cu Ka'"):
         find_patterns(found)
 
@@ -108,7 +112,7 @@ def test_a_mask_on_the_axis_hides_channels_of_every_pattern(series):
 
 
 def test_labels_are_numeric_and_lie_along_all_sample_dimensions():
-    found = dataset(("y", "x", "q"), {"y": 2, "x": 3, "q": 5}, {"q": "degree"})
+    found = dataset(("y", "x", "two_theta"), {"y": 2, "x": 3, "two_theta": 5}, {"two_theta": "degree"})
     found = found.assign_coords(
         row=("y", [10.0, 20.0]),
         name=("x", ["a", "b", "c"]),

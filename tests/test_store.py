@@ -265,7 +265,7 @@ def test_a_dataset_is_no_model(series, tmp_path):
         xrdae.load_model(tmp_path / "data.nc")
 
 
-@pytest.mark.parametrize("version", [4, 0, -1, 10**15, "new", 3.0, [3, 3]])
+@pytest.mark.parametrize("version", [5, 0, -1, 10**15, "new", 3.0, [3, 3]])
 def test_a_file_of_another_version_says_to_update(saved, version):
     _rewrite(saved, lambda tree: tree.attrs.update(format_version=version))
     with pytest.raises(xrdae.FormatError, match=r"has model format .*update xrdae"):

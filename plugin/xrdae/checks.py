@@ -20,6 +20,8 @@ from xrdae.sampling import Index, one_of_each
 
 Float = npt.NDArray[Any]
 
+_BLOCK = 512  # patterns that are looked at together
+
 # Filters of warnings are one for all threads; this is not.
 _known_empty: ContextVar[bool] = ContextVar("xrdae_known_empty", default=False)
 
@@ -74,7 +76,7 @@ def training_patterns(
                 "out (ds.drop_isel) or hide it from the fit with a variable 'mask' that is True "
                 "there"
             )
-    _warn_of_infinite(np.isinf(intensity))
+    _warn_of_infinite(intensity)
     labels = {
         name: xr.DataArray(
             label.values.reshape(-1)[which], dims="pattern", attrs=_plain(label.attrs)
@@ -105,7 +107,7 @@ def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
         return
     intensity = patterns.intensity
     if intensity.dtype.kind == "f" and not intensity.chunks:
-        _warn_of_infinite(np.isinf(intensity.values))
+        _warn_of_infinite(intensity.values)
     empty = np.isnan(scale.values)
     if patterns.left_out is not None:
         empty &= ~patterns.left_out.transpose(*scale.dims).values
@@ -117,8 +119,9 @@ def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
         )
 
 
-def _warn_of_infinite(infinite: npt.NDArray[np.bool_]) -> None:
-    count = int(infinite.sum())
+def _warn_of_infinite(intensity: Float) -> None:
+    rows = intensity.reshape(-1, intensity.shape[-1]) if intensity.size else intensity
+    count = sum(int(np.isinf(rows[i : i + _BLOCK]).sum()) for i in range(0, len(rows), _BLOCK))
     if count:
         warn(f"{count} intensities are infinite; they count as not measured, as NaN does")
 

@@ -22,7 +22,7 @@ from xrdae.errors import DataError
 from xrdae.patterns import find_patterns
 from xrdae.prepare import Preparation, find_preparation
 from xrdae.provenance import of_fit
-from xrdae.regridding import regridder
+from xrdae.regridding import find_sampling, regridder
 from xrdae.support import find_support
 from xrdae.training import Trained, train
 
@@ -52,6 +52,7 @@ def find_parts(
         axis,
         scale=config.scale,
         transform=config.transform,
+        sampling=find_sampling(patterns.axis, axis),
         background=config.background,
         background_options=config.background_options,
         named=naming(patterns, at),

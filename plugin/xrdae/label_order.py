@@ -16,6 +16,7 @@ Float = npt.NDArray[Any]
 UNORDERED = 0.75  # of the latents' variance, left when they are predicted from other labels
 FOLDS = 5
 MOST = 500  # patterns on which that is tried
+ONE_POINT = 1e-8  # mean square of latents that are all one point but for rounding
 FEWEST = 8  # patterns, below which nothing can be said
 OUTSIDE = 0.02  # of the labels' ranges, beyond what is between the known combinations
 
@@ -72,7 +73,7 @@ def find_disorder(labels: Float, latents: Float) -> float:
         some = np.linspace(0, len(labels) - 1, MOST).astype(int)
         labels, latents = labels[some], latents[some]
     variance = float(np.square(latents - latents.mean(axis=0)).sum())
-    if len(labels) < FEWEST or variance == 0:
+    if len(labels) < FEWEST or variance < ONE_POINT * latents.size:
         return 0.0
     distinct, which = np.unique(labels, axis=0, return_inverse=True)
     which = which.ravel()

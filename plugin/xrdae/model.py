@@ -15,10 +15,8 @@ import xarray as xr
 from xrdae import store, summary
 from xrdae.autoencoder import Autoencoder
 from xrdae.axis_kinds import OTHER
-from xrdae.categories import is_category
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
-from xrdae.errors import DataError
 from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
@@ -29,6 +27,7 @@ from xrdae.names import describe
 from xrdae.patterns import Patterns, check_dataset, find_patterns
 from xrdae.peaks import Regions
 from xrdae.provenance import stamped
+from xrdae.reference import find_labels, find_training_labels
 from xrdae.regridding import check_axis
 from xrdae.relevance import relevance_maps
 from xrdae.support import Support
@@ -265,7 +264,7 @@ class Model:
         `latent_shift (..., region, latent_axis)` is that of `relevance` for the same dataset,
         `label` a numeric label of the training data, `inputs` the model input where it is known.
         """
-        latents, labels = self._training_labels([label])
+        latents, labels = find_training_labels(self, [label])
         latent = self.encode(dataset, inputs=inputs)["latent"]
         seed = self.config.seed
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
@@ -337,7 +336,7 @@ class Model:
         )
         known = None
         if request.at is not None:
-            known = self._labelled(dataset, list(request.at), inputs=inputs)
+            known = find_labels(self, dataset, list(request.at), inputs=inputs)
 
         def input_of(position: Mapping[str, int]) -> xr.DataArray:
             if inputs is not None:
@@ -401,10 +400,10 @@ class Model:
         """
         known = None
         if reference is None:
-            latents, labels = self._training_labels([label])
+            latents, labels = find_training_labels(self, [label])
             attrs = self.labels[label].attrs
         else:
-            latents, labels = self._labelled(reference, [label], fall_back=False)
+            latents, labels = find_labels(self, reference, [label], fall_back=False)
             attrs = self.patterns(reference).labels()[label].attrs
             known = of_data(self.patterns(reference), labels=[label])
         latent = self.encode(dataset, inputs=inputs)["latent"]
@@ -413,42 +412,6 @@ class Model:
         )
         given: dict[str, Any] = {"label": label, "reference": known}
         return stamped(result, "estimate", self, self.patterns(dataset), inputs=inputs, **given)
-
-    def _labelled(
-        self,
-        dataset: xr.Dataset,
-        names: list[str],
-        *,
-        inputs: xr.DataArray | None = None,
-        fall_back: bool = True,
-    ) -> tuple[Float, Float]:
-        """Return latents `(pattern, latent_axis)` and labels `(pattern, label)` of a dataset.
-
-        Those of the training data where the dataset lacks a label.
-        """
-        found = self.patterns(dataset).labels()
-        missing = [name for name in names if name not in found]
-        if missing and fall_back and not _hint_at_category(dataset, missing[0]):
-            return self._training_labels(names)
-        if missing:
-            raise DataError(
-                f"the reference has no numeric label {missing[0]!r} along its sample dimensions; "
-                f"it has {sorted(found)}{_hint_at_category(dataset, missing[0])}"
-            )
-        latents = self.encode(dataset, inputs=inputs)["latent"].values
-        labels = np.stack([found[name].values.ravel() for name in names], axis=1)
-        return latents.reshape(-1, self.n_latent), labels.astype(float)
-
-    def _training_labels(self, names: list[str]) -> tuple[Float, Float]:
-        for name in names:
-            if name not in self.labels or name == "latent":
-                raise DataError(
-                    f"the training data have no numeric label {name!r}; they have "
-                    f"{self.label_names()}: give a dataset with this label (estimate takes it "
-                    "as reference=)"
-                )
-        labels = np.stack([self.labels[name].values for name in names], axis=1)
-        return self.labels["latent"].values, labels.astype(float)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a netCDF4 file; `xrdae.load_model` reads it back exactly."""
@@ -495,15 +458,8 @@ class Model:
             dim=next((name for name in names if name in dataset.dims), None),
             onto=axis,
         )
-        check_axis(patterns.axis, axis)
+        check_axis(patterns.axis, axis, self.autoencoder.preparation.sampling)
         return patterns
-
-
-def _hint_at_category(dataset: xr.Dataset, name: str) -> str:
-    """Return the end of an error where a label is a category, else nothing."""
-    if name not in dataset.variables or not is_category(dataset.variables[name]):
-        return ""
-    return f"; {name!r} is a category (text, truth values or CF flags), which has no order"
 
 
 def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Model:

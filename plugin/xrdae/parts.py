@@ -129,6 +129,13 @@ def _flag(content: Content, group: str, name: str) -> bool:
     return bool(value)
 
 
+def _sampling(content: Content) -> float:
+    value = _entry(content.attrs["preparation"], "sampling")
+    if not isinstance(value, np.floating) or not value > 0:
+        raise ValueError(f"preparation: sampling is {value!r:.50}, no positive number")
+    return float(value)
+
+
 def _sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, int]:
     """Return sizes of the dimensions, as the arrays that come first have them."""
     components, axis = content.arrays["basis"]["components"], content.arrays["preparation"]["axis"]
@@ -210,6 +217,7 @@ def _preparation(content: Content, config: Config) -> Preparation:
             _number(content, "preparation", "transform_floor"),
         ),
         signed=_flag(content, "preparation", "signed"),
+        sampling=_sampling(content),
     )
 
 

@@ -31,7 +31,8 @@ class Manager(pluggy.PluginManager):
             for impl in caller.get_hookimpls():
                 is_step = not (impl.hookwrapper or impl.wrapper)
                 if impl.plugin is plugin and is_step and registered != BUILT_IN:
-                    arguments = (caller.name, impl.argnames, impl.plugin_name)
+                    known = name or getattr(plugin, "__name__", type(plugin).__qualname__)
+                    arguments = (caller.name, impl.argnames, known)
                     impl.function = guard(impl.function, *arguments)
         return registered
 

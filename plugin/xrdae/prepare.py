@@ -51,6 +51,8 @@ class Preparation:
         Of the scaled intensities.
     signed
         Whether training intensities were negative somewhere; results may be negative only then.
+    sampling
+        Step of the training data over that of the axis; infinite where it is not known.
     """
 
     axis: Axis
@@ -62,6 +64,7 @@ class Preparation:
     typical_scale: float
     transform: Transform = dataclasses.field(default_factory=Transform)
     signed: bool = False
+    sampling: float = 1.0
 
     def apply(self, intensity: Float) -> tuple[Float32, Float]:
         """Return model input `(pattern, channel)`, NaN where not measured, and scales `(pattern,)`.
@@ -167,6 +170,7 @@ def find_preparation(
     *,
     scale: str,
     transform: str = "none",
+    sampling: float = 1.0,
     background: str = "none",
     background_options: Mapping[str, Any] | None = None,
     named: Callable[[int], object] = int,
@@ -211,7 +215,16 @@ def find_preparation(
     typical = float(np.median(size))
     signed = bool(found.name == "none" and (intensity < 0).any())
     prepared = Preparation(
-        axis, scale, background, options, mean, gain, typical, transform=found, signed=signed
+        axis,
+        scale,
+        background,
+        options,
+        mean,
+        gain,
+        typical,
+        transform=found,
+        signed=signed,
+        sampling=sampling,
     )
     return prepared, (scaled / np.float32(gain)).astype(np.float32), size
 

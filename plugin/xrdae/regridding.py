@@ -119,7 +119,7 @@ def _weights(source: Float, target: Float) -> Any:
     return matrix
 
 
-def check_axis(source: Axis, target: Axis) -> float:
+def check_axis(source: Axis, target: Axis, sampling: float = 1.0) -> float:
     """Return what part of a model's axis a dataset covers; refuse what cannot be brought to it.
 
     Warnings say where one side's wavelength has to be taken for the other's, and where the data are
@@ -131,6 +131,8 @@ def check_axis(source: Axis, target: Axis) -> float:
         The axis of the dataset.
     target
         The axis of the model.
+    sampling
+        Step of the model's training data over that of its axis.
 
     Raises
     ------
@@ -142,7 +144,7 @@ def check_axis(source: Axis, target: Axis) -> float:
         _check_other(source, target)
     _warn_of_assumed_wavelength(source, target)
     coverage = _check_coverage(source, target)
-    _warn_of_coarse_steps(source, target)
+    _warn_of_coarse_steps(source, target, sampling)
     return coverage
 
 
@@ -203,25 +205,30 @@ def _check_coverage(source: Axis, target: Axis) -> float:
     return coverage
 
 
-def _warn_of_coarse_steps(source: Axis, target: Axis) -> None:
-    """Warn where a dataset has a step of 1.5 times the model's or more."""
+def _warn_of_coarse_steps(source: Axis, target: Axis, sampling: float) -> None:
+    """Warn where a dataset has a step of 1.5 times that of the training data or more."""
+    ratio = find_sampling(source, target)
+    if ratio >= COARSER * max(sampling, 1.0):
+        warn(
+            f"the data have a step {ratio / max(sampling, 1.0):.1f} times that of the patterns "
+            "that the model was fitted to: peaks are less resolved, and latents may move by much; "
+            "measure in finer steps, or fit a model to coarser data"
+        )
+
+
+def find_sampling(source: Axis, target: Axis) -> float:
+    """Return the median step of one axis over that of another, where both run; 1 if they do not."""
     if source.same_as(target):
-        return
+        return 1.0
     with np.errstate(invalid="ignore"):
         at = np.sort(source.convert(source.values, target.kind, target.wavelength))
     low, high = target.values[[0, -1]]
     inside = at[np.isfinite(at) & (at >= low) & (at <= high)]
     if inside.size < 2:
-        return
-    positions = (inside[1:] + inside[:-1]) / 2
-    own = np.interp(positions, target.values[:-1], np.diff(target.values))
-    ratio = float(np.median(np.diff(inside) / own))
-    if ratio >= COARSER:
-        warn(
-            f"the data have a step of {np.median(np.diff(inside)):.3g} {target.units}, {ratio:.1f} "
-            "times the model's: peaks are resolved less than in training, and latents may move; "
-            "measure finer, or fit a model with grid= and points= of the coarser data"
-        )
+        return 1.0
+    middles = (inside[1:] + inside[:-1]) / 2
+    own = np.interp(middles, target.values[:-1], np.diff(target.values))
+    return float(np.median(np.diff(inside) / own))
 
 
 def bring_to_q(

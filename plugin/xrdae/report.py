@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from xrdae import summary
+from xrdae.axis_kinds import OTHER
 from xrdae.estimate import find_estimator
 from xrdae.explorer.content import Content, find_content
 from xrdae.explorer.packing import packed
@@ -102,7 +103,11 @@ def make_report(
         raise ImportError("a report needs bokeh: pip install 'xrdae[report]'") from error
     content = find_content(dataset, model)
     header, arrays = packed(content.arrays)
-    title = str(title or dataset.attrs.get("title") or "Diffraction patterns and their latents")
+    kind = model.autoencoder.preparation.axis.kind
+    usual = (
+        "Patterns and their latents" if kind == OTHER else "Diffraction patterns and their latents"
+    )
+    title = str(title or dataset.attrs.get("title") or f"{what} and their latents")
     page = file_html(
         explorer_document(content),
         Resources(mode="inline", minified=True, log_level="error"),
@@ -135,10 +140,10 @@ def _json(value: Any) -> str:
 
 def _lead(content: Content) -> str:
     header, axis = content.header, content.arrays["axis"]
+    first, last = axis[[-1, 0]] if header["descending"] else axis[[0, -1]]
     sizes = " x ".join(f"{n} {d}" for n, d in zip(header["shape"], header["dims"], strict=True))
-    words = (
-        f"{sizes}, {axis.size} points from {axis[0]:.4g} to {axis[-1]:.4g} {header['axis_units']}"
-    )
+    words = f"{sizes}, {axis.size} points from {first:.4g} to {last:.4g} {header['axis_units']}"
+    words = words.strip()
     if any(step > 1 for step in header["steps"]):
         whole = " x ".join(map(str, header["sizes"]))
         words += f"; every {' and '.join(map(str, header['steps']))}th of {whole}"
@@ -166,8 +171,16 @@ def _sections(content: Content, model: Model, progress: bool | None) -> summary.
             name: f"{weight:.2f}"
             for name, weight in zip(header["methods"], arrays["mixture"], strict=True)
         },
-        **summary.of_model(model),
+        **_of_model(model),
     }
+
+
+def _of_model(model: Model) -> summary.Sections:
+    """Return the tables of a model; an axis that is not one of diffraction has no wavelength."""
+    sections = summary.of_model(model)
+    if model.autoencoder.preparation.axis.kind == OTHER:
+        del sections["Preprocessing"]["wavelength"]
+    return sections
 
 
 def _cross_validation(model: Model, progress: bool | None) -> dict[str, str]:

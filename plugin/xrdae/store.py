@@ -87,6 +87,7 @@ def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> di
                 "axis_descending": int(axis.descending),
                 "transform_floor": preparation.transform.floor,
                 "signed": int(preparation.signed),
+                "sampling": preparation.sampling,
                 "wavelength": np.nan if axis.wavelength is None else axis.wavelength,
                 "gain": preparation.gain,
                 "typical_scale": preparation.typical_scale,

@@ -210,7 +210,9 @@ def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
     else:
         dims = tuple(f"dim_{i}" for i in range(points.ndim - 1))
     axis = preparation.axis
-    coords = {axis.name: (axis.name, axis.values, axis.attrs)}
+    coords: dict[str, Any] = {axis.name: (axis.name, axis.values, axis.attrs)}
+    if axis.kind == "two_theta" and axis.wavelength is not None:
+        coords["wavelength"] = ((), axis.wavelength, {"units": "angstrom"})
     array = xr.DataArray(
         values.reshape(*points.shape[:-1], -1), dims=(*dims, axis.name), coords=coords
     )

@@ -32,8 +32,14 @@ NAMES = {
     "q": ("q", "Q", "momentum_transfer", "radial", "s.q"),
     "d": ("d", "d_spacing", "D"),
 }
+# Axes of something else, which are kept as they are: names and units.
+OTHER = (
+    ("energy", "eV"), ("Energy loss", "keV"), ("raman_shift", "1/cm"), ("wavenumber", "cm^-1"),
+    ("chemical_shift", "ppm"), ("tof", "us"), ("r", "angstrom"), ("wavelength", "nm"),
+    ("channel", "1"),
+)  # fmt: skip
 SAMPLE_DIMS = ("pattern", "y", "x_stage", "time", "sample name", "Ti_Fe", "größe", "file.1")
-_RANGES = {"two_theta": (5.0, 90.0), "q": (0.5, 8.0), "d": (0.8, 12.0)}
+_RANGES = {"two_theta": (5.0, 90.0), "q": (0.5, 8.0), "d": (0.8, 12.0), "other": (-20.0, 900.0)}
 _LABELS = ("number", "whole number", "truth", "time", "duration", "text", "object")
 _MISSING = ("nothing", "channels", "bits", "pattern")
 _SEEDS = st.integers(0, 2**32 - 1)
@@ -41,7 +47,7 @@ _SEEDS = st.integers(0, 2**32 - 1)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AxisOf:
-    """A diffraction axis as a dataset has it.
+    """An axis as a dataset has it.
 
     Attributes
     ----------
@@ -62,29 +68,34 @@ class AxisOf:
 def axes(
     draw: st.DrawFn,
     *,
-    kinds: Sequence[str] = ("two_theta", "q", "d"),
+    kinds: Sequence[str] = ("two_theta", "q", "d", "other"),
     min_points: int = 2,
     max_points: int = 60,
 ) -> AxisOf:
-    """Draw a diffraction axis.
+    """Draw an axis.
 
     Evenly spaced or not, increasing or decreasing, of any kind, name and units, of few points
-    or of more.
+    or of more. Of kind "other" are energies, shifts, times of flight and the like.
     """
     kind = draw(st.sampled_from(kinds))
     n = draw(st.integers(min_points, max_points))
     low, high = _RANGES[kind]
     spacing = draw(st.sampled_from(["even", "even", "log", "irregular"]))
+    if low <= 0 and spacing == "log":
+        spacing = "even"
     if spacing == "irregular":
         steps = np.random.default_rng(draw(_SEEDS)).uniform(0.2, 5, n - 1)
         values = low + (high - low) * np.append(0, np.cumsum(steps)) / steps.sum()
     else:
         values = (np.geomspace if spacing == "log" else np.linspace)(low, high, n)
-    units = draw(st.sampled_from(sorted(SPELLINGS[kind])))
-    values = values / SPELLINGS[kind][units]
+    if kind == "other":
+        name, units = draw(st.sampled_from(OTHER))
+    else:
+        name = draw(st.sampled_from(NAMES[kind]))
+        units = draw(st.sampled_from(sorted(SPELLINGS[kind])))
+        values = values / SPELLINGS[kind][units]
     dtype = draw(st.sampled_from(["f8", "f8", "f4", ">f8"]))
     descending = draw(st.booleans())
-    name = draw(st.sampled_from(NAMES[kind]))
     return AxisOf(name, values[::-1].astype(dtype) if descending else values.astype(dtype), units)
 
 
@@ -174,6 +185,28 @@ def labels(draw: st.DrawFn, n: int) -> npt.NDArray[Any]:
     return np.array(values, dtype=object if kind == "object" else np.str_)
 
 
+@st.composite
+def indexes(draw: st.DrawFn, n: int) -> tuple[npt.NDArray[Any], dict[str, str]]:
+    """Draw the coordinate `(n,)` of a sample dimension, and its attributes.
+
+    Numbers that increase; numbers, texts or times that repeat, or read the same backwards, as
+    those of a temperature cycle; or all NaN.
+    """
+    kind = draw(st.sampled_from(["even", "even", "cycle", "constant", "nan", "text", "times"]))
+    there_and_back = np.minimum(np.arange(n), np.arange(n)[::-1])
+    if kind == "text":
+        return np.array(list("abcdef"))[there_and_back], {}
+    if kind == "times":
+        return np.full(n, np.datetime64("2024-05-01T12:00", "ns")), {}
+    values = {
+        "even": np.arange(n) * 0.5,
+        "cycle": 300.0 + 50 * there_and_back,
+        "constant": np.full(n, 300.0),
+        "nan": np.full(n, np.nan),
+    }
+    return values[kind], {"units": "mm"}
+
+
 def attributes() -> st.SearchStrategy[dict[str, Any]]:
     """Draw attributes as hosts write them: texts, numbers, arrays, some of them huge."""
     values = st.one_of(
@@ -190,7 +223,7 @@ def attributes() -> st.SearchStrategy[dict[str, Any]]:
 def datasets(
     draw: st.DrawFn,
     *,
-    kinds: Sequence[str] = ("two_theta", "q", "d"),
+    kinds: Sequence[str] = ("two_theta", "q", "d", "other"),
     dtypes: Sequence[str] = DTYPES,
     exponents: tuple[int, int] = (-30, 30),
     max_patterns: int = 12,
@@ -204,7 +237,7 @@ def datasets(
     Parameters
     ----------
     kinds
-        Of the diffraction axis.
+        Of the axis.
     dtypes, exponents, gaps
         See `intensities`; `gaps` allows a variable `mask` too.
     max_patterns, max_points
@@ -218,8 +251,8 @@ def datasets(
     -------
     Dataset
         `intensity` along the axis and none to three sample dimensions, in any order; maybe
-        `intensity_errors`, `mask`, `monitor`; labels of any type on any of the sample dimensions;
-        maybe `wavelength`.
+        `intensity_errors`, `mask`, `monitor`; labels of any type on any of the sample dimensions,
+        whose own coordinates may repeat or read the same backwards; maybe `wavelength`.
     """
     axis = draw(axes(kinds=kinds, max_points=max_points))
     shape = draw(_shapes(max_patterns))
@@ -238,7 +271,8 @@ def datasets(
         variables["monitor"] = xr.Variable(names, np.arange(n).reshape(shape))
     coords = {axis.name: (axis.name, axis.values, {"units": axis.units})}
     dataset = xr.Dataset(variables, coords, draw(attributes()))
-    dataset = dataset.assign_coords(draw(_coordinates(dict(zip(names, shape, strict=True)))))
+    sizes = dict(zip(names, shape, strict=True))
+    dataset = dataset.assign_coords(draw(_coordinates(sizes, wavelength=axis.name != "wavelength")))
     return draw(_arranged(dataset, names, lazy=lazy, stacked=stacked))
 
 
@@ -267,11 +301,13 @@ def _masks(draw: st.DrawFn, intensity: xr.Variable) -> xr.Variable:
 
 
 @st.composite
-def _coordinates(draw: st.DrawFn, sizes: dict[str, int]) -> dict[Hashable, Any]:
+def _coordinates(
+    draw: st.DrawFn, sizes: dict[str, int], *, wavelength: bool
+) -> dict[Hashable, Any]:
     coords: dict[Hashable, Any] = {}
     for name, size in sizes.items():
         if draw(st.booleans()):
-            coords[name] = (name, np.arange(size) * 0.5, {"units": "mm"})
+            coords[name] = (name, *draw(indexes(size)))
         for i in range(draw(st.integers(0, 2))):
             coords[f"label_{i} of {name}"] = (name, draw(labels(size)), draw(attributes()))
     labelled = draw(st.booleans())
@@ -279,9 +315,9 @@ def _coordinates(draw: st.DrawFn, sizes: dict[str, int]) -> dict[Hashable, Any]:
         shape = tuple(sizes.values())
         temperature = np.linspace(200, 400, math.prod(shape)).reshape(shape)
         coords["temperature"] = (tuple(sizes), temperature, {"units": "K"})
-    wavelength = draw(st.sampled_from([None, (1.5406, "angstrom"), (0.0709, "nm")]))
-    if wavelength is not None:
-        coords["wavelength"] = ((), wavelength[0], {"units": wavelength[1]})
+    stated = draw(st.sampled_from([None, (1.5406, "angstrom"), (0.0709, "nm"), (17.48, "keV")]))
+    if wavelength and stated is not None:
+        coords["wavelength"] = ((), stated[0], {"units": stated[1]})
     return coords
 
 

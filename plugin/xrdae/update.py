@@ -127,7 +127,9 @@ def find_update(
     kept_in = checkpoint_of(checkpoint, config, further.made, updated_from=fingerprint(before))
     trained, worse = _trained_on(model, basis, coefficients, known, kept_in, progress)
     signed = old.preparation.signed or (further.signed and config.transform == "none")
-    preparation = dataclasses.replace(old.preparation, signed=signed)
+    preparation = old.preparation
+    if signed != preparation.signed:
+        preparation = dataclasses.replace(preparation, signed=signed)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
     kept = spread(latents, REFERENCES)

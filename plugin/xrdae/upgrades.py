@@ -84,6 +84,7 @@ def _with_axis_names(content: Content) -> Content:
         "axis_descending": np.int64(0),
         "transform_floor": np.float64(1.0),
         "signed": np.int64(0),
+        "sampling": np.float64(np.inf),
     }
     return content
 

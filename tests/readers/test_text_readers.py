@@ -271,20 +271,33 @@ def test_a_file_name_says_it_where_the_header_does_not():
 @pytest.mark.parametrize(
     "header",
     [
-        "' Time-of-flight  Y  E\n",
-        "' The X-axis unit is: Time-of-flight\n",
-        "Wavelength,S1,S2\nnm,cps,cps\n",
-        "# r(A) G dG\n",
-        "# d*2_A^-2 I e\n",
-        "1/d^2 (1/A^2)  I  e\n",
         "1/d (nm)  I  e\n",
-        "# Energy/keV I e\n",
-        "t\nRadial Distance (mm)\nIntensity\n3\n",
+        "2theta (1/nm)  I  e\n",
         '\'Id: "" Comment: "" Scantype: "Rocking"\n',
     ],
 )
-def test_other_axes_are_refused(header):
+def test_axes_that_contradict_themselves_or_are_not_known_are_refused(header):
     refused(header + ROWS)
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "units"),
+    [
+        ("' Time-of-flight  Y  E\n", "Time-of-flight", "1"),
+        ("' The X-axis unit is: Time-of-flight\n", "Time-of-flight", "1"),
+        ("Wavelength,S1,S2\nnm,cps,cps\n", "Wavelength", "nm"),
+        ("# r(A) G dG\n", "r", "A"),
+        ("# d*2_A^-2 I e\n", "d*2", "A^-2"),
+        ("1/d^2 (1/A^2)  I  e\n", "1_d^2", "1/A^2"),
+        ("# Energy/keV I e\n", "Energy", "keV"),
+        ("t\nRadial Distance (mm)\nIntensity\n3\n", "Radial Distance", "mm"),
+        ("# omega_deg I e\n", "omega_deg", "1"),
+    ],
+)
+def test_other_axes_are_kept_as_they_are(header, name, units):
+    scan = scans_of(header + ROWS)[0]
+    assert (scan.kind, scan.axis.name, scan.axis.units) == ("other", name, units)
+    np.testing.assert_array_equal(scan.positions, scan_of(ROWS).positions)
 
 
 def test_positions_that_cannot_be_angles_are_refused_with_what_to_do():

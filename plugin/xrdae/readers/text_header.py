@@ -101,6 +101,11 @@ def axis_of_label(label: str) -> ScanAxis | None:
         kind, factor = _axis_of_units("q" + label[reciprocal.end() :]) or ("", 1.0)
         if kind == "q" or not (kind or reciprocal["letter"]):
             return ScanAxis("q", 2 * math.pi * factor)
+        if kind and not reciprocal["letter"]:
+            raise FormatError(
+                f"its axis is called {label.strip()!r}: name and units contradict each other; "
+                "correct the label"
+            )
     named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
     if named is None and _OTHER.search(plain):
         return _other_axis(label)
@@ -142,11 +147,11 @@ def axis_of_header(lines: Iterable[str]) -> ScanAxis | None:
 def _other_axis(label: str) -> ScanAxis:
     """Return the axis of something else: the label without its units, and these."""
     text = re.sub(r"^[\s#!%;'\"/*]+|[\s\"']+$", "", label)
-    if match := re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text):
-        return ScanAxis("other", 1.0, match[1].strip(), match[2], text)
-    if match := re.match(r"(.*[^\W\d])\s*(?:/|,\s)\s*(\S.*)$", text):
-        return ScanAxis("other", 1.0, match[1].strip(), match[2].strip(), text)
-    return ScanAxis("other", 1.0, text, "1", text)
+    match = re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text)
+    match = match or re.match(r"(.*[^\W\d])\s*(?:/|,\s)\s*([^\W\d]\S*)$", text)
+    match = match or re.match(r"(.+)_([A-Za-zÅ]{1,3}\^?-\d)$", text)
+    name, units = (match[1], match[2]) if match else (text, "1")
+    return ScanAxis("other", 1.0, name.strip().replace("/", "_"), units.strip(), text)
 
 
 def metadata(lines: Iterable[str]) -> dict[str, float | str]:
