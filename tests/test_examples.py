@@ -113,6 +113,34 @@ def test_the_spatial_map_finds_the_inclusion_and_little_else(tmp_path):
     assert_is_a_picture(tmp_path / "spatial_map.png")
 
 
+def test_pair_distribution_functions_show_the_transition_beyond_the_bonds(tmp_path):
+    said = run("pdf_transition.py", tmp_path)
+    assert said.startswith("<xrdae.Model: r 1.52 to 11.96 angstrom")  # an r, never a d
+    error, pca = numbers(said, "temperature: mean absolute error")
+    assert error < min(4, pca)  # kelvin, of 16 from one pattern to the next
+    by = "held-out G(r) by"
+    (two_latents,) = numbers(said, f"{by} xrdae, 2 latents: error")
+    assert two_latents < numbers(said, f"{by} PCA, 2 components: error")[0]
+    assert two_latents < 1.05 * numbers(said, f"{by} linear blending: error")[0]
+    novel = numbers(said, "unlike what is known, by novelty, at (K):")
+    assert novel == [732, 764]  # within the jump, for which nothing stands
+    *_, bonds = numbers(said, "masking the Mn-O bonds, 1.5 to 2.5 angstrom,")
+    *_, far = numbers(said, "masking 9.5 to 10.5 angstrom")
+    assert far > 5 * bonds
+    assert_is_a_picture(tmp_path / "pdf_transition.png")
+
+
+def test_the_raman_series_gives_composition_and_temperature(tmp_path):
+    said = run("raman_series.py", tmp_path)
+    assert "axis: raman_shift 90.0 to 849.0 1/cm" in said  # a Raman shift, never a q
+    for label, most in (("rutile", 3), ("temperature", 20)):  # percent, kelvin
+        error, *pca = numbers(said, f"{label}: mean absolute error")
+        assert error < min(most, 1.2 * pca[0])
+    start, stop, *_ = numbers(said, "relevance 1:")
+    assert start < 144 < stop  # the strongest band of anatase
+    assert_is_a_picture(tmp_path / "raman_series.png")
+
+
 def test_the_picture_of_every_example_lies_beside_it():
     for path in EXAMPLES.glob("*.py"):
         if path.stem != "custom_adapter":
