@@ -103,7 +103,8 @@ def test_a_lazy_dataset_gives_the_same_page(series, model):
 def test_a_report_of_infinite_data_along_a_multiindex_is_made(series, model):
     broken = series.coarsen(pattern=6).construct(pattern=("y", "z")).copy(deep=True)
     broken["intensity"][1, 2, 30] = np.inf
-    assert broken.stack(at=("y", "z")).xrdae.report(model, progress=False)
+    with pytest.warns(UserWarning, match="1 intensities are infinite"):
+        assert broken.stack(at=("y", "z")).xrdae.report(model, progress=False)
 
 
 def test_a_report_without_any_pattern_is_refused(series, model):

@@ -17,7 +17,7 @@ from xrdae.axis_kinds import OTHER
 from xrdae.estimate import find_estimator
 from xrdae.explorer.content import Content, find_content
 from xrdae.explorer.packing import packed
-from xrdae.files import replacing
+from xrdae.files import check_ending, replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +42,8 @@ class Report:
     html: str
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, whole or not at all."""
+        """Write the page to a file, whole or not at all; its name ends in .html."""
+        check_ending(path, (".html", ".htm"), "a page of HTML")
         with replacing(path) as aside:
             aside.write_text(self.html, encoding="utf-8")
 
@@ -104,9 +105,7 @@ def make_report(
     content = find_content(dataset, model)
     header, arrays = packed(content.arrays)
     kind = model.autoencoder.preparation.axis.kind
-    usual = (
-        "Patterns and their latents" if kind == OTHER else "Diffraction patterns and their latents"
-    )
+    what = "Patterns" if kind == OTHER else "Diffraction patterns"
     title = str(title or dataset.attrs.get("title") or f"{what} and their latents")
     page = file_html(
         explorer_document(content),

@@ -20,6 +20,17 @@ TITLES = """() => [...Bokeh.documents[0]._all_models.values()]
   .filter((m) => m.type === "Title").map((m) => m.text)"""
 
 
+@pytest.fixture(scope="module")
+def series(simulated_series):
+    """A series that states no wavelength, as the files that are put do not."""
+    return simulated_series().drop_vars("wavelength")
+
+
+@pytest.fixture(scope="module")
+def model(series):
+    return series.xrdae.fit(steps=300, members=4, hidden=(32, 32), progress=False)
+
+
 class Live:
     """A watch and its page, in a browser; errors there fail the test."""
 

@@ -4,9 +4,11 @@
 
 const BAND = 15, COARSE_WIDTH = 5, STEP_PENALTY = 0.3, SMOOTHING = 8, STIFFNESS = 30, REFINEMENTS = 3;
 
-/** What alignment needs of a pattern: its root, coarse and smooth, and the slope of that. */
-function profileOf(pattern, factor) {
-  const root = Float64Array.from(pattern, (v) => Math.sqrt(Math.max(v, 0)));
+/** What alignment needs of a pattern: its root, coarse and smooth, and the slope of that. Where
+ * negative intensities count (signed), roots keep their sign. */
+function profileOf(pattern, factor, signed) {
+  const rootOf = signed ? (v) => Math.sign(v) * Math.sqrt(Math.abs(v)) : (v) => Math.sqrt(Math.max(v, 0));
+  const root = Float64Array.from(pattern, rootOf);
   const n = root.length, coarse = new Float64Array(Math.ceil(n / factor));
   for (let i = 0; i < coarse.length; i++) {
     let s = 0;
@@ -106,8 +108,8 @@ function resample(pattern, positions) {
 }
 
 /** The mean of patterns in position as well as in intensity. */
-function alignedMean(patterns, profiles, weights, reference, factor) {
-  const n = reference.length, frame = profileOf(reference, factor);
+function alignedMean(patterns, profiles, weights, reference, factor, signed) {
+  const n = reference.length, frame = profileOf(reference, factor, signed);
   const moved = profiles.map((p) => displacement(frame, p, factor, n));
   const here = counting(n);
   let highest = -Infinity;

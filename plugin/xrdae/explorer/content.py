@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.axis_kinds import OTHER
+from xrdae.categories import category_names, is_category
 from xrdae.checks import known_empty
 from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
 from xrdae.interpolation import METHODS
-from xrdae.labelled import texts, titled
+from xrdae.labelled import titled
 from xrdae.model import Model
 from xrdae.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
+from xrdae.plot.drawing import order_categories
 from xrdae.plugins import manager
 from xrdae.regridding import regridder
 
@@ -89,10 +92,12 @@ def find_content(dataset: xr.Dataset, model: Model) -> Content:
         "region_stop": maps["region_stop"].values,
         **_engine(model, patterns),
     }
+    preparation = model.autoencoder.preparation
     header = {
         "axis": titled(patterns.intensity[patterns.dim], patterns.dim),
         "axis_name": str(patterns.dim),
-        "axis_units": patterns.units,
+        "axis_units": "" if patterns.units == "1" else patterns.units,
+        "descending": patterns.axis.kind == OTHER and patterns.axis.descending,
         "intensity": titled(patterns.intensity, "intensity"),
         "dims": [str(d) for d in sizes],
         "sizes": list(sizes.values()),
@@ -102,7 +107,9 @@ def find_content(dataset: xr.Dataset, model: Model) -> Content:
         "notes": _notes(axis, patterns, maps),
         "points": axis.size,
         "n_latent": model.n_latent,
-        "gain": model.autoencoder.preparation.gain,
+        "gain": preparation.gain,
+        "transform": dataclasses.asdict(preparation.transform),
+        "signed": preparation.signed,
         "width": model.support.width,
         "novelty_limit": float(model.support.novelty.limits[0]),
         "reach": min(model.mixture.reach, 1e30),
@@ -137,8 +144,8 @@ def _intensities(
 
     Where there is not room for all, those of largest novelty are kept, for what the basis leaves
     over of the others is small: `kept (pattern,)` is the row in `measured (row, point)`, or -1.
-    `prepared (row, channel)` is scaled intensity on the model's axis; it is left out where it is
-    the measured one but for its scale.
+    `prepared (row, channel)` is scaled and transformed intensity on the model's axis; it is left
+    out where it is the measured one but for its scale.
     """
     autoencoder = model.autoencoder
     room = max(1, MOST_VALUES // (patterns.axis.values.size + inputs.shape[1]))
@@ -151,9 +158,13 @@ def _intensities(
     measured = patterns.intensity.isel(rows).transpose("row", patterns.dim).values.astype(float)
     measured[~np.isfinite(measured)] = np.nan
     filled = autoencoder.basis.fill(inputs.astype(np.float32))
-    prepared = autoencoder.preparation.scaled(filled[which])
-    as_measured = prepared.shape == measured.shape and np.allclose(
-        prepared * scale[which, None], measured, rtol=1e-5, atol=1e-5 * np.nanmax(measured)
+    preparation = autoencoder.preparation
+    prepared = preparation.scaled(filled[which])
+    largest = np.abs(measured).max(where=np.isfinite(measured), initial=0.0)
+    as_measured = (
+        preparation.transform.name == "none"
+        and prepared.shape == measured.shape
+        and np.allclose(prepared * scale[which, None], measured, rtol=1e-5, atol=1e-5 * largest)
     )
     return {
         "kept": kept,
@@ -168,8 +179,8 @@ def _labels(
 ) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
     """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
 
-    Times are milliseconds since 1970, durations seconds; texts are positions among their
-    categories. Labels without any value are left out.
+    Times are milliseconds since 1970, durations seconds; categories (`xrdae.categories`) are
+    positions among their names. Labels without any value are left out.
     """
     template = patterns.intensity.isel({patterns.dim: 0}, drop=True)
     found, values = [], []
@@ -186,19 +197,21 @@ def _labels(
             "units": "" if units in ("1", "") else f" {units}",
         }
         array = coord.broadcast_like(template).transpose(*patterns.sample_dims)
-        if array.dtype.kind in "iufb":
-            label["kind"], data = "number", array.values.astype(np.float64)
-        elif array.dtype.kind in "mM":
+        if array.dtype.kind in "mM":
             milliseconds = array.values.astype(f"{array.dtype.kind}8[ms]")
             data = np.where(np.isnat(milliseconds), np.nan, milliseconds.astype(np.int64))
             label["kind"] = "time"
             if array.dtype.kind == "m":
                 data = data / 1000
                 label |= {"kind": "number", "title": f"{name} (s)", "units": " s"}
+        elif array.dtype.kind in "iuf" and not is_category(array):
+            label["kind"], data = "number", array.values.astype(np.float64)
         else:
-            categories, index = np.unique(texts(array.values), return_inverse=True)
-            data = index.reshape(array.shape).astype(np.float64)
-            label |= {"kind": "text", "categories": categories.tolist()}
+            texts = category_names(array)
+            names = order_categories(array, texts)
+            places = {"": np.nan} | {text: i for i, text in enumerate(names)}
+            data = np.array([places[text] for text in texts.ravel()]).reshape(texts.shape)
+            label |= {"kind": "text", "categories": names, "units": ""}
         if not np.isfinite(data).any():
             continue
         found.append(label)

@@ -40,11 +40,11 @@ class Controls {
     on("pinned", "input", () => explorer.pin(number("pinned")));
     on("pinned", "change", () => { byId("pinned").value = explorer.view.pinned; });
     for (const end of ["from", "to"]) {
-      on(end, "input", () => explorer.setEnd(end, number(end)));
+      on(end, "input", () => explorer.setEnds({ [end]: number(end) }));
       on(end, "change", () => { byId(end).value = explorer.view[end]; });
     }
-    on("from-pinned", "click", () => explorer.setEnd("from", explorer.view.pinned));
-    on("to-pinned", "click", () => explorer.setEnd("to", explorer.view.pinned));
+    on("from-pinned", "click", () => explorer.setEnds({ from: explorer.view.pinned }));
+    on("to-pinned", "click", () => explorer.setEnds({ to: explorer.view.pinned }));
     on("fraction", "input", () => explorer.walk(number("fraction")));
     on("group-label", "change", () => this.askForGroup());
     on("group-set", "click", () => this.selectByLabel());
@@ -97,8 +97,7 @@ class Controls {
       const { pattern, far } = explorer.nearest(event.x, event.y);
       if (far > 0.03) { if (probing) explorer.moveProbe(explorer.latentAt(event.x, event.y)); return; }
       if (event.modifiers?.shift) {
-        explorer.setEnd("from", explorer.view.pinned);
-        explorer.setEnd("to", pattern);
+        explorer.setEnds({ from: explorer.view.pinned, to: pattern });
         return;
       }
       explorer.pin(pattern);
@@ -163,7 +162,7 @@ class Controls {
       explorer.view.hovered = pattern;
       card.replaceChildren();
       make("b", explorer.place(pattern), card);
-      card.append(sparkline(explorer.synthesizer.measured(pattern)));
+      card.append(sparkline(explorer.synthesizer.measured(pattern), explorer.header.descending));
       const labels = explorer.labelsOf(pattern), most = 12;
       for (const [name, value] of labels.slice(0, most)) make("div", `${clipped(name, 40)}: ${clipped(value, 60)}`, card);
       if (labels.length > most) make("div", `and ${labels.length - most} more when it is pinned`, card);

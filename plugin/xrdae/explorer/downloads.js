@@ -3,7 +3,8 @@
 
 /** What a panel shows, as text. */
 function csvOf(explorer, panel) {
-  const { header, view, axis, data } = explorer, axisName = `${header.axis_name} [${header.axis_units}]`;
+  const { header, view, axis, data } = explorer;
+  const axisName = header.axis_name + (header.axis_units && ` [${header.axis_units}]`);
   if (panel === "plane") {
     const names = Array.from({ length: header.n_latent }, (_, l) => [`latent_${l}`, `latent_std_${l}`]).flat();
     const group = new Set(view.group);
@@ -24,13 +25,14 @@ function csvOf(explorer, panel) {
     [`pinned_${view.pinned}`]: explorer.synthesizer.measured(view.pinned),
     ...(view.found ? { synthesized: view.found.intensity, synthesized_std: view.found.std } : {}),
     ...(view.group.length ? { group_mean: view.groupPattern.intensity, group_std: view.groupPattern.std } : {}),
-  } : {
+  } : view.between === undefined ? { [`from_${view.from}`]: explorer.synthesizer.measured(view.from) } : {
     [`from_${view.between.from}`]: explorer.synthesizer.measured(view.between.from),
     [`to_${view.between.to}`]: explorer.synthesizer.measured(view.between.to),
     [`synthesized_${view.between.fraction}`]: view.between.intensity, synthesized_std: view.between.std, linear_blend: view.between.blend,
   };
   const values = Object.values(columns);
-  return table([axisName, ...Object.keys(columns)], Array.from(axis, (x, i) => [x, ...values.map((v) => v[i])]));
+  const rows = Array.from(axis, (x, i) => [x, ...values.map((v) => v[i])]);
+  return table([axisName, ...Object.keys(columns)], header.descending ? rows.reverse() : rows);
 }
 
 /** Saves a panel's figure as it is seen. */

@@ -33,7 +33,7 @@ class Explorer {
   /** What stands along the axes of narrow figures: the name and the units. */
   shortenLabels() {
     for (const name of ["pattern", "path", "positions", "relevance"]) {
-      this.models[name].below[0].axis_label.text = `${this.header.axis_name} (${this.header.axis_units})`;
+      this.models[name].below[0].axis_label.text = withUnits(this.header.axis_name, this.header.axis_units);
     }
   }
 
@@ -189,7 +189,7 @@ class Explorer {
       + (novel ? ", no data near: do not trust this pattern" : "");
     const found = await this.engine.ask("probe", "at", latent);
     this.view.found = found;
-    this.set("synthesized", band(this.axis, found));
+    this.set("synthesized", band(this.axis, found, this.header.signed));
   }
 
   setGroup(patterns) {
@@ -201,7 +201,7 @@ class Explorer {
       return;
     }
     this.view.groupPattern = this.synthesizer.spreadOf(patterns);
-    this.set("group", band(this.axis, this.view.groupPattern));
+    this.set("group", band(this.axis, this.view.groupPattern, this.header.signed));
     text.textContent = `Group of ${patterns.length} pattern${patterns.length > 1 ? "s" : ""}; ${this.inWords(patterns, this.view.color)}`;
   }
 
@@ -248,7 +248,7 @@ class Explorer {
     });
     this.set("pattern_again", { x: this.axis, y });
     const box = byId("peaks"), table = make("table"), head = make("tr", undefined, table);
-    for (const word of [`peak (${this.header.axis_units})`, "relevance", "excess"]) make("th", word, head).scope = "col";
+    for (const word of [withUnits("peak", this.header.axis_units), "relevance", "excess"]) make("th", word, head).scope = "col";
     const order = relevance.map((_, r) => r).sort((a, b) => relevance[b] - relevance[a]);
     this.buttons = [];
     for (const r of order) {
@@ -286,17 +286,22 @@ class Explorer {
     }
     const ends = inside.length ? [inside[0], inside.at(-1)] : [];
     this.set("mask", { x: ends.map((i) => this.axis[i]), y: ends.map((i) => y[i]) });
-    text.textContent = `Masked ${short(start)} to ${short(stop)} ${this.header.axis_units}: the point moves by `
+    const bounds = [start, stop], units = this.header.axis_units && ` ${this.header.axis_units}`;
+    if (this.header.descending) bounds.reverse();
+    text.textContent = `Masked ${bounds.map((v) => short(v)).join(" to ")}${units}: the point moves by `
       + `${short(relevance[region], 3)}, to (${moved.map((v) => v.toFixed(3)).join(", ")}).`;
   }
 
   // The path between two patterns
 
-  setEnd(which, pattern) {
-    const wrong = this.whyNot(pattern);
+  /** Sets one end of the path, or both: { from, to }. */
+  setEnds(ends) {
+    const { from, to } = { ...this.view, ...ends };
+    const same = from === to ? `Give two different patterns; pattern ${from} is the other end.` : "";
+    const wrong = Object.values(ends).map((pattern) => this.whyNot(pattern)).find(Boolean) ?? same;
     byId("path-wrong").textContent = wrong;
     if (wrong) return;
-    this.view[which] = pattern;
+    Object.assign(this.view, { from, to });
     this.drawPath();
   }
 
@@ -310,6 +315,11 @@ class Explorer {
     this.set("from", { x: this.axis, y: this.synthesizer.measured(from) });
     this.set("to", { x: this.axis, y: this.synthesizer.measured(to) });
     this.set("route", { x: ends.map((z) => this.x(z)), y: ends.map((z) => this.y(z)) });
+    byId("fraction").disabled = from === to;
+    if (from === to) { // of all patterns only one has usable intensity
+      byId("path-wrong").textContent = "There is only one pattern: a path needs two.";
+      return;
+    }
     this.walk(this.view.fraction);
     this.trackPeaks();
   }
@@ -322,7 +332,7 @@ class Explorer {
     const { from, to } = this.view, found = await this.engine.ask("walk", "between", from, to, fraction);
     this.view.between = { ...found, from, to, fraction };
     this.set("here", { x: [this.x(found.latent)], y: [this.y(found.latent)] });
-    this.set("between", band(this.axis, found));
+    this.set("between", band(this.axis, found, this.header.signed));
     this.set("blend", { x: this.axis, y: found.blend });
     const varying = this.header.labels.slice(0, -2).map(({ name, kind, units }, k) => { // the last two are results
       const [a, b] = [from, to].map((i) => this.data[`label.${k}`].values[i]);
@@ -344,7 +354,7 @@ class Explorer {
     for (let k = 0; k <= steps; k++) {
       const { intensity } = await this.engine.ask("track", "between", from, to, k / steps);
       if (turn !== this.turn) return;
-      for (const position of findPeaks(this.axis, intensity)) { x.push(position); y.push(k / steps); }
+      for (const position of findPeaks(this.axis, this.header.signed ? intensity.map(Math.abs) : intensity)) { x.push(position); y.push(k / steps); }
     }
     this.set("peaks", { x, y });
   }

@@ -32,8 +32,9 @@ def explorer_document(content: Content) -> Any:
     from bokeh.models import CustomJS, Range1d
 
     header, axis = content.header, content.arrays["axis"]
-    ends = float(axis[0]), float(axis[-1])
-    shared = Range1d(*ends, bounds=ends)
+    low, high = float(axis[0]), float(axis[-1])
+    start, end = (high, low) if header["descending"] else (low, high)
+    shared = Range1d(start, end, bounds=(low, high), reset_start=start, reset_end=end)
     made: dict[str, Any] = {}
     _plane(made, len(content.arrays["latent"]))
     _pattern(made, header, shared)
@@ -69,7 +70,7 @@ def _figure(made: dict[str, Any], name: str, *, x: str, y: str, **options: Any) 
 
 
 def _profile(made: dict[str, Any], name: str, header: dict[str, Any], shared: Any, **y: Any) -> Any:
-    """Return a figure along the diffraction axis, which all of them share."""
+    """Return a figure along the axis, which all of them share."""
     from bokeh.models import BoxZoomTool, PanTool, ResetTool, WheelZoomTool
 
     options = {"y": header["intensity"]} | y

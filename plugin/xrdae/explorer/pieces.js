@@ -12,9 +12,14 @@ function make(tag, text, parent) {
 
 const short = (v, digits = 5) => (Number.isFinite(v) ? String(Number(v.toPrecision(digits))) : "none");
 
-const band = (x, { intensity: y, std }) => ({
-  x, y, low: y.map((v, i) => Math.max(v - std[i], Math.min(v, 0))), high: y.map((v, i) => v + std[i]),
+/** A line and one standard deviation around it; below zero only where intensities may be (signed). */
+const band = (x, { intensity: y, std }, signed) => ({
+  x, y, high: y.map((v, i) => v + std[i]),
+  low: y.map((v, i) => (signed ? v - std[i] : Math.max(v - std[i], Math.min(v, 0)))),
 });
+
+/** Words with their units, if there are any. */
+const withUnits = (text, units) => (units ? `${text} (${units})` : text);
 
 const asTime = (milliseconds) => new Date(milliseconds).toISOString().slice(0, 19);
 
@@ -46,14 +51,16 @@ function findPeaks(axis, y) {
   return found;
 }
 
-function sparkline(y) {
+function sparkline(y, descending) {
   const SVG = "http://www.w3.org/2000/svg", svg = document.createElementNS(SVG, "svg");
-  const width = 240, height = 70, most = y.reduce((a, b) => (b > a ? b : a), 0) || 1, tops = new Array(width).fill(-1);
-  y.forEach((v, i) => { // the highest value in each pixel: no peak is lost
-    const k = Math.floor(i / y.length * width);
-    if (v > tops[k]) tops[k] = v;
+  const width = 240, height = 70, low = y.reduce((a, b) => (b < a ? b : a), 0), tops = new Array(width).fill(NaN);
+  const span = y.reduce((a, b) => (b > a ? b : a), 0) - low || 1;
+  y.forEach((v, i) => { // the value farthest from zero in each pixel: no peak and no dip is lost
+    const k = Math.floor((descending ? y.length - 1 - i : i) / y.length * width);
+    if (!Number.isNaN(v) && !(Math.abs(v) <= Math.abs(tops[k]))) tops[k] = v;
   });
-  const points = tops.map((v, k) => (v >= 0 ? `${k},${(height - 3 - v / most * (height - 8)).toFixed(1)}` : "")).filter(Boolean);
+  const points = tops.map((v, k) => `${k},${(height - 3 - (v - low) / span * (height - 8)).toFixed(1)}`)
+    .filter((_, k) => !Number.isNaN(tops[k]));
   const line = document.createElementNS(SVG, "polyline");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   line.setAttribute("points", points.join(" "));

@@ -21,6 +21,21 @@ function denoise(pattern, neighbours) {
   return out;
 }
 
+/** Transformed intensities of scaled ones and back, as in transforms.py. */
+const TRANSFORMS = {
+  none: { apply: (v) => v, undo: (v) => v, undoStd: (v, std) => std },
+  sqrt: {
+    apply: (v) => Math.sqrt(Math.max(v, 0)),
+    undo: (v) => Math.max(v, 0) ** 2,
+    undoStd: (v, std) => 2 * Math.max(v, 0) * std + std * std,
+  },
+  log: {
+    apply: (v, floor) => Math.log(Math.max(v, floor) / floor),
+    undo: (v, floor) => floor * Math.exp(clip(v, 0, 80)),
+    undoStd: (v, std, floor) => TRANSFORMS.log.undo(v, floor) * std,
+  },
+};
+
 /** From what the page holds (see content.py) to patterns, measured and synthesized. */
 class Synthesizer {
   constructor(header, data) {
@@ -29,6 +44,8 @@ class Synthesizer {
     this.nComponent = shape[0];
     this.nChannel = shape[1];
     this.factor = Math.max(1, Math.round(header.width / COARSE_WIDTH));
+    this.signed = header.signed;
+    this.transform = TRANSFORMS[header.transform.name];
     this.mean = data.mean.values;
     this.components = Array.from({ length: shape[0] }, (_, k) => data.components.row(k).map((v) => gain * v));
     this.layers = [];
@@ -47,7 +64,17 @@ class Synthesizer {
     return Array.from(this.data.latent.values.subarray(pattern * n, (pattern + 1) * n));
   }
 
-  /** Scaled intensity (channel) of coefficients. */
+  /** Scaled intensity (channel) of scaled and transformed intensity. */
+  undo(row) { return row.map((v) => this.transform.undo(v, this.header.transform.floor)); }
+
+  /** Scaled and transformed intensity of a pattern that is `factor` times as strong. */
+  rescaled(row, factor) {
+    const { apply, undo } = this.transform, { name, floor } = this.header.transform;
+    if (name === "none") return row.map((v) => v * factor);
+    return row.map((v) => apply(undo(v, floor) * factor, floor));
+  }
+
+  /** Scaled and transformed intensity (channel) of coefficients. */
   expand(coefficients) {
     const out = Float64Array.from(this.mean);
     for (let k = 0; k < this.nComponent; k++) {
@@ -85,19 +112,19 @@ class Synthesizer {
     return Math.sqrt(least) / this.header.novelty_limit;
   }
 
-  /** Scaled intensity (channel) of a training pattern, and its profile for alignment. */
+  /** Scaled and transformed intensity (channel) of a training pattern, and its profile for alignment. */
   reference(i) {
     let found = this.remembered.get(i);
     if (!found) {
       if (this.remembered.size > 200) this.remembered.clear();
       const pattern = this.expand(this.data.reference_coefficients.row(i));
-      found = { pattern, profile: profileOf(pattern, this.factor) };
+      found = { pattern, profile: profileOf(pattern, this.factor, this.signed) };
       this.remembered.set(i, found);
     }
     return found;
   }
 
-  /** Scaled intensity (channel) of a pattern of the dataset, gaps filled. */
+  /** Scaled and transformed intensity (channel) of a pattern of the dataset, gaps filled. */
   prepared(pattern) {
     const row = this.data.kept.values[pattern];
     if (row < 0) return this.expand(this.data.coefficients.row(pattern));
@@ -110,16 +137,17 @@ class Synthesizer {
   measured(pattern) {
     const row = this.data.kept.values[pattern];
     if (row >= 0) return this.data.measured.row(row);
-    return this.onData(this.prepared(pattern), this.data.scale.values[pattern]);
+    return this.onData(this.undo(this.prepared(pattern)), this.data.scale.values[pattern]);
   }
 
   /** Mean and standard deviation of patterns of the dataset, each where it was measured. */
   spreadOf(patterns) {
     const rows = this.data.kept.values, n = this.header.points;
-    const parts = [
+    const linear = this.header.transform.name === "none";
+    const parts = linear ? [
       this.spreadOfMeasured(patterns.filter((i) => rows[i] >= 0)),
       this.spreadOfProjected(patterns.filter((i) => rows[i] < 0)),
-    ];
+    ] : [this.spreadOfMeasured(patterns)];
     const intensity = new Float64Array(n), std = new Float64Array(n);
     for (let i = 0; i < n; i++) {
       const here = parts.filter(({ count, mean }) => count[i] > 0 && !Number.isNaN(mean[i]));
@@ -197,32 +225,35 @@ class Synthesizer {
     return { which, weights: Array.from(w, (v) => v / whole) };
   }
 
-  /** Synthesizes at a latent point, from the training patterns around. */
-  at(latent) {
+  /** Synthesizes at a latent point, from the training patterns around; `scale` is that of the
+   * result, else it is the mean of theirs. */
+  at(latent, scale) {
     const { which, weights } = this.surrounding(latent);
     const ends = which.map((i) => ({
       pattern: this.reference(i).pattern,
       latent: Array.from(this.references[i]),
-      scale: this.data.reference_scale.values[i],
+      scale: scale ?? this.data.reference_scale.values[i],
     }));
     return this.synthesized(latent, ends, weights, this.mixture);
   }
 
   /** Synthesizes between two patterns of the dataset, at a fraction of the way. */
   between(first, second, fraction) {
+    if (first === second) throw new Error(`pattern ${first} is given twice`);
     const ends = [first, second].map((i) => ({
       pattern: this.prepared(i), latent: this.latent(i), scale: this.data.scale.values[i],
     }));
     const weights = [1 - fraction, fraction];
     const latent = ends[0].latent.map((v, l) => weights[0] * v + weights[1] * ends[1].latent[l]);
-    const blend = this.onData(weightedSum(ends.map((e) => e.pattern), ends.map((e, k) => e.scale * weights[k])), 1);
+    const blend = this.onData(weightedSum(ends.map((e) => this.undo(e.pattern)), ends.map((e, k) => e.scale * weights[k])), 1);
     const near = distance(ends[0].latent, ends[1].latent) <= this.header.reach;
     const isEnd = fraction === 0 || fraction === 1;
     if (near || isEnd) return { ...this.synthesized(latent, ends, weights, this.mixture), blend };
     if (this.neighbours(first, second)) {  // a sudden change: a mixture of both
       return { ...this.synthesized(latent, ends, weights, [1, 0, 0, 0]), blend, sudden: true };
     }
-    return { ...this.at(latent), blend };
+    // The shape is that of the patterns around; the scale runs from one end's to the other's.
+    return { ...this.at(latent, dot(weights, ends.map((e) => e.scale))), blend };
   }
 
   /** Are two patterns next to one another in the dataset? */
@@ -243,16 +274,16 @@ class Synthesizer {
     weights = used.map((k) => weights[k]);
     if (weights.some((w) => w === 1)) mixture = [1, 0, 0, 0];
     const scale = dot(weights, ends.map((e) => e.scale));
-    const patterns = ends.map((e) => e.pattern.map((v) => v * e.scale / scale));
-    const positive = (row) => row.map((v) => Math.max(v, 0));
-    const found = [positive(weightedSum(patterns, weights))];
+    const patterns = ends.map((e) => this.rescaled(e.pattern, e.scale / scale));
+    const bounded = (row) => (this.signed ? row : row.map((v) => Math.max(v, 0)));
+    const found = [bounded(weightedSum(patterns, weights))];
     let variance = null;
     if (mixture[1] > 0) {
       const here = this.decode(latent), there = ends.map((e) => this.decode(e.latent));
       const apart = here.map((c, m) => c.map((v, k) => v - dot(weights, there.map((t) => t[m][k]))));
       const middle = weightedSum(apart, apart.map(() => 1 / apart.length));
       const level = this.expand(middle);
-      found[1] = positive(weightedSum(patterns, weights).map((v, i) => v + level[i] - this.mean[i]));
+      found[1] = bounded(weightedSum(patterns, weights).map((v, i) => v + level[i] - this.mean[i]));
       variance = new Float64Array(this.nChannel);
       for (const member of apart) {
         const row = this.expand(member);
@@ -260,13 +291,13 @@ class Synthesizer {
       }
     }
     if (mixture[2] > 0 || mixture[3] > 0) {
-      const profiles = patterns.map((p) => profileOf(p, this.factor));
+      const profiles = patterns.map((p) => profileOf(p, this.factor, this.signed));
       const relative = used[0] === 0 ? first.scale / scale : 1; // without weight: of any scale
-      const reference = first.pattern.map((v) => v * relative);
-      let aligned = alignedMean(patterns, profiles, weights, reference, this.factor);
-      aligned = alignedMean(patterns, profiles, weights, aligned, this.factor);
-      found[2] = positive(aligned);
-      if (mixture[3] > 0) found[3] = positive(this.denoised(aligned, latent));
+      const reference = this.rescaled(first.pattern, relative);
+      let aligned = alignedMean(patterns, profiles, weights, reference, this.factor, this.signed);
+      aligned = alignedMean(patterns, profiles, weights, aligned, this.factor, this.signed);
+      found[2] = bounded(aligned);
+      if (mixture[3] > 0) found[3] = bounded(this.denoised(aligned, latent));
     }
     const n = this.nChannel, intensity = new Float64Array(n), std = new Float64Array(n);
     mixture.forEach((w, m) => { if (w > 0) for (let i = 0; i < n; i++) intensity[i] += w * found[m][i]; });
@@ -274,18 +305,19 @@ class Synthesizer {
     for (let i = 0; i < n; i++) {
       let spread = variance ? mixture[1] ** 2 * variance[i] : 0;
       mixture.forEach((w, m) => { if (w > 0) spread += w * (found[m][i] - intensity[i]) ** 2; });
-      std[i] = Math.sqrt(byspread * spread + bycount * intensity[i] + constant);
+      std[i] = Math.sqrt(byspread * spread + bycount * Math.max(intensity[i], 0) + constant);
     }
+    const { floor } = this.header.transform, { undoStd } = this.transform;
     return {
-      latent, novelty: this.novelty(latent), scale,
-      intensity: this.onData(intensity, scale), std: this.onData(std, scale),
+      latent, novelty: this.novelty(latent), scale, intensity: this.onData(this.undo(intensity), scale),
+      std: this.onData(std.map((v, i) => undoStd(intensity[i], v, floor)), scale),
     };
   }
 
   denoised(aligned, latent) {
     const far = this.references.map((r) => distance(latent, r));
     const which = smallest(far, Math.min(NEIGHBOURS, far.length));
-    const frame = profileOf(aligned, this.factor);
+    const frame = profileOf(aligned, this.factor, this.signed);
     const near = which.map((i) => {
       const { pattern, profile } = this.reference(i);
       const moved = displacement(frame, profile, this.factor, this.nChannel);

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xrdae.categories import is_category
 from xrdae.explorer.figures import ORANGE
 
 MOST = 20_000  # points that a browser stays fluid with
@@ -65,7 +66,7 @@ class Board:
         labels = {
             str(name): coord.values.astype(float)
             for name, coord in rows.coords.items()
-            if coord.dims == ("pattern",) and coord.dtype.kind in "iuf"
+            if coord.dims == ("pattern",) and coord.dtype.kind in "iuf" and not is_category(coord)
         }
         files, novelty = rows["file"].values, rows["novelty"].values
         latents, novel = rows["latent"].values, rows["novel"].values

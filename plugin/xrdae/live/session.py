@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from xrdae.axis_kinds import OTHER
 from xrdae.explorer.figures import BLUE, FEW, ORANGE
 from xrdae.live.board import MOST, Board, Message, Point, columns
 
@@ -148,14 +149,18 @@ class Session:
         return plot
 
     def _profile(self) -> Any:
+        from bokeh.models import PlainText
         from bokeh.plotting import figure
 
         axis = self._model.autoencoder.preparation.axis
+        words = (axis.long_name if axis.kind == OTHER else "") or axis.name
+        units = "" if axis.units in ("1", "") else f" ({axis.units})"
         plot = figure(
             height=260, sizing_mode="stretch_width", name="profile", title="waiting for a pattern",
-            x_axis_label=f"{axis.name} ({axis.units})", y_axis_label="intensity",
+            x_axis_label=PlainText(text=words + units), y_axis_label="intensity",
             tools="pan,xwheel_zoom,xbox_zoom,reset",
         )  # fmt: skip
+        plot.x_range.flipped = axis.kind == OTHER and axis.descending
         plot.line("x", "y", source=self._pattern, color="black")
         plot.toolbar.logo = None
         self._profile_figure = plot

@@ -25,7 +25,8 @@ class Plot:
 
     Every method draws in the axes given as `ax`, or in those of a new pyplot figure, and returns
     them. It raises DataError where a result or a label is missing, and says which call attaches it,
-    and ImportError without matplotlib.
+    and ImportError without matplotlib. An axis that is not one of diffraction runs in the direction
+    in which it came: binding energies from high to low.
     """
 
     def __init__(self, dataset: xr.Dataset) -> None:
@@ -49,8 +50,9 @@ class Plot:
         Parameters
         ----------
         color
-            Name of a label of numbers, times or texts (at most eight different ones) along the
-            sample dimensions, or of a result such as "novelty"; None: one colour.
+            Name of a label along the sample dimensions, or of a result such as "novelty": of
+            numbers or times, or of at most eight categories (texts, truth values, CF flags), which
+            get a colour and a marker each; None: one colour.
         uncertainty
             Draw an ellipse of one `latent_std` around each pattern.
         density
@@ -103,20 +105,21 @@ class Plot:
         Raises
         ------
         DataError
-            With `phases` on a two_theta axis without a wavelength.
+            With `phases` on a two_theta axis without a wavelength, or on an axis that is not one
+            of diffraction.
         """
         return draw_relevance(self._dataset, pattern=pattern, phases=phases, ax=ax)
 
     def relevance_map(self, *, y: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the relevance of every pattern along the diffraction axis as an image.
+        """Draw the relevance of every pattern along the axis as an image.
 
         Parameters
         ----------
         y
             Name of a label of numbers or times by which the patterns are sorted; patterns of
-            equal labels get a row each. None: the coordinate of the sample dimension, else the
-            position; several sample dimensions are stacked. Of more than 2000 patterns, as many are
-            drawn, evenly chosen.
+            equal labels get a row each. None: the coordinate of the sample dimension where it rises
+            or falls throughout, else the position; several sample dimensions are stacked. Of more
+            than 2000 patterns, as many are drawn, evenly chosen.
         ax
             Where to draw; None: a new figure.
         """
@@ -178,8 +181,8 @@ class Plot:
         Parameters
         ----------
         x
-            Name of a label of numbers or times; None: the coordinate of the sample dimension, else
-            the position; several sample dimensions are stacked.
+            Name of a label of numbers or times; None: the coordinate of the sample dimension where
+            it rises or falls throughout, else the position; several sample dimensions are stacked.
         ax
             Where to draw; None: a new figure.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import summary
+from xrdae.axes import Axis as PatternAxis
+from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.categories import category_names, is_category
 from xrdae.errors import DataError
 from xrdae.labelled import titled
 from xrdae.patterns import Patterns, find_patterns
@@ -36,17 +39,20 @@ class Label:
     Attributes
     ----------
     values
-        `(pattern,)`, numbers (NaN where not known) or texts ("" where not known); times are
-        days, as matplotlib counts them.
+        `(pattern,)`, numbers (NaN where not known) or names of categories ("" where not known);
+        times are days, as matplotlib counts them.
     title
         Its name and units.
     kind
-        "number", "time" or "text".
+        "number", "time" or "text"; text stands for any category, see `xrdae.categories`.
+    categories
+        The names of categories that occur, in order.
     """
 
     values: Float
     title: str
     kind: str
+    categories: tuple[str, ...] = ()
 
     def dress(self, axis: Axis) -> None:
         """Give an axis along which this label runs its title, and dates where they are dates."""
@@ -98,8 +104,41 @@ def flat(array: xr.DataArray, *last: str) -> Float:
 
 
 def patterns_of(dataset: xr.Dataset) -> Patterns:
-    """Return the patterns that the model was applied to."""
-    return find_patterns(dataset, **summary.names_of_patterns(dataset))
+    """Return the patterns that the model was applied to.
+
+    Patterns over two_theta with a wavelength each are brought to the q of the results that the
+    dataset carries.
+    """
+    names = summary.names_of_patterns(dataset)
+    onto = None
+    if names["dim"] == "q" and "q" in dataset.coords:
+        variable = names["variable"]
+        if variable is None or "q" not in dataset[variable].dims:
+            names["dim"], onto = None, PatternAxis("q", np.sort(dataset["q"].values.astype(float)))
+    return find_patterns(dataset, **names, onto=onto)
+
+
+def is_drawn_downward(array: xr.DataArray, dim: Hashable) -> bool:
+    """Tell whether pictures run from the highest position along an axis to the lowest.
+
+    An axis that is not one of diffraction is drawn in the direction in which it came.
+    """
+    coord = array[dim]
+    values = coord.values
+    if values.size < 2 or not values[0] > values[-1]:
+        return False
+    units = str(coord.attrs.get("units", "")).strip()
+    if not units:
+        return name_kind(dim) not in UNITS
+    long_name = str(coord.attrs.get("long_name", ""))
+    return find_axis_kind(dim, units, long_name=long_name, values=values).kind == OTHER
+
+
+def orient(array: xr.DataArray, dim: Hashable, *, downward: bool) -> xr.DataArray:
+    """Return an array whose positions along an axis rise, or fall."""
+    values = array[dim].values
+    falls = values.size > 1 and bool(values[0] > values[-1])
+    return array if falls == downward else array.isel({dim: slice(None, None, -1)})
 
 
 def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
@@ -120,38 +159,56 @@ def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
         raise DataError(
             f"{name!r} lies along {list(label.dims)}, the patterns along {list(template.dims)}"
         )
-    values = label.broadcast_like(template).transpose(*template.dims).values.ravel()
+    label = label.broadcast_like(template).transpose(*template.dims)
+    values, title = label.values.ravel(), titled(label, name)
+    if is_category(label):
+        texts = category_names(label)
+        return Label(texts.ravel(), title, "text", tuple(order_categories(label, texts)))
     if values.dtype.kind in "iuf":
-        return Label(values.astype(float), titled(label, name), "number")
+        return Label(values.astype(float), title, "number")
     if values.dtype.kind == "M":
         from matplotlib.dates import date2num
 
         days: Any = date2num(values)  # type: ignore[no-untyped-call]
-        return Label(np.asarray(days), titled(label, name), "time")
+        return Label(np.asarray(days), title, "time")
     if values.dtype.kind == "m":
         seconds = np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
-        return Label(seconds, f"{titled(label, name)} (s)", "number")
-    if values.dtype.kind in "bUSO":
-        texts = ["" if v is None or v != v else _text(v) for v in values.tolist()]
-        return Label(np.array(texts, dtype=str), titled(label, name), "text")
+        return Label(seconds, f"{title} (s)", "number")
     raise DataError(f"label {name!r} is of type {values.dtype}: neither numbers, times nor texts")
 
 
+def order_categories(label: xr.DataArray, names: npt.NDArray[np.str_]) -> list[str]:
+    """Return the names of categories that occur: flags by their values, others by the alphabet."""
+    known = names != ""
+    if label.dtype.kind not in "iuf":
+        return np.unique(names[known]).tolist()
+    _, first = np.unique(label.values[known], return_index=True)
+    return list(dict.fromkeys(names[known][first].tolist()))
+
+
 def find_scale(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
-    """Return a label that can be put along an axis: not one of texts."""
+    """Return a label that can be put along an axis: not one of categories."""
     label = find_label(dataset, name, template)
     if label.kind == "text":
-        raise DataError(f"label {name!r} is of texts, which have no order; give one of numbers")
+        raise DataError(
+            f"label {name!r} is of texts or other categories, which have no order; give one of "
+            "numbers"
+        )
     return label
 
 
 def find_order(dataset: xr.Dataset, template: xr.DataArray) -> Label:
-    """Return what runs along the patterns: the sample dimension's coordinate, or positions."""
+    """Return what runs along the patterns: the sample dimension's coordinate, or positions.
+
+    A coordinate that turns round or repeats would move the patterns: then positions are taken.
+    """
     dims = [str(d) for d in template.dims]
     if len(dims) == 1 and dims[0] in dataset.coords:
         label = find_label(dataset, dims[0], template)
         if label.kind != "text":
-            return label
+            steps = np.diff(label.values)
+            if (steps > 0).all() or (steps < 0).all():
+                return label
     title = f"position along {dims[0]}" if len(dims) == 1 else f"{', '.join(dims)} (stacked)"
     return Label(np.arange(template.size, dtype=float), title, "number")
 
@@ -197,7 +254,3 @@ def axes_size(ax: Axes) -> tuple[float, float]:
     """Return width and height of the axes in points, before any layout."""
     box = ax.get_window_extent()
     return box.width * 72 / ax.figure.dpi, box.height * 72 / ax.figure.dpi
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -108,7 +108,7 @@ def _draw_points(ax: Axes, points: Float, label: Label | None) -> None:
 
 
 def _draw_categories(ax: Axes, points: Float, label: Label, style: dict[str, Any]) -> None:
-    categories = sorted(set(label.values.tolist()) - {""})
+    categories = label.categories
     if len(categories) > len(OKABE_ITO):
         raise DataError(
             f"label {label.title!r} has {len(categories)} different texts; at most "

@@ -19,9 +19,11 @@ from xrdae.plot.drawing import (
     find_order,
     find_scale,
     flat,
+    is_drawn_downward,
     legend_above,
     needed,
     new_axes,
+    orient,
     short,
 )
 from xrdae.sampling import evenly
@@ -40,8 +42,10 @@ HATCH = "////"
 def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -> Axes:
     """Draw the relevance of all patterns along the axis; see `Plot.relevance_map`."""
     profile = needed(dataset, relevance_profile=RELEVANCE)["relevance_profile"]
-    # The diffraction axis is the only dimension that relevance itself has not.
+    # The axis is the only dimension that relevance itself has not.
     (dim,) = set(profile.dims) - set(needed(dataset, relevance=RELEVANCE)["relevance"].dims)
+    downward = is_drawn_downward(profile, dim)
+    profile = orient(profile, dim, downward=False)
     template = profile.isel({dim: 0}, drop=True)
     label = find_order(dataset, template) if y is None else find_scale(dataset, y, template)
     order = np.argsort(label.values, kind="stable")
@@ -72,6 +76,7 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
                 some.append(i)
         ax.set_yticks(middle[some], label.texts(order[first[some]]))
     ax.set_xlabel(titled(profile[dim], dim))
+    ax.xaxis.set_inverted(downward)
     return ax
 
 
@@ -117,13 +122,7 @@ def _draw_image(
     import matplotlib
     from matplotlib.patches import Patch
 
-    sides = []
-    for dim in map(str, template.dims):
-        side = find_order(dataset, dataset[dim])
-        rising = np.diff(side.values)
-        if not ((rising > 0).all() or (rising < 0).all()):
-            side = Label(np.arange(rising.size + 1.0), f"position along {dim}", "number")
-        sides.append(side)
+    sides = [find_order(dataset, dataset[dim]) for dim in template.dims]
     color = (
         two_dimensional(*scaled)
         if len(scaled) == 2

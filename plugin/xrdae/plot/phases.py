@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.axes import Axis
+from xrdae.axis_kinds import OTHER
+from xrdae.errors import DataError
 from xrdae.patterns import Patterns
 from xrdae.plot.colors import OKABE_ITO
 from xrdae.plot.drawing import axes_size
@@ -58,8 +60,13 @@ def find_rows(phases: Phases, patterns: Patterns) -> list[Row]:
     Raises
     ------
     DataError
-        If the axis is two_theta and the wavelength is not known.
+        If the axis is not one of diffraction, or it is two_theta and the wavelength is not known.
     """
+    if patterns.axis.kind == OTHER:
+        raise DataError(
+            f"phases= marks reflections, which lie along two_theta, q or d; the axis "
+            f"{patterns.axis.title} is none of these: leave phases= out"
+        )
     if isinstance(phases, Mapping):
         named = {name: Path(path) for name, path in phases.items()}
     else:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.axis_kinds import OTHER
 from xrdae.labelled import titled
 from xrdae.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
@@ -67,7 +68,9 @@ def draw_relevance(
     shown = _shown(dataset, patterns, pattern)
     rows = [] if phases is None else find_rows(phases, patterns)
     ax = new_axes(ax, size=(8.5, 4.8))
-    ax.set_xlim(shown.x[0], shown.x[-1])
+    ends = shown.x[[0, -1]]
+    axis = patterns.axis
+    ax.set_xlim(*(ends[::-1] if axis.kind == OTHER and axis.descending else ends))
     top = float(np.nanmax(shown.relevance, initial=0)) or 1.0
     _draw_scale(ax, top)
     low, high = _draw_bands(ax, shown, rows)
@@ -109,8 +112,8 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
 
     Returns the heights between which the pattern lies.
     """
-    low, high = min(0.0, float(np.nanmin(shown.y, initial=0))), float(np.nanmax(shown.y, initial=1))
-    high = low + 1.03 * (high - low)
+    low, high = float(np.nanmin(shown.y, initial=0)), float(np.nanmax(shown.y, initial=0))
+    high = low + 1.03 * (high - low or 1.0)
     names = _places(ax, shown)
     lines = max((line for _, _, line in names), default=-1) + 1
     above = (ARROWS if shown.shift is not None else 4.0) + LINE * lines
@@ -125,7 +128,7 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
     first = high + (above - LINE * lines) * unit
     for region, x, line in names:
         inside = (shown.x >= shown.bounds[region, 0]) & (shown.x <= shown.bounds[region, 1])
-        i = int(np.nanargmax(np.where(inside, shown.y, np.nan)))
+        i = int(np.argmax(np.where(inside & np.isfinite(shown.y), shown.y, -np.inf)))
         ax.annotate(
             CONTRARY[shown.named.index(region)],
             (shown.x[i], shown.y[i]),
@@ -138,7 +141,7 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
 
 def _places(ax: Axes, shown: Shown) -> list[tuple[int, float, int]]:
     """Return region, position of its name, and the line of text in which it stands."""
-    low, high = ax.get_xlim()
+    low, high = sorted(ax.get_xlim())
     size = 0.54 * 8 * len(CONTRARY[0]) * (high - low) / axes_size(ax)[0]
     regions = [region for region in shown.named if region is not None]
     x = np.array([shown.bounds[region].mean() for region in regions])

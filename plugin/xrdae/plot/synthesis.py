@@ -13,7 +13,17 @@ import xarray as xr
 from xrdae.errors import DataError
 from xrdae.labelled import titled
 from xrdae.patterns import Patterns
-from xrdae.plot.drawing import flat, legend_above, needed, new_axes, patterns_of, short, wrapped
+from xrdae.plot.drawing import (
+    flat,
+    is_drawn_downward,
+    legend_above,
+    needed,
+    new_axes,
+    orient,
+    patterns_of,
+    short,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,9 +72,13 @@ def draw_synthesis(dataset: xr.Dataset, *, ax: Axes | None) -> Axes:
     source = {"synthesized": "synthesize(model, ...)"}
     found = needed(dataset, **source)["synthesized"].compute()
     (dim,) = (d for d in found.dims if d != "synthetic")
+    downward = is_drawn_downward(found, dim)
+    found = orient(found, dim, downward=downward)  # from left to right
     values, x = found.transpose("synthetic", dim).values, found[dim].values
-    fall = _waterfall(dataset, found, str(dim))
-    height = float(np.nanmax(values) - np.nanmin(values)) or 1.0
+    fall = _waterfall(dataset, found, downward=downward)
+    known = values[np.isfinite(values)]
+    height = float(np.ptp(known)) if known.size else 0.0
+    height = height or 1.0
     step = height * min(STEP, TALLEST / max(fall.top, 1.0))
     ax = new_axes(ax, size=(8.5, 5.2))
     import matplotlib
@@ -86,6 +100,7 @@ def draw_synthesis(dataset: xr.Dataset, *, ax: Axes | None) -> Axes:
             ax.plot(x, pattern + row * step, color="black", lw=0.9, label=label)
     ax.set(xlabel=titled(found[dim], dim), ylabel=titled(found) + ", shifted", yticks=[])
     ax.margins(x=0, y=0.02)
+    ax.xaxis.set_inverted(downward)
     _draw_texts(ax, fall, values, step)
     legend_above(ax)
     return ax
@@ -116,22 +131,19 @@ def _last(pattern: Float) -> float:
     return float(np.median(tail[np.isfinite(tail)])) if np.isfinite(tail).any() else 0.0
 
 
-def _waterfall(dataset: xr.Dataset, found: xr.DataArray, dim: str) -> Waterfall:
+def _waterfall(dataset: xr.Dataset, found: xr.DataArray, *, downward: bool) -> Waterfall:
     patterns = _measured(dataset)
     if patterns is None or "xrdae_between" not in found.attrs:
         rows = np.arange(found.sizes["synthetic"], dtype=float)
         title, texts, _ = _texts(dataset)
-        behind = None if patterns is None else _nearest(dataset, patterns, found)
+        behind = None if patterns is None else _nearest(dataset, patterns, downward=downward)
         return Waterfall(rows, None, rows[-1], behind, title, texts, [])
     positions = json.loads(found.attrs["xrdae_between"])
     fractions = np.array(json.loads(found.attrs["xrdae_fractions"]))
     step = float(np.diff([*fractions[fractions < 1], 1.0]).min(initial=1.0))
-    ends = np.stack(
-        [
-            patterns.intensity.isel(patterns.position(p)).reindex({dim: found[dim]}).values
-            for p in positions
-        ]
-    ).astype(float)
+    intensity = orient(patterns.intensity, patterns.dim, downward=downward)
+    ends = [intensity.isel(patterns.position(p)).values.astype(float) for p in positions]
+    ends = np.stack(ends)
     behind = (1 - fractions[:, None]) * ends[0] + fractions[:, None] * ends[1]
     labels = patterns.labels()
     title, texts, name = _texts(dataset, set(labels))
@@ -168,7 +180,7 @@ def _texts(dataset: xr.Dataset, among: set[str] | None = None) -> tuple[str, lis
     return "latent point", [", ".join(f"{v:.2f}" for v in point) for point in points], None
 
 
-def _nearest(dataset: xr.Dataset, patterns: Patterns, found: xr.DataArray) -> Float | None:
+def _nearest(dataset: xr.Dataset, patterns: Patterns, *, downward: bool) -> Float | None:
     """Return the measured pattern whose latents are nearest to each synthesized one's."""
     if not {"latent", "synthesized_latent"} <= set(dataset.variables):
         return None
@@ -184,6 +196,5 @@ def _nearest(dataset: xr.Dataset, patterns: Patterns, found: xr.DataArray) -> Fl
         d: xr.DataArray(i, dims="synthetic")
         for d, i in zip(patterns.sample_dims, places, strict=True)
     }
-    dim = patterns.dim
-    rows = patterns.intensity.isel(at).reindex({dim: found[dim]}).transpose("synthetic", dim)
-    return rows.values.astype(float)
+    rows = orient(patterns.intensity.isel(at), patterns.dim, downward=downward)
+    return rows.transpose("synthetic", patterns.dim).values.astype(float)
