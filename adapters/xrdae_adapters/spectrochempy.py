@@ -1,7 +1,7 @@
 """SpectroChemPy: an NDDataset of patterns in, a copy of it with latents and relevance out.
 
-Facts of the host: units are pint's, names are titles; `Coord.data` is rounded for display while
-`Coord.magnitude` is not.
+Facts of the host: spectra run along x; units are pint's, names are titles; `Coord.data` is rounded
+for display while `Coord.magnitude` is not.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.axis_kinds import UNITS, name_kind
+from xrdae.axis_kinds import UNITS, find_axis_kind, is_spectral_name, name_kind
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 from xrdae.labelled import texts
+from xrdae.names import AXIS_ATTRIBUTE
+from xrdae.units import convert_to_angstrom
 
 _UNTITLED = "<untitled>"
 
@@ -31,18 +33,24 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     xarray.Dataset
         `intensity`, in the units of the NDDataset. A dimension is called by the title of its
         (default) coordinate, `y`, `x` ... where it has none; all coordinates and text labels
-        come along. Numbers and texts in `meta` become attributes, `meta.wavelength` (a number
-        [angstrom], or a quantity) a coordinate.
+        come along. The axis is x, whatever its units (Raman, IR, NMR, XPS ...), unless another
+        dimension is of diffraction by its title and units, and x is not titled as an axis. Numbers
+        and texts in `meta` become attributes, `meta.wavelength` (a number [angstrom], or a
+        quantity) a coordinate.
 
     Raises
     ------
     DataError
-        If the coordinate x has no units, and no other dimension is titled as a diffraction axis.
+        If the data are complex, or the axis is of diffraction by its title and has no units.
     """
     if not is_nddataset(obj):
         return None
     names = dim_names(obj)
-    _check_units(obj, names)
+    values = np.asarray(obj.data)
+    if values.dtype.kind not in "iufb":
+        raise DataError(
+            f"the NDDataset is of type {values.dtype}; real numbers are needed, for example nd.real"
+        )
     coords: dict[str, xr.Variable] = {}
     for dim, name in names.items():
         for i, coord in enumerate(_coords(obj, dim)):
@@ -50,19 +58,23 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
             if i and (not title or title in coords or title in names.values()):
                 title = f"{name}_{i}"
             coords |= _variables(coord, name, title)
-    values = np.asarray(obj.data)
     if np.any(obj.mask):
         values = np.where(obj.mask, np.nan, values)
-    attrs = {"units": _units(obj), "long_name": _title(obj)}
+    axis = names[_find_axis(obj)]
+    attrs = {"units": _units(obj), "long_name": _title(obj), AXIS_ATTRIBUTE: axis}
     variable = (list(names.values()), values, {k: v for k, v in attrs.items() if v})
     meta = {k: v for k, v in obj.meta.items() if isinstance(v, str | int | float)}
     dataset = xr.Dataset({"intensity": variable}, coords, meta)
     wavelength = obj.meta.get("wavelength")
-    if wavelength is None:
+    if wavelength is None or "wavelength" in dataset.variables:  # which may be the axis
         return dataset
-    if hasattr(wavelength, "to"):
-        wavelength = wavelength.to("angstrom").magnitude
-    return dataset.assign_coords(wavelength=((), float(wavelength), {"units": "angstrom"}))
+    if not hasattr(wavelength, "units"):
+        return dataset.assign_coords(wavelength=((), float(wavelength)))
+    value, units = float(wavelength.magnitude), f"{wavelength.units:C}"
+    length = convert_to_angstrom(value, units)  # an energy of photons too
+    if length is not None:
+        value, units = length, "angstrom"
+    return dataset.assign_coords(wavelength=((), value, {"units": units}))
 
 
 @hookimpl
@@ -117,8 +129,6 @@ def to_nddataset(array: xr.DataArray, coords: Mapping[str, list[Any]]) -> Any:
     found = []
     for dim in map(str, array.dims):
         own = coords.get(dim) or [new_coord(array[dim], dim)]
-        if dim in array.indexes and _runs_down(own[0]) and not _runs_down(array[dim]):
-            array = array.isel({dim: slice(None, None, -1)})  # results run up the diffraction axis
         found.append(_coordset(own))
     return NDDataset(
         array.values,
@@ -134,6 +144,9 @@ def _added(nd: Any, result: xr.Dataset) -> Any:
     stored = xr.Dataset.from_dict(nd.meta.get("xrdae") or {})
     sizes = dict(zip(dim_names(nd).values(), nd.shape, strict=True))
     if not stored or any(stored.sizes.get(dim, n) != n for dim, n in sizes.items()):
+        return result
+    shared = set(result.indexes) & set(stored.indexes) & set(sizes)
+    if any(not result.indexes[dim].equals(stored.indexes[dim]) for dim in shared):
         return result
     return builtin.xrdae_attach(stored, result)
 
@@ -182,21 +195,27 @@ def _units(obj: Any) -> str:
     return "" if obj.units is None else f"{obj.units:C}".replace("dimensionless", "1")
 
 
-def _runs_down(coord: Any) -> bool:
-    values = coord.values if isinstance(coord, xr.DataArray) else coord.magnitude
-    return bool(values is not None and len(values) > 1 and values[0] > values[-1])
-
-
-def _check_units(nd: Any, names: dict[str, str]) -> None:
+def _find_axis(nd: Any) -> str:
+    """Return the dimension of an NDDataset that is the axis."""
     dims = [str(dim) for dim in nd.dims]
     axis = "x" if "x" in dims else dims[-1]
-    coords = _coords(nd, axis)
-    titled = any(name_kind(name) in UNITS for name in names.values())
-    if not titled and not (coords and _units(coords[0])):
-        raise DataError(
-            f"axis {axis} of the NDDataset has no units; set nd.{axis} = Coord(values, "
-            "title='two_theta', units='degree') (or '1/angstrom' for q, 'angstrom' for d)"
-        )
+    titles = {dim: _title(coords[0]) for dim in dims if (coords := _coords(nd, dim))}
+    own = titles.get(axis, "")
+    if name_kind(own) in UNITS or is_spectral_name(own):
+        return axis
+    others = [dim for dim in dims if dim != axis and _is_diffraction(_coords(nd, dim))]
+    return others[0] if len(others) == 1 else axis
+
+
+def _is_diffraction(coords: list[Any]) -> bool:
+    """Tell whether title and units of a dimension's coordinate are those of a diffraction axis."""
+    if not coords or not coords[0].has_data or not _units(coords[0]):
+        return False
+    try:
+        title, units = _title(coords[0]), _units(coords[0])
+        return find_axis_kind(title, units, values=coords[0].magnitude).is_named
+    except DataError:
+        return False
 
 
 def _variables(coord: Any, dim: str, name: str) -> dict[str, xr.Variable]:

@@ -68,7 +68,7 @@ def relevance(
     regions, fill
         As of `ds.xrdae.relevance`; bounds are returned in `meta.region_start`, `meta.region_stop`.
     variable
-        "relevance", or one of its companions: "relevance_profile" along the diffraction axis,
+        "relevance", or one of its companions: "relevance_profile" along the axis,
         "relevance_excess", "relevance_significance", "latent_shift".
     """
     found = to_dataset(nd).xrdae.relevance(_model(model), regions=regions, fill=fill)
