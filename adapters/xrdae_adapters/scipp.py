@@ -11,16 +11,14 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
+from xrdae.axis_kinds import UNITS, is_sample_name, is_spectral_name, name_kind
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 from xrdae.labelled import deviation_of
+from xrdae.names import AXIS_ATTRIBUTE
 from xrdae.provenance import ATTRIBUTE, joined, kept
 
 _DTYPES = {"float64", "float32", "int64", "int32", "bool", "string", "datetime64"}
-_HOW_TO_D = (
-    "bring it to d first, for example with ess.powder or "
-    "da.transform_coords('dspacing', graph=...) of scippneutron"
-)
 
 
 @hookimpl
@@ -40,12 +38,12 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
         `mask`, all masks in one; coordinates with their units, bin edges as midpoints.
         Coordinates that have no place in xarray (vectors, edges of a dimension that was sliced
         away) are left out. `scipp.compat.to_xarray` refuses edges and drops masks and variances.
+        A time of flight, a wavelength or an energy is an axis that is kept as it is.
 
     Raises
     ------
     DataError
-        If the data are events, along a time of flight or a wavelength, on a different axis for
-        each pattern, or not the only ones.
+        If the data are events, on a different axis for each pattern, or not the only ones.
     """
     data = _find_data(obj)
     if data is None:
@@ -61,7 +59,9 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
             coords[name] = _to_variable(_centers(data, name, coord))
     _check_axes(data, coords)
     attrs = _units(data.unit)
-    variables = {"intensity": xr.Variable(data.dims, data.values, attrs)}
+    axis = _find_axis(data, coords)
+    of_intensity = attrs if axis is None else attrs | {AXIS_ATTRIBUTE: axis}
+    variables = {"intensity": xr.Variable(data.dims, data.values, of_intensity)}
     if data.variances is not None:
         variables["intensity_errors"] = xr.Variable(data.dims, np.sqrt(data.variances), attrs)
     masks = [xr.Variable(mask.dims, mask.values) for mask in data.masks.values()]
@@ -146,18 +146,33 @@ def _units(unit: Any) -> dict[str, str]:
 
 
 def _check_axes(data: Any, coords: dict[str, xr.Variable]) -> None:
-    """Refuse what the core could take for something else, or would refuse in xarray's words."""
+    """Refuse what the core would refuse in xarray's words."""
     for dim in data.dims:
         coord = coords.get(dim)
-        if coord is None:
-            continue
-        if coord.ndim > 1:
+        if coord is not None and coord.ndim > 1:
             raise DataError(
                 f"coordinate {dim!r} has dimensions {coord.dims}: a different axis for each "
                 f"pattern; bring them to one, for example with sc.rebin(pattern, {dim}=edges)"
             )
-        if dim in ("tof", "wavelength"):  # in angstrom, the core would take it for d
-            raise DataError(f"the patterns are along {dim!r}, no diffraction axis; {_HOW_TO_D}")
+
+
+def _find_axis(data: Any, coords: dict[str, xr.Variable]) -> str | None:
+    """Return the dimension that is the axis; None where names and edges do not say it.
+
+    Q and d come first: the two_theta of a detector stands beside them. Next is the last dimension
+    that is of diffraction or of spectra by its name, as a time of flight is, then the only one with
+    edges.
+    """
+    dims = [dim for dim in data.dims if dim in coords and coords[dim].dtype.kind in "iuf"]
+    reciprocal = [dim for dim in dims if name_kind(dim) in ("q", "d")]
+    named = [dim for dim in dims if name_kind(dim) in UNITS or is_spectral_name(dim)]
+    edges = [dim for dim in dims if data.coords.is_edges(dim, dim) and not is_sample_name(dim)]
+    if len(reciprocal) > 1:  # of Qx and Qy neither is the one
+        return None
+    for choice in (reciprocal, named[-1:], edges):
+        if len(choice) == 1:
+            return str(choice[0])
+    return None
 
 
 def _to_data_array(array: xr.DataArray, data: Any) -> Any:
