@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import numbers
 import sys
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from xrdae import provenance
 from xrdae.axis_kinds import LONG_NAMES
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.patterns import find_patterns
+from xrdae.names import AXIS, AXIS_ATTRIBUTE, RESULTS
+from xrdae.patterns import Patterns, find_patterns
+from xrdae.units import is_same_units
 
 METADATA = "xrdae"  # the key of the results in `result.metadata`, pyFAI's only free place
 
@@ -24,11 +27,18 @@ _DIM_AND_UNITS = {
     "2th_rad": ("two_theta", "radian"),
     "q_A^-1": ("q", "1/angstrom"),
     "q_nm^-1": ("q", "1/nm"),
+    "qtot_A^-1": ("q", "1/angstrom"),
+    "qtot_nm^-1": ("q", "1/nm"),
     "d_A": ("d", "angstrom"),
     "d_nm": ("d", "nm"),
+    "d_m": ("d", "m"),
 }
 _UNIT = {"two_theta": "2th_deg", "q": "q_A^-1", "d": "d_A"}
-_AZIMUTH_UNITS = {"chi_deg": "degree", "chi_rad": "radian"}
+# The ends of pyFAI's other units: of r_mm, chi_deg, d*2_A^-2, log10(q.m)_None ...
+_UNITS = {
+    "deg": "degree", "rad": "radian", "A^-1": "1/angstrom", "nm^-1": "1/nm",
+    "A^-2": "1/angstrom^2", "nm^-2": "1/nm^2", "None": "1",
+}  # fmt: skip
 _TAKEN = {"pattern", "azimuth", "wavelength", "intensity", "intensity_errors", "mask"}
 
 
@@ -45,32 +55,33 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     -------
     Dataset
         `intensity` and, where all have `sigma`, `intensity_errors` `([pattern,] [azimuth,] axis)`;
-        the axis in pyFAI's unit; `wavelength` [angstrom]; metadata that are plain numbers as
-        coordinates. Bins that no pixel fell into are NaN, where pyFAI has 0.
+        the axis in pyFAI's unit, `two_theta`, `q` or `d`, or one of another kind by pyFAI's name
+        (`r`, `chi`, `d*2` ...); `wavelength` [angstrom], along two_theta one for each pattern where
+        they differ; metadata that are plain numbers as coordinates. Bins that no pixel fell into
+        are NaN, where pyFAI has 0.
 
     Raises
     ------
     DataError
-        If the unit is no diffraction axis, or the results are not of one kind, unit and grid.
+        If the results are not of one kind, unit and grid.
     """
     results = _results(obj)
     if results is None:
         return None
     _check_alike(results)
-    dim, units = _dim_and_units(results[0])
+    dim, attrs = _describe_unit(_unit(results[0]))
     dims: tuple[str, ...] = (dim,)
-    coords: dict[str, Any] = {
-        dim: (dim, results[0].radial, {"units": units, "long_name": LONG_NAMES[dim]})
-    }
+    coords: dict[str, Any] = {dim: (dim, results[0].radial, attrs)}
     if _is_cake(results[0]):
         dims = ("azimuth", dim)
-        azimuth = _AZIMUTH_UNITS.get(str(results[0].azimuthal_unit))
-        coords["azimuth"] = ("azimuth", results[0].azimuthal, {"units": azimuth} if azimuth else {})
+        unit = results[0].azimuthal_unit
+        units = {"units": _describe_unit(unit)[1]["units"]} if unit is not None else {}
+        coords["azimuth"] = ("azimuth", results[0].azimuthal, units)
     sample: tuple[str, ...] = () if results[0] is obj else ("pattern",)
     for name, label in _labels(results, dim).items():
         coords[name] = (sample, label if sample else label[0])
     coords |= _wavelength(results, sample, dim)
-    attrs = {"units": "1", "long_name": "intensity (arbitrary units)"}
+    attrs = {"units": "1", "long_name": "intensity (arbitrary units)", AXIS_ATTRIBUTE: dim}
     shape = (len(results),) * len(sample) + results[0].intensity.shape
     variables = {"intensity": np.stack([_measured(r, r.intensity) for r in results])}
     if all(r.sigma is not None for r in results):
@@ -84,7 +95,7 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     """Put results into `metadata["xrdae"]` of copies that share the arrays of pyFAI's results.
 
-    What lies along the diffraction axis is left out: pyFAI writes metadata as one line of JSON.
+    What lies along the axis is left out: pyFAI writes metadata as one line of JSON.
     The bounds of regions are in `axis_units`; `provenance` is JSON.
     """
     results = _results(obj)
@@ -110,29 +121,29 @@ def to_results(dataset: xr.Dataset) -> list[Any]:
     Returns
     -------
     list of Integrate1dResult
-        One a pattern, in degree, 1/angstrom or angstrom; labels are its metadata. There is no
-        geometry in them but the wavelength.
+        One a pattern, in degree, 1/angstrom or angstrom, or along an axis of pyFAI's other units;
+        labels are its metadata. There is no geometry in them but the wavelength. Patterns over
+        two_theta with a wavelength each are brought to one axis of q.
 
     Raises
     ------
     DataError
-        If the dataset has no patterns by the convention.
+        If the dataset has no patterns by the convention, or pyFAI has no unit for their axis.
     """
     patterns = find_patterns(dataset)
     axis, n = patterns.axis, patterns.axis.values.size
+    unit = _UNIT.get(axis.kind) or _find_unit(axis.name, axis.units)
     intensity = patterns.intensity.values.reshape(-1, n)
     labels = {name: values.values.ravel() for name, values in patterns.labels().items()}
     errors = None
     if "intensity_errors" in dataset:
-        aligned = dataset["intensity_errors"].broadcast_like(patterns.intensity)
-        aligned = aligned.reindex_like(patterns.intensity).transpose(*patterns.intensity.dims)
-        errors = aligned.values.reshape(-1, n)
+        errors = _find_errors(dataset, patterns).reshape(-1, n)
     return [
         _to_result(
             axis.values,
             intensity[i],
             None if errors is None else errors[i],
-            unit=_UNIT[axis.kind],
+            unit=unit,
             wavelength=axis.wavelength,
             metadata={name: values[i].item() for name, values in labels.items()},
         )
@@ -157,18 +168,42 @@ def _is_cake(result: Any) -> bool:
     return hasattr(result, "azimuthal")
 
 
+def _find_errors(dataset: xr.Dataset, patterns: Patterns) -> npt.NDArray[Any]:
+    """Return the uncertainties in the shape and the order of the patterns: by position."""
+    errors = dataset["intensity_errors"]
+    own = dataset[patterns.intensity.name]
+    whole = errors.variable.set_dims(own.sizes).transpose(*own.dims)
+    as_intensity = dataset.assign({own.name: own.copy(data=whole.data)})
+    return find_patterns(as_intensity, variable=str(own.name)).intensity.values
+
+
 def _unit(result: Any) -> str:
     return str(result.radial_unit if _is_cake(result) else result.unit)
 
 
-def _dim_and_units(result: Any) -> tuple[str, str]:
-    try:
-        return _DIM_AND_UNITS[_unit(result)]
-    except KeyError:
-        raise DataError(
-            f"pyFAI's unit {_unit(result)!r} is no diffraction axis; integrate with unit='2th_deg' "
-            f"or 'q_A^-1' (understood: {', '.join(_DIM_AND_UNITS)})"
-        ) from None
+def _describe_unit(unit: Any) -> tuple[str, dict[str, str]]:
+    """Return the dimension that one of pyFAI's units stands for, and its units and long_name."""
+    text = str(unit)
+    if text in _DIM_AND_UNITS:
+        dim, units = _DIM_AND_UNITS[text]
+        return dim, {"units": units, "long_name": LONG_NAMES[dim]}
+    name, _, end = text.rpartition("_")
+    # Of the angle between beams this is a part, in one direction: no two_theta.
+    name = name.replace("scattering_angle", "scatangle") or text
+    return name, {"units": _UNITS.get(end, end)}
+
+
+def _find_unit(name: str, units: str) -> str:
+    """Return the unit of pyFAI that an axis of another kind is in."""
+    from pyFAI.units import AZIMUTHAL_UNITS, RADIAL_UNITS
+
+    for unit in (*RADIAL_UNITS, *AZIMUTHAL_UNITS):
+        dim, attrs = _describe_unit(unit)
+        if dim == name and is_same_units(attrs["units"], units):
+            return str(unit)
+    raise DataError(
+        f"pyFAI has no unit for the axis {name!r} [{units}]; it knows {', '.join(RADIAL_UNITS)}"
+    )
 
 
 def _check_alike(results: list[Any]) -> None:
@@ -230,14 +265,17 @@ def _wavelength(results: list[Any], sample: tuple[str, ...], dim: str) -> dict[s
     attrs = {"units": "angstrom"}
     if np.allclose(metres, metres[0], rtol=1e-9, atol=0):
         return {"wavelength": ((), metres[0] * 1e10, attrs)}
-    # In q or d an energy scan is one set of patterns; in two_theta the core refuses it.
+    # In q or d an energy scan is one set of patterns; from two_theta it is brought to q.
     return {"wavelength": (sample, metres * 1e10, attrs)} if dim == "two_theta" else {}
 
 
 def _with_metadata(host: Any, result: xr.Dataset) -> Any:
     """Return a copy of pyFAI's result, its metadata with the results in it."""
-    dim, units = _dim_and_units(host)
-    found = result.drop_dims(dim, errors="ignore")
+    dim, attrs = _describe_unit(_unit(host))
+    along = {dim, *(array.dims[-1] for name, array in result.data_vars.items() if _is_along(name))}
+    found = result.drop_dims(along, errors="ignore")
+    center = result.coords.get("region_center")
+    units = attrs["units"] if center is None else center.attrs.get("units", attrs["units"])
     names = [*found.data_vars, *(n for n, c in found.coords.items() if c.dims and n not in c.dims)]
     attached = copy.copy(host)
     attached._set_metadata(
@@ -251,6 +289,11 @@ def _with_metadata(host: Any, result: xr.Dataset) -> Any:
         }
     )
     return attached
+
+
+def _is_along(name: Hashable) -> bool:
+    """Tell whether a result lies along the axis, which is q where each pattern has a wavelength."""
+    return str(name) in RESULTS and RESULTS[str(name)].dims[-1:] == (AXIS,)
 
 
 def _to_result(
