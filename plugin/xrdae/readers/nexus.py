@@ -2,8 +2,8 @@
 
 The rules are those of the base class NXdata,
 https://manual.nexusformat.org/classes/base_classes/NXdata.html: `@signal`, `@axes`,
-`<axis>_indices`, `<signal>_errors`, and `@default` from the root down. Data are read when they are
-asked for.
+`<axis>_indices`, `<signal>_errors`, and `@default` from the root down. The axis of spectra (an
+energy, a time of flight, r ...) is kept as it is. Data are read when they are asked for.
 """
 
 from __future__ import annotations
@@ -15,9 +15,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.axis_kinds import (
+    OTHER,
+    UNITS,
+    find_axis_kind,
+    is_sample_name,
+    is_spectral_name,
+    name_kind,
+)
 from xrdae.errors import DataError, FormatError
 from xrdae.integrity import HDF5
+from xrdae.names import AXIS_ATTRIBUTE
 from xrdae.netcdf import ONE_BY_ONE
 from xrdae.readers.datafile import DataFile, check_loaded
 from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
@@ -33,7 +41,7 @@ def is_mine(file: DataFile) -> bool:
 
 
 def read(file: DataFile) -> xr.Dataset:
-    """Return the default plot of a file, or its only NXdata with a diffraction axis."""
+    """Return the default plot of a file, or its only NXdata with an axis of patterns."""
     try:
         import h5py
     except ImportError as error:
@@ -53,7 +61,8 @@ def find_data(group: Any) -> Any:
     Raises
     ------
     FormatError
-        If there is none with a diffraction axis, or several and none is the default.
+        If there is none with a signal, or several and neither is one the default nor is one alone
+        of diffraction (or else of spectra).
     """
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
@@ -64,8 +73,9 @@ def find_data(group: Any) -> Any:
     if _is_data(at):
         return at
     found = [g for g in _groups(at) if _is_data(g)]
-    diffraction = [g for g in found if _has_diffraction_axis(g)]
-    for choice in (diffraction, found):
+    diffraction = [g for g in found if any(_is_diffraction(g, name) for name in _axes(g))]
+    spectra = [g for g in found if any(_is_spectral(g, name) for name in _axes(g))]
+    for choice in (diffraction, spectra, found):
         if len(choice) == 1:
             return choice[0]
         if choice:
@@ -138,18 +148,55 @@ def _axes(group: Any) -> list[str]:
     return (names + ["."] * signal.ndim)[: signal.ndim]
 
 
-def _has_diffraction_axis(group: Any) -> bool:
-    fields = ((name, field_of(group, name)) for name in _axes(group))
-    return any(_kind_of(name, f) != OTHER for name, f in fields if f is not None and units_of(f))
+def _is_diffraction(group: Any, name: str) -> bool:
+    return _kind_of(name, field_of(group, name), with_values=False) != OTHER
 
 
-def _kind_of(name: str, field: Any) -> str:
-    """Return the kind of axis that a field with units is."""
-    long_name = text_of(field.attrs.get("long_name", ""))
+def _is_spectral(group: Any, name: str) -> bool:
+    field = field_of(group, name)
+    return field is not None and bool(units_of(field)) and is_spectral_name(_name_of(name, field))
+
+
+def _kind_of(name: str, field: Any, *, with_values: bool = True) -> str:
+    """Return the kind of axis that a field is; one that contradicts itself is refused later."""
+    if field is None or not units_of(field) or field.dtype.kind not in "iuf":
+        return OTHER
+    name, long_name = _name_of(name, field), text_of(field.attrs.get("long_name", ""))
+    values = values_of(field) if with_values and field.ndim == 1 else None
     try:
-        return find_axis_kind(name, units_of(field), long_name=long_name).kind
-    except DataError as error:
-        raise FormatError(f"{field.name}: {error}") from error
+        return find_axis_kind(name, units_of(field), long_name=long_name, values=values).kind
+    except DataError:
+        return OTHER
+
+
+def _name_of(axis: str, field: Any) -> str:
+    """Return what an axis is called; pyFAI's HDF5Writer calls any `radial`, and says its `name`."""
+    said = text_of(field.attrs.get("name", "")) if field is not None else ""
+    return said if said and name_kind(axis) is None else axis
+
+
+def _find_axis(group: Any, axes: list[str]) -> int | None:
+    """Return which dimension of the signal is the axis; None where nothing says it.
+
+    The last one where the signal is called a spectrum. Else the last one, or else the only one,
+    that is of diffraction or of spectra; or the last one if it has units and is no position.
+    """
+    if text_of(group[_signal(group)].attrs.get("interpretation", "")) == "spectrum":
+        return len(axes) - 1
+    may_be = [
+        i
+        for i, name in enumerate(axes)
+        if _is_diffraction(group, name) or name_kind(name) in UNITS or _is_spectral(group, name)
+    ]
+    last = len(axes) - 1
+    if last in may_be:
+        return last
+    if len(may_be) == 1:
+        return may_be[0]
+    field = field_of(group, axes[last])
+    is_axis = field is not None and units_of(field) and field.dtype.kind in "iuf"
+    is_position = len(axes) > 1 and is_sample_name(axes[last])
+    return last if is_axis and not may_be and not is_position else None
 
 
 def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
@@ -175,7 +222,8 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
     if field.ndim == 0 or field.dtype.kind not in "iufb":
         raise FormatError(f"{field.name} holds no patterns: {field.dtype} {field.shape}")
     axes = _axes(group)
-    dims = _dims(group, axes)
+    at = _find_axis(group, axes)
+    dims = _dims(group, axes, at)
     taken: dict[str, Any] = {}
     for name, axis in zip(dims, axes, strict=True):
         if axis != ".":
@@ -185,7 +233,7 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
     for name in group:
         if name in (signal, errors, *axes) or field_of(group, name) is None:
             continue
-        label = _label(group, name, dims, field.shape)
+        label = _label(group, name, dims, field.shape, at)
         if label is not None:
             taken.setdefault(name, label)
             loaded += label[1].nbytes
@@ -194,6 +242,8 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
         "units": units_of(field) or "1",
         "long_name": text_of(field.attrs.get("long_name", signal)),
     }
+    if at is not None:
+        attrs[AXIS_ATTRIBUTE] = dims[at]
     variables: dict[str, Any] = {"intensity": (dims, lazy(field, path), attrs)}
     if errors is not None and group[errors].shape == field.shape:
         variables["intensity_errors"] = (
@@ -205,21 +255,20 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
     if empty is not None:
         variables["mask"] = (dims[-1], empty, {"long_name": "no pixel falls here"})
     wavelength = _wavelength(group)
-    if wavelength is not None:
+    if wavelength is not None and "wavelength" not in dims:
         taken["wavelength"] = ((), wavelength, {"units": "angstrom"})
     return xr.Dataset(variables, taken, _said(group))
 
 
-def _dims(group: Any, axes: list[str]) -> list[str]:
+def _dims(group: Any, axes: list[str], at: int | None) -> list[str]:
     """Return names of dimensions: the kind of an axis of diffraction, and the others' own."""
-    dims = []
+    dims: list[str] = []
     for i, axis in enumerate(axes):
-        name = "pattern" if axis == "." else axis
         field = field_of(group, axis)
-        if field is not None and units_of(field):
-            kind = _kind_of(axis, field)
-            if kind != OTHER and (name_kind(axis) == kind or i == len(axes) - 1):
-                name = kind
+        name = ("channels" if i == at else "pattern") if axis == "." else _name_of(axis, field)
+        kind = _kind_of(axis, field)
+        if kind != OTHER and (name_kind(axis) == kind or i == at):
+            name = kind
         dims.append(name if name not in dims else f"{name}_{i}")
     return dims
 
@@ -250,14 +299,14 @@ def _error_names(group: Any, signal: str) -> list[str]:
 
 
 def _label(
-    group: Any, name: str, dims: list[str], shape: tuple[int, ...]
+    group: Any, name: str, dims: list[str], shape: tuple[int, ...], axis_at: int | None
 ) -> tuple[Any, ...] | None:
     """Return a field along one of the dimensions, or a single value, as a coordinate."""
     field = group[name]
     if field.dtype.kind not in "iufSO":
         return None
     if field.ndim > 1:
-        axis = next((d for d in dims if d in UNITS), dims[-1])
+        axis = dims[-1 if axis_at is None else axis_at]
         samples = {d: n for d, n in zip(dims, shape, strict=True) if d != axis}
         if field.shape != tuple(samples.values()) or field.dtype.kind not in "iuf":
             return None
