@@ -12,7 +12,6 @@ It takes as long as encoding and writing do. Where a scan must not wait for that
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import xarray as xr
 from event_model import DocumentRouter
 
+from xrdae.errors import warn
 from xrdae.live.observer import Observer
 from xrdae.provenance import fingerprint, of_any
 from xrdae_adapters.events import DataKeys, names_of_readings, to_patterns
@@ -110,11 +110,10 @@ class LiveEncoder(DocumentRouter):
         self._run_of[doc["uid"]] = doc["run_start"]
         run.keys[doc["uid"]] = {k: v for k, v in doc["data_keys"].items() if "external" not in v}
         if files := [k for k, v in doc["data_keys"].items() if _is_pattern_in_a_file(v)]:
-            warnings.warn(
+            warn(
                 f"LiveEncoder: readings {files} of run {doc['run_start']} are written to files by "
                 "their detectors and not looked at; when the run is on the server: "
-                "xrdae.analyze(client[uid], model)",
-                stacklevel=2,
+                "xrdae.analyze(client[uid], model)"
             )
 
     def event(self, doc: Any) -> Any:
@@ -202,4 +201,4 @@ def _is_pattern_in_a_file(key: Mapping[str, Any]) -> bool:
 
 def _warn(what: str, why: object) -> None:
     said = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
-    warnings.warn(f"LiveEncoder: {what}: {said}", stacklevel=3)
+    warn(f"LiveEncoder: {what}: {said}")

@@ -1,4 +1,4 @@
-"""Readings of bluesky: which is the diffraction axis, which the intensity, which are labels.
+"""Readings of bluesky: which is the axis, which the intensity, which are labels.
 
 Descriptors say of each reading its units and shape, and nothing else: `data_keys`.
 """
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axis_kinds import UNITS, find_axis_kind, name_kind
+from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, is_spectral_name, name_kind
 from xrdae.errors import DataError
+from xrdae.names import AXIS_ATTRIBUTE
 
 DataKeys = Mapping[str, Mapping[str, Any]]
 
 _ERRORS = ("_errors", "_error", "_std", "_sigma")
 _RECIPE = (
     "say it yourself: ds = run['primary'].read(); dim = ds['<intensity>'].dims[-1]; ds = ds.rename("
-    "{'<intensity>': 'intensity'}).assign_coords({dim: (dim, ds['<axis>'].values[0], "
-    "{'units': 'degree'})}), then ds.xrdae"
+    "{'<intensity>': 'intensity', dim: 'two_theta'}).assign_coords({'two_theta': ('two_theta', "
+    "ds['<axis>'].values[0], {'units': 'degree'})}), then ds.xrdae"
 )
 
 
@@ -44,7 +45,8 @@ def to_patterns(dataset: xr.Dataset, keys: DataKeys, *, start: Mapping[str, Any]
     Returns
     -------
     Dataset
-        `intensity (time, <axis>)` and, where there is such a reading, `intensity_errors`.
+        `intensity (time, <axis>)` and, where there is such a reading, `intensity_errors`. The axis
+        is called `two_theta`, `q` or `d` where its reading is one, else by the reading's name.
 
     Raises
     ------
@@ -63,14 +65,20 @@ def to_patterns(dataset: xr.Dataset, keys: DataKeys, *, start: Mapping[str, Any]
     short = {n: n.removeprefix(f"{keys[n].get('object_name')}_") for n in arrays}
     axis = _find_axis(arrays, short)
     intensity = _find_intensity(arrays, axis, short)
+    kind = _kind_of(short[axis], arrays[axis])
+    dim = axis if kind == OTHER else kind  # names of readings begin with that of their device
+    if dim != axis and dim in dataset.variables:  # a motor of the same name
+        dataset = dataset.rename({dim: f"{dim}_reading"})
     found = {}
     for name, array in dataset.data_vars.items():
         dims = array.dims
         if name in arrays and array.shape[-1] == arrays[axis].shape[-1]:
-            dims = (dims[0], axis)
+            dims = (dims[0], dim)
         found[name] = xr.Variable(dims, array.data, array.attrs)
     values = _axis_values(arrays[axis])
-    found[axis] = xr.Variable(axis, values, arrays[axis].attrs)
+    del found[axis]
+    found[dim] = xr.Variable(dim, values, {"long_name": short[axis], **arrays[axis].attrs})
+    found[intensity].attrs[AXIS_ATTRIBUTE] = dim
     names_of_errors = {f"{intensity}{ending}": "intensity_errors" for ending in _ERRORS}
     new = {intensity: "intensity"} | {n: v for n, v in names_of_errors.items() if n in found}
     attrs = {k: v for k, v in start.items() if type(v) in (str, int, float)}
@@ -79,34 +87,35 @@ def to_patterns(dataset: xr.Dataset, keys: DataKeys, *, start: Mapping[str, Any]
 
 
 def _find_axis(arrays: Mapping[str, xr.DataArray], short: Mapping[str, str]) -> str:
-    """Return the reading whose units are those of a diffraction axis, by name among several."""
+    """Return the reading that is the axis: one of diffraction, or else of spectra (an energy)."""
     if not arrays:
         raise DataError("the stream holds no patterns: no reading has a value for each channel")
-    found = [
-        name
-        for name, array in arrays.items()
-        if _is_diffraction(short[name], array)
-        and not name.endswith(_ERRORS)
-        and _along(name, arrays)
-    ]
+    may_be = [name for name in arrays if not name.endswith(_ERRORS) and _along(name, arrays)]
+    found = [name for name in may_be if _kind_of(short[name], arrays[name]) != OTHER]
     named = [name for name in found if name_kind(short[name]) in UNITS]
-    for choice in (found, named):
+    spectral = [name for name in may_be if _is_spectral(short[name], arrays[name])]
+    for choice in (found, named, [] if found else spectral):
         if len(choice) == 1:
             return choice[0]
-    what = f"{found} may all be one" if found else f"none of {list(arrays)} has units of one"
+    several = found or spectral
+    what = f"{several} may all be one" if several else f"none of {list(arrays)} has units of one"
     raise DataError(
-        f"which reading of the stream is the diffraction axis? By units, {what} along which there "
+        f"which reading of the stream is the axis? By name and units, {what} along which there "
         f"is an intensity; {_RECIPE}"
     )
 
 
-def _is_diffraction(name: str, array: xr.DataArray) -> bool:
-    """Tell whether the units of a reading, with its name, are those of a diffraction axis."""
-    units = str(array.attrs.get("units", ""))
+def _kind_of(name: str, array: xr.DataArray) -> str:
+    """Return the kind of axis that a reading is by its name and units."""
+    units = str(array.attrs.get("units", "")).strip()
     try:
-        return bool(units) and find_axis_kind(name, units).kind in UNITS
+        return find_axis_kind(name, units).kind if units else OTHER
     except DataError:
-        return False
+        return OTHER
+
+
+def _is_spectral(name: str, array: xr.DataArray) -> bool:
+    return is_spectral_name(name) and bool(str(array.attrs.get("units", "")).strip())
 
 
 def _find_intensity(arrays: Mapping[str, xr.DataArray], axis: str, short: Mapping[str, str]) -> str:
@@ -127,8 +136,9 @@ def _along(axis: str, arrays: Mapping[str, xr.DataArray]) -> list[str]:
     return [
         name
         for name, array in arrays.items()
-        if array.shape == arrays[axis].shape
-        and not _is_diffraction("", array)
+        if name != axis
+        and array.shape == arrays[axis].shape
+        and _kind_of("radial", array) == OTHER
         and not name.endswith(_ERRORS)
     ]
 

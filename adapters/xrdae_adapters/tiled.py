@@ -33,8 +33,9 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     Returns
     -------
     Dataset
-        A node's Dataset as it was written. Of a stream: `intensity (time, <axis>)`, the axis by
-        the name of its reading, units from the `data_keys`; a value for each event is a
+        A node's Dataset as it was written. Of a stream: `intensity (time, <axis>)`, the axis as
+        `two_theta`, `q` or `d` where its reading is one, else by the name of its reading (an
+        energy, a time of flight ...), units from the `data_keys`; a value for each event is a
         coordinate, texts and numbers of the start document are attributes (`wavelength`
         [angstrom] among them). Images are not read. Lazy where the client is one of
         `from_uri(..., structure_clients="dask")`.
@@ -42,7 +43,7 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     Raises
     ------
     DataError
-        If it is not clear which reading is the diffraction axis (its units say so) and which the
+        If it is not clear which reading is the axis (its name and units say so) and which the
         intensity, or if the axis is not the same for all events.
     """
     node = _find_node(obj)
