@@ -70,6 +70,7 @@ def test_a_descending_axis_too(make_signal, gives_the_same_latents, model):
 def test_a_transposed_signal_too(make_signal, gives_the_same_latents):
     signal = make_signal((24,))
     moved = hs.signals.BaseSignal(signal.data.T.copy(), axes=list(reversed(_dictionaries(signal))))
+    moved.metadata.set_item("Acquisition_instrument.XRD.wavelength", 1.5406)
     gives_the_same_latents(moved.transpose(signal_axes=["2theta"]))
 
 
@@ -135,7 +136,8 @@ def test_axes_keep_names_units_and_the_order_of_the_array(make_signal):
     np.testing.assert_array_equal(ds["y"], [10, 12, 14, 16])
     assert ds["x"].attrs["units"] == "um"
     assert ds["two_theta"].attrs["units"] == "deg"
-    assert ds["intensity"].attrs == {"long_name": "Intensity", "units": "counts"}
+    said = {"long_name": "Intensity", "units": "counts", "xrdae_axis": "two_theta"}
+    assert ds["intensity"].attrs == said
     assert ds["wavelength"] == 1.5406
     assert ds.attrs["title"] == "heating run"
 
@@ -143,6 +145,7 @@ def test_axes_keep_names_units_and_the_order_of_the_array(make_signal):
 def test_axes_without_names_get_names_that_stay(series, tmp_path):
     signal = hs.signals.Signal1D(series["intensity"].values.reshape(4, 6, 200))
     signal.axes_manager.signal_axes[0].units = "deg"
+    signal.axes_manager.signal_axes[0].scale = 0.3
     signal.save(tmp_path / "map.hspy")
     for one in (signal, hs.load(tmp_path / "map.hspy")):
         assert plugins.to_dataset(one)["intensity"].dims == ("axis_0", "axis_1", "two_theta")
@@ -179,11 +182,13 @@ def test_the_root_of_the_noise_variance_is_the_error(make_signal, lazy):
 
 
 @pytest.mark.parametrize("units", ["", "px", "eV"])
-def test_units_of_something_else_are_refused_with_what_to_set(make_signal, units):
+def test_units_that_contradict_the_name_are_refused_with_what_to_set(make_signal, units):
     signal = make_signal((4, 6))
     signal.axes_manager.signal_axes[0].units = units
     with pytest.raises(xrdae.DataError, match=r"signal_axes\[0\]\.units = '2th_deg'"):
         plugins.to_dataset(signal)
+    signal.axes_manager.signal_axes[0].name = "channel" if units == "px" else "energy"
+    assert find_patterns(plugins.to_dataset(signal)).axis.kind == "other"
 
 
 def test_images_and_complex_signals_are_refused():
@@ -284,7 +289,9 @@ def test_a_result_of_sliced_latents_is_refused(make_signal, model):
 
 def test_one_pattern_gives_one_point(series, model, latents):
     axes = _axes(series["two_theta"].values, ())
-    out = xrdae.analyze(hs.signals.Signal1D(series["intensity"].values[3], axes=axes), model)
+    signal = hs.signals.Signal1D(series["intensity"].values[3], axes=axes)
+    signal.metadata.set_item("Acquisition_instrument.XRD.wavelength", 1.5406)
+    out = xrdae.analyze(signal, model)
     np.testing.assert_allclose(out.data, latents[3], atol=1e-5)
     assert out.result("novelty").data.shape == (1,)
 

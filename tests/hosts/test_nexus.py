@@ -159,6 +159,7 @@ def test_a_file_open_for_reading_is_refused_and_unchanged(path, model, opened):
 
 def test_data_without_an_entry_say_what_to_do(tree, model):
     alone = copy.deepcopy(tree["entry/data"])
+    alone["wavelength"] = nexus.NXfield(1.5406, units="angstrom")
     with pytest.raises(xrdae.DataError, match="NXentry"):
         xrdae.analyze(alone, model)
 

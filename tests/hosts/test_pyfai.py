@@ -16,10 +16,11 @@ from pyFAI.detectors import Detector
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 from pyFAI.io.nexus import load_nexus, save_NXazint1d, save_NXmonpd
 from pyFAI.io.ponifile import PoniFile
-from pyFAI.units import to_unit
+from pyFAI.units import AZIMUTHAL_UNITS, RADIAL_UNITS, to_unit
 
 import xrdae
 from xrdae import plugins
+from xrdae.patterns import find_patterns
 from xrdae_adapters.pyfai import to_results
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`
@@ -122,6 +123,7 @@ def test_a_cake_gives_a_latent_for_each_azimuth(series, gives_the_same_latents):
     )
     cake._set_radial_unit(to_unit("2th_deg"))
     cake._set_azimuthal_unit(to_unit("chi_deg"))
+    cake._set_poni(PoniFile({"wavelength": WAVELENGTH * 1e-10}))
     gives_the_same_latents(cake)
     dataset = plugins.to_dataset(cake)
     assert dataset.intensity.dims == ("azimuth", "two_theta")
@@ -133,6 +135,7 @@ def test_cakes_in_a_list_are_patterns_by_azimuth(series, gives_the_same_latents)
     for rows in series.intensity.values.reshape(4, 6, -1):
         cakes.append(Integrate2dResult(rows, series.two_theta.values, np.linspace(0, 300, 6)))
         cakes[-1]._set_radial_unit(to_unit("2th_deg"))
+        cakes[-1]._set_poni(PoniFile({"wavelength": WAVELENGTH * 1e-10}))
     gives_the_same_latents(cakes)
     assert plugins.to_dataset(cakes).intensity.dims == ("pattern", "azimuth", "two_theta")
 
@@ -225,6 +228,7 @@ def test_a_single_result_or_cake_is_analyzed_to_one(results, model):
     )
     cake._set_radial_unit(to_unit("2th_deg"))
     cake._set_azimuthal_unit(to_unit("chi_deg"))
+    cake._set_poni(PoniFile({"wavelength": WAVELENGTH * 1e-10}))
     attached = xrdae.analyze(cake, model)
     assert attached.azimuthal_unit is cake.azimuthal_unit
     assert np.shape(attached.metadata["xrdae"]["latent"]) == (24, 2)
@@ -280,11 +284,37 @@ def test_a_map_becomes_one_result_after_another(series, gives_the_same_latents):
     gives_the_same_latents(to_results(grid))
 
 
-@pytest.mark.parametrize("unit", ["r_mm", "chi_deg", "log10(q.m)_None"])
-def test_a_unit_of_something_else_is_refused(results, unit):
-    results[0]._set_unit(to_unit(unit))
-    with pytest.raises(xrdae.DataError, match=r"no diffraction axis; integrate with unit="):
-        plugins.to_dataset(results[0])
+@pytest.mark.parametrize(
+    ("unit", "name", "units"),
+    [
+        ("r_mm", "r", "mm"),
+        ("chi_deg", "chi", "degree"),
+        ("d*2_A^-2", "d*2", "1/angstrom^2"),
+        ("log10(q.m)_None", "log10(q.m)", "1"),
+        ("qip_nm^-1", "qip", "1/nm"),
+        ("scattering_angle_vert_rad", "scatangle_vert", "radian"),
+        ("exit_angle_horz_deg", "exit_angle_horz", "degree"),
+    ],
+)
+def test_a_unit_of_something_else_is_kept_as_it_is(results, unit, name, units, tmp_path):
+    for result in results:
+        result._set_unit(to_unit(unit))
+    dataset = plugins.to_dataset(results)
+    axis = find_patterns(dataset).axis
+    assert (axis.kind, axis.name, axis.units) == ("other", name, units)
+    np.testing.assert_array_equal(axis.values, results[0].radial)
+    dataset.to_netcdf(tmp_path / "other.nc")
+    back = plugins.to_dataset(to_results(dataset))
+    xr.testing.assert_allclose(back, dataset.drop_vars("wavelength"))
+
+
+def test_no_unit_of_pyfai_but_those_of_diffraction_is_taken_for_diffraction(results):
+    known = {"2th": "two_theta", "d": "d"} | dict.fromkeys(("q", "qtot", "qx", "qy"), "q")
+    for unit in (*RADIAL_UNITS, *AZIMUTHAL_UNITS):
+        scale = 1e-8 if unit == "d_m" else 1e-2
+        result = one_result(results[0].radial * scale, results[0].intensity, unit=unit)
+        kind = find_patterns(plugins.to_dataset(result)).axis.kind
+        assert kind == known.get(unit.rpartition("_")[0], "other"), unit
 
 
 def test_results_that_do_not_belong_together_are_refused_by_number(results, series):
@@ -299,15 +329,41 @@ def test_results_that_do_not_belong_together_are_refused_by_number(results, seri
             plugins.to_dataset([*results[:7], odd])
 
 
+def test_errors_of_patterns_with_equal_labels_stay_with_their_patterns(series):
+    repeated = series.assign_coords(pattern=np.r_[np.arange(12), np.arange(12)[::-1]] * 50.0)
+    repeated = repeated.assign(intensity_errors=np.sqrt(series.intensity)).isel(
+        two_theta=slice(None, None, -1)
+    )
+    for i, result in enumerate(to_results(repeated)):
+        np.testing.assert_array_equal(result.intensity, series.intensity[i])
+        np.testing.assert_array_equal(result.sigma, np.sqrt(series.intensity[i]))
+
+
 def test_grids_that_differ_by_rounding_are_one(results, gives_the_same_latents):
     results[4] = one_result(results[4].radial * (1 + 1e-9), results[4].intensity)
     gives_the_same_latents(results)
 
 
-def test_an_energy_scan_is_one_set_in_q_and_none_in_two_theta(results, model):
-    results[1]._set_poni(PoniFile({"wavelength": 1.2e-10}))
-    with pytest.raises(xrdae.DataError, match="wavelength varies between patterns"):
-        plugins.to_dataset(results).xrdae.encode(model)
+def test_an_energy_scan_is_one_set_in_q_and_brought_to_q_from_two_theta(results, model, latents):
+    q = position(results[1].radial, "q_A^-1")
+    wavelength = 1.2
+    there = np.degrees(2 * np.arcsin(q * wavelength / (4 * np.pi)))
+    moved = np.interp(results[1].radial, there, results[1].intensity)
+    results[1] = one_result(results[1].radial, moved, x=results[1].metadata["x"])
+    results[1]._set_poni(PoniFile({"wavelength": wavelength * 1e-10}))
+    dataset = plugins.to_dataset(results)
+    assert dataset.wavelength.dims == ("pattern",)
+    assert find_patterns(dataset).axis.kind == "q"
+    attached = xrdae.analyze(results, model)
+    found = [result.metadata["xrdae"] for result in attached]
+    for i, within in ((0, 1e-3), (1, 0.05)):
+        np.testing.assert_allclose(found[i]["latent"], latents[i], atol=within * np.ptp(latents))
+    assert {each["axis_units"] for each in found} == {"1/angstrom"}
+    assert max(found[0]["region_stop"]) < 6
+    assert "relevance_profile" not in found[0]
+    made = to_results(dataset.assign(intensity_errors=np.sqrt(abs(dataset.intensity))))
+    assert {str(result.unit) for result in made} == {"q_A^-1"}
+    assert made[0].sigma.shape == made[0].intensity.shape
     for result in results:
         result._set_unit(to_unit("q_A^-1"))
     assert "wavelength" not in plugins.to_dataset(results).coords

@@ -11,6 +11,7 @@ import scipp as sc
 
 import xrdae
 from xrdae import plugins
+from xrdae.patterns import find_patterns
 from xrdae.provenance import read
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`
@@ -227,18 +228,41 @@ def test_other_results_are_attached_too(data, model):
     assert attach(data, model.reconstruct(dataset))["reconstruction"].shape == data.shape
 
 
+def test_the_axis_of_a_detector_map_in_d_is_d_and_not_its_two_theta(data):
+    coord = sc.linspace("dspacing", 0.5, 2.0, 201, unit="angstrom")
+    other = data.drop_coords(["two_theta", "wavelength"]).rename(two_theta="dspacing")
+    angles = sc.linspace("two_theta", 20.0, 160.0, 25, unit="deg")
+    other = other.rename(run="two_theta").assign_coords(dspacing=coord, two_theta=angles)
+    for turned in (other, other.transpose().copy()):
+        axis = find_patterns(plugins.to_dataset(turned)).axis
+        assert (axis.kind, axis.name) == ("d", "d")
+    tof = sc.linspace("tof", 1e3, 2e4, 201, unit="us")
+    other = other.drop_coords("dspacing").rename(dspacing="tof").assign_coords(tof=tof)
+    assert find_patterns(plugins.to_dataset(other)).axis.name == "tof"
+
+
+def test_a_map_by_position_has_no_axis(data):
+    image = data.drop_coords(["two_theta", "x"]).rename(two_theta="x")
+    image = image.assign_coords(x=sc.linspace("x", 0.0, 5.0, 201, unit="nm"))
+    with pytest.raises(xrdae.DataError, match="no axis"):
+        find_patterns(plugins.to_dataset(image))
+
+
 def test_events_are_refused_with_what_to_do():
     events = sc.data.table_xyz(100).bin(x=5)
     with pytest.raises(xrdae.DataError, match=r"da\.hist"):
         plugins.to_dataset(events)
 
 
-@pytest.mark.parametrize(("dim", "unit"), [("tof", "us"), ("wavelength", "angstrom")])
-def test_patterns_along_no_diffraction_axis_are_refused(data, dim, unit):
+@pytest.mark.parametrize(
+    ("dim", "unit"), [("tof", "us"), ("wavelength", "angstrom"), ("energy", "meV")]
+)
+def test_times_of_flight_wavelengths_and_energies_are_kept_as_they_are(data, dim, unit):
     coord = sc.linspace(dim, 1.0, 2.0, 201, unit=unit)
     other = data.drop_coords(["two_theta", "wavelength"]).rename(two_theta=dim)
-    with pytest.raises(xrdae.DataError, match=f"along {dim!r}, no diffraction axis; bring it to d"):
-        plugins.to_dataset(other.assign_coords({dim: coord}))
+    axis = find_patterns(plugins.to_dataset(other.assign_coords({dim: coord}))).axis
+    assert (axis.kind, axis.name, axis.units) == ("other", dim, unit)
+    np.testing.assert_allclose(axis.values, sc.midpoints(coord).values)
 
 
 def test_a_different_axis_for_each_pattern_is_refused(data):

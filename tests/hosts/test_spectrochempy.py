@@ -7,6 +7,7 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
+from xrdae.patterns import find_patterns
 from xrdae.provenance import read
 
 scp = pytest.importorskip("spectrochempy")
@@ -52,12 +53,14 @@ def test_a_map_too(series, gives_the_same_latents):
     x = scp.Coord(series["two_theta"].values, title="x", units="degree")
     rows, columns = scp.Coord(np.arange(4.0), title="y"), scp.Coord(np.arange(6.0), title="x")
     values = series["intensity"].values.reshape(4, 6, -1)
-    gives_the_same_latents(scp.NDDataset(values, coordset=[rows, columns, x]))
+    nd = scp.NDDataset(values, coordset=[rows, columns, x])
+    nd.meta.wavelength = 1.5406
+    gives_the_same_latents(nd)
 
 
 def test_an_axis_in_q_and_a_wavelength_as_a_quantity_too(series, gives_the_same_latents):
     q = 4 * np.pi * np.sin(np.radians(series["two_theta"].values / 2)) / 1.5406
-    x = scp.Coord(q, title="momentum", units="1/angstrom")
+    x = scp.Coord(q, title="momentum transfer", units="1/angstrom")
     nd = scp.NDDataset(series["intensity"].values, coordset=[None, x])
     nd.meta.wavelength = scp.ur.Quantity(0.15406, "nm")
     assert plugins.to_dataset(nd)["wavelength"] == pytest.approx(1.5406)
@@ -88,11 +91,11 @@ def test_masked_values_are_not_measured(nd):
     np.testing.assert_array_equal(np.isnan(intensity), mask)
 
 
-def test_an_axis_without_units_is_refused_with_what_to_set(series):
+def test_an_axis_without_units_is_of_channels_and_refused_where_it_is_titled_as_diffraction(series):
     omega = scp.Coord(np.arange(24.0), title="omega", units="degree")
     nd = scp.NDDataset(series["intensity"].values, coordset=[omega, scp.Coord(np.arange(200.0))])
-    with pytest.raises(xrdae.DataError, match=r"no units; set nd\.x"):
-        plugins.to_dataset(nd)
+    patterns = find_patterns(plugins.to_dataset(nd))
+    assert (patterns.dim, patterns.axis.kind, patterns.axis.units) == ("x", "other", "1")
     titled = scp.NDDataset(np.ones((2, 3)), coordset=[None, scp.Coord([1, 2, 3.0], title="2theta")])
     with pytest.raises(xrdae.DataError, match="'2theta' has no units"):
         titled.xrdae.fit()
@@ -154,7 +157,9 @@ def test_results_survive_the_hosts_file(nd, model, tmp_path):
 
 def test_latents_of_patterns_without_coordinates_are_attached(series, model):
     x = scp.Coord(series["two_theta"].values, title="two theta", units="degree")
-    out = xrdae.analyze(scp.NDDataset(series["intensity"].values, coordset=[None, x]), model)
+    nd = scp.NDDataset(series["intensity"].values, coordset=[None, x])
+    nd.meta.wavelength = 1.5406
+    out = xrdae.analyze(nd, model)
     assert plugins.to_dataset(out)["intensity"].dims == ("y", "two theta")
     assert "latent" in xr.Dataset.from_dict(out.meta["xrdae"])
 
@@ -226,6 +231,7 @@ def test_a_map_gives_a_map_of_latents_and_relevance(series, model):
     position = scp.Coord(np.arange(6.0), title="position", units="mm")
     values = series["intensity"].values.reshape(4, 6, -1)
     grid = scp.NDDataset(values, coordset=[scp.Coord([1.0, 2.0, 4.0, 8.0]), position, x])
+    grid.meta.wavelength = 1.5406
     found = grid.xrdae.latent(model)
     assert found.shape == (4, 6, 2)
     assert (found.y.title, found.y.units) == ("position", scp.ur.mm)
@@ -237,6 +243,7 @@ def test_a_map_gives_a_map_of_latents_and_relevance(series, model):
 def test_one_pattern_gives_one_point(series, model, latents):
     x = scp.Coord(series["two_theta"].values, title="two theta", units="degree")
     nd = scp.NDDataset(series["intensity"].values[3], coordset=[x])
+    nd.meta.wavelength = 1.5406
     np.testing.assert_allclose(nd.xrdae.latent(model).data, latents[3], atol=1e-5)
     assert "relevance" in xrdae.analyze(nd, model).meta["xrdae"]["data_vars"]
 

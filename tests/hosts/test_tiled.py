@@ -166,10 +166,10 @@ def test_texts_of_any_type_are_written(client, node):
 def test_a_stream_of_a_run_gives_the_same_latents(run, gives_the_same_latents):
     gives_the_same_latents(run["primary"])
     dataset = plugins.to_dataset(run["primary"])
-    assert dataset.intensity.dims == ("time", "pe1_tth")
-    assert dataset.pe1_tth.attrs["units"] == "deg"
+    assert dataset.intensity.dims == ("time", "two_theta")
+    assert dataset.two_theta.attrs == {"units": "deg", "long_name": "tth"}
     assert dataset.intensity.attrs["units"] == "counts"
-    assert dataset.intensity_errors.dims == ("time", "pe1_tth")
+    assert dataset.intensity_errors.dims == ("time", "two_theta")
     np.testing.assert_allclose(dataset.intensity_errors**2, dataset.intensity)
 
 
@@ -196,9 +196,9 @@ def test_the_start_document_comes_along_and_says_the_wavelength(run):
 def test_patterns_along_q_use_that_wavelength(put_run, gives_the_same_latents):
     def along_q(series, i):
         q = 4 * np.pi * np.sin(np.radians(series.two_theta.values) / 2) / 1.5406
-        return readings(series, i) | {"pe1_tth": q}
+        return readings(series, i) | {"pe1_q": q}
 
-    keys = {"pe1_tth": {"shape": [P], "units": "1/angstrom"}}
+    keys = {"pe1_tth": None, "pe1_q": {"shape": [P], "units": "1/angstrom"}}
     gives_the_same_latents(put_run(keys=keys, reading=along_q))
 
 
@@ -211,7 +211,7 @@ def test_a_stream_of_a_dask_client_stays_lazy(dask_client, run, gives_the_same_l
     lazy = dask_client[uid_of(run)]
     dataset = plugins.to_dataset(lazy)
     assert dataset.intensity.chunks
-    assert not dataset.pe1_tth.chunks
+    assert not dataset.two_theta.chunks
     gives_the_same_latents(lazy)
 
 
@@ -238,7 +238,9 @@ def test_a_stream_as_servers_on_mongodb_give_it_has_the_same_latents(
     from tiled.structures.core import Spec
 
     old = client.create_container(
-        "old", specs=[Spec("BlueskyRun", version="1.0")], metadata={"start": {"uid": "old"}}
+        "old",
+        specs=[Spec("BlueskyRun", version="1.0")],
+        metadata={"start": {"uid": "old", "wavelength": 1.5406}},
     )
     descriptor = {
         "data_keys": {k: dict(v) for k, v in run["primary"].metadata["data_keys"].items()}
@@ -305,7 +307,7 @@ def test_without_units_the_error_gives_a_recipe_that_works(put_run, series, give
     recipe = recipe.replace("<axis>", "pe1_tth").replace("<intensity>", "pe1_intensity")
     names = {"run": run}
     exec(recipe, names)
-    gives_the_same_latents(names["ds"])
+    gives_the_same_latents(names["ds"].assign_coords(wavelength=1.5406))
 
 
 def test_plain_xarray_of_a_run_goes_through_the_accessor_with_its_axis_set(
@@ -315,8 +317,9 @@ def test_plain_xarray_of_a_run_goes_through_the_accessor_with_its_axis_set(
     with pytest.raises(DataError, match="no intensity: none of the variables"):
         ds.xrdae.fit()
     dim = ds["pe1_intensity"].dims[-1]
-    axis = (dim, ds["pe1_tth"].values[0], {"units": "degree"})
-    ds = ds.rename(pe1_intensity="intensity").assign_coords({dim: axis})
+    axis = ("two_theta", ds["pe1_tth"].values[0], {"units": "degree"})
+    ds = ds.rename({"pe1_intensity": "intensity", dim: "two_theta"})
+    ds = ds.assign_coords(two_theta=axis, wavelength=1.5406)
     gives_the_same_latents(ds.set_coords("cryo_temperature"))
 
 
@@ -338,8 +341,8 @@ def test_an_axis_that_moves_between_events_is_refused(put_run):
             {"pe1_intensity": None, "pe1_a": {"shape": [P]}, "pe1_b": {"shape": [P]}},
             r"\['pe1_a', 'pe1_b'\] may all be it",
         ),
-        ({"pe1_tth": None} | {n: {"shape": [P], "units": "deg"} for n in ("pe1_a", "pe1_b")},
-         r"\['pe1_a', 'pe1_b'\] may all be one"),
+        ({"pe1_tth": None} | {n: {"shape": [P], "units": "deg"} for n in ("pe1_angle", "pe1_axis")},
+         r"\['pe1_angle', 'pe1_axis'\] may all be one"),
         (dict.fromkeys(["pe1_tth", "pe1_intensity", "pe1_intensity_sigma", "pe1_chi"]),
          "no patterns"),
         (dict.fromkeys(["pe1_intensity", "pe1_intensity_sigma"]), "'pe1_tth'] has units of one"),
@@ -349,7 +352,8 @@ def test_names_decide_where_units_do_not_and_what_is_unclear_is_refused(
     put_run, gives_the_same_latents, keys, said
 ):
     def with_others(series, i):
-        others = dict.fromkeys(["pe1_angle", "pe1_background", "pe1_a", "pe1_b"], np.zeros(P))
+        names = ["pe1_angle", "pe1_axis", "pe1_background", "pe1_a", "pe1_b"]
+        others = dict.fromkeys(names, np.zeros(P))
         return others | readings(series, i)
 
     run = put_run(keys=keys, reading=with_others)

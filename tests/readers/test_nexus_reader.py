@@ -4,6 +4,7 @@ import pytest
 
 import xrdae
 from xrdae.opening import read_dataset
+from xrdae.patterns import find_patterns
 
 
 @pytest.fixture
@@ -88,7 +89,6 @@ def test_edges_of_a_histogram_become_its_middles(write):
 @pytest.mark.parametrize(
     ("fields", "attrs", "reason"),
     [
-        ({"I": (np.ones((3, 4)), "")}, {"signal": "I"}, "no NXdata has an axis"),
         ({"I": (np.ones(4), "")}, {"signal": "I", "axes": "q"}, "which it does not hold"),
         (
             {"I": (np.ones(4), ""), "q": (np.ones(9), "1/nm")},
@@ -104,9 +104,8 @@ def test_edges_of_a_histogram_become_its_middles(write):
 )
 def test_what_breaks_the_rules_is_refused_with_the_reason(write, fields, attrs, reason):
     path = write(fields, attrs)
-    if "no NXdata" not in reason:
-        with h5py.File(path, "a") as file:
-            file["entry"].attrs["default"] = "data"
+    with h5py.File(path, "a") as file:
+        file["entry"].attrs["default"] = "data"
     with pytest.raises(xrdae.FormatError, match=reason) as raised:
         xrdae.open_patterns(path)
     assert str(path) in str(raised.value)
@@ -126,3 +125,79 @@ def test_the_file_of_an_application_definition_is_read_like_its_origin(real_data
     np.testing.assert_allclose(nexus["two_theta"], origin["two_theta"], atol=1e-9)
     np.testing.assert_array_equal(nexus["intensity"], origin["intensity"])
     assert float(nexus["wavelength"]) == pytest.approx(float(origin["wavelength"]), rel=1e-6)
+
+
+SPECTRA = [
+    ("energy", "keV"),
+    ("tof", "us"),
+    ("r", "angstrom"),
+    ("wavelength", "nm"),
+    ("raman_shift", "1/cm"),
+    ("chi", "deg"),
+    ("omega", "deg"),
+]
+
+
+@pytest.mark.parametrize(("name", "units"), SPECTRA)
+def test_an_axis_of_spectra_is_kept_beside_labels_with_units(write, name, units):
+    values = np.random.default_rng(0).normal(size=(5, 8))
+    fields = {
+        "counts": (values, "counts"),
+        "temperature": (np.arange(5.0), "K"),
+        name: (np.arange(8.0)[::-1], units),
+    }
+    path = write(fields, {"signal": "counts", "axes": ["temperature", name]})
+    patterns = find_patterns(xrdae.open_patterns(path))
+    assert (patterns.axis.kind, patterns.dim, patterns.axis.units) == ("other", name, units)
+    assert patterns.axis.descending
+    np.testing.assert_array_equal(patterns.intensity, values[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [
+        (["two_theta", "energy"], "energy"),  # energy-dispersive diffraction at several angles
+        (["energy", "two_theta"], "two_theta"),  # patterns at several energies
+        (["q", "temperature"], "q"),
+        (["energy", "temperature"], "energy"),
+        (["temperature", "pressure"], "pressure"),
+        (["chi", "two_theta"], "two_theta"),
+    ],
+)
+def test_of_several_axes_that_of_spectra_is_found(write, axes, expected):
+    units = {"two_theta": "deg", "energy": "keV", "q": "1/nm", "temperature": "K", "chi": "deg"}
+    fields = {"I": (np.ones((4, 6)), "")} | {
+        name: (np.linspace(5, 20, n), units.get(name, "bar"))
+        for name, n in zip(axes, (4, 6), strict=True)
+    }
+    found = read_dataset(write(fields, {"signal": "I", "axes": axes}))
+    assert find_patterns(found).dim == expected
+
+
+def test_a_signal_called_a_spectrum_runs_along_its_last_dimension_also_without_a_coordinate(write):
+    path = write({"I": (np.ones((4, 6)), ""), "T": (np.arange(4.0), "K")},
+                 {"signal": "I", "axes": ["T", "."]})  # fmt: skip
+    with h5py.File(path, "a") as file:
+        file["entry/data/I"].attrs["interpretation"] = "spectrum"
+    patterns = find_patterns(read_dataset(path))
+    assert (patterns.dim, patterns.axis.kind, patterns.axis.units) == ("channels", "other", "1")
+
+
+def test_maps_by_position_and_signals_without_axes_have_no_axis(write):
+    fields = {"I": (np.ones((4, 6)), ""), "y": (np.arange(4.0), "nm"), "x": (np.arange(6.0), "nm")}
+    for i, attrs in enumerate(({"axes": ["y", "x"]}, {})):
+        found = read_dataset(write(fields, {"signal": "I"} | attrs, name=f"{i}.nxs"))
+        with pytest.raises(xrdae.DataError, match="no axis"):
+            find_patterns(found)
+
+
+def test_contradicting_units_elsewhere_in_a_file_do_not_hinder_reading(stack):
+    with h5py.File(stack, "a") as file:
+        del file["entry/data"].attrs["NX_class"]
+        file.move("entry/data", "entry/patterns")
+        file["entry/patterns"].attrs["NX_class"] = "NXdata"
+        other = file["entry"].create_group("other")
+        other.attrs.update(NX_class="NXdata", signal="I", axes="q")
+        other["I"], other["q"] = np.ones(4), np.arange(4.0)
+        other["q"].attrs["units"] = "deg"
+    assert xrdae.open_patterns(stack)["intensity"].dims == ("pattern", "two_theta")
