@@ -3,6 +3,7 @@ import gzip
 import json
 import re
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -80,6 +81,77 @@ def test_the_header_of_a_page_is_plain_json(series, model):
     header = json.loads(re.search(r'id="header">([^<]*)<', page)[1])
     assert [label["name"] for label in header["labels"]] == ["x", "novelty", "reconstruction_error"]
     assert "<title>&lt;x&gt; &amp; y</title>" in page
+
+
+def header_of(page):
+    return json.loads(re.search(r'id="header">([^<]*)<', page)[1])
+
+
+def test_categories_come_with_their_names_and_unknown_ones_without(series, model):
+    labelled = series.assign_coords(
+        good=("pattern", np.arange(24) > 3),
+        name=("pattern", np.array(["b", "a", None] * 8, dtype=object)),
+        phase=("pattern", np.arange(24) % 2 * 3.0 + 1, {
+            "flag_values": [4, 1], "flag_meanings": "liquid solid",
+        }),
+        count=("pattern", np.arange(24)),
+    )  # fmt: skip
+    labelled["phase"][5] = np.nan
+    page = labelled.xrdae.report(model).html
+    header, arrays = header_of(page), carried(page)[1]
+    found = {label["name"]: label for label in header["labels"]}
+    assert found["good"]["categories"] == ["False", "True"]
+    assert found["name"]["categories"] == ["a", "b"]
+    assert found["phase"]["categories"] == ["solid", "liquid"]
+    assert found["count"]["kind"] == found["x"]["kind"] == "number"
+    values = unpacked(header["arrays"], arrays)
+    at = {label["name"]: values[f"label.{i}"] for i, label in enumerate(header["labels"])}
+    np.testing.assert_array_equal(at["good"], np.arange(24) > 3)
+    np.testing.assert_array_equal(at["name"], [1, 0, np.nan] * 8)
+    expected = np.arange(24) % 2.0
+    expected[5] = np.nan
+    np.testing.assert_array_equal(at["phase"], expected)
+
+
+def test_the_page_of_a_transformed_or_signed_model_says_so(series):
+    settings = {"steps": 20, "members": 2, "progress": False}
+    header = header_of(series.xrdae.report(series.xrdae.fit(transform="log", **settings)).html)
+    assert header["transform"]["name"] == "log"
+    assert 0 < header["transform"]["floor"] < 0.1
+    assert not header["signed"]
+    signed = series.assign(intensity=series["intensity"] - 500)
+    model = signed.xrdae.fit(scale="std", **settings)
+    header = header_of(signed.xrdae.report(model).html)
+    assert header["transform"]["name"] == "none"
+    assert header["signed"]
+
+
+def test_a_page_of_spectra_says_nothing_of_diffraction(series):
+    spectra = series.drop_vars("wavelength").rename(two_theta="raman_shift")
+    spectra["raman_shift"].attrs = {"units": "1/cm", "long_name": "Raman shift"}
+    spectra.attrs = {}
+    model = spectra.xrdae.fit(steps=20, members=2, progress=False)
+    page = spectra.xrdae.report(model).html
+    assert "<title>Patterns and their latents</title>" in page
+    header = header_of(page)
+    assert header["axis"] == "Raman shift (1/cm)"
+    assert not header["descending"]
+    own = page[page.index("<main>") :]
+    for word in ("diffraction", "two_theta", "wavelength"):
+        assert word not in own
+
+
+@pytest.mark.parametrize("chunks", [None, {"pattern": 5}])
+def test_an_empty_pattern_leaks_no_warning_of_numpy_into_a_report(series, model, chunks):
+    empty = np.arange(24)[:, None] == 7
+    dark = series["two_theta"].values > 78  # channels that no pattern measures
+    intensity = series["intensity"].where(~(empty | dark))
+    dataset = series.assign(intensity=intensity)
+    dataset = dataset if chunks is None else dataset.chunk(chunks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.filterwarnings("ignore", "1 of 24 patterns have no positive", UserWarning)
+        assert dataset.xrdae.report(model, progress=False)
 
 
 def test_a_report_does_not_change_the_dataset(series, model):

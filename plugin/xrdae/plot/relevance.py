@@ -128,7 +128,7 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
     first = high + (above - LINE * lines) * unit
     for region, x, line in names:
         inside = (shown.x >= shown.bounds[region, 0]) & (shown.x <= shown.bounds[region, 1])
-        i = int(np.argmax(np.where(inside & np.isfinite(shown.y), shown.y, -np.inf)))
+        i = int(np.argmax(np.where(inside & np.isfinite(shown.y), np.abs(shown.y), -1)))
         ax.annotate(
             CONTRARY[shown.named.index(region)],
             (shown.x[i], shown.y[i]),
