@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from xrdae.live.board import Board
 from xrdae.live.page import LivePage
 from xrdae.live.results import Results
+from xrdae.live.session import Session
 from xrdae.live.watch import Watch
 
 COLUMNS = """(name) => {
@@ -192,3 +194,14 @@ def test_models_of_one_and_of_three_latents_have_a_page(tmp_path, series, chromi
         live.page.wait_for_function(f"Math.abs(({COLUMNS})('y')[0] - {third}) < 1e-6")
     live.end()
     assert live.errors == []
+
+
+def test_the_profile_of_another_axis_has_its_name_and_direction(series):
+    energy = ("binding_energy", np.linspace(300, 280, 200), {"units": "eV", "long_name": "energy"})
+    spectra = series.rename(two_theta="binding_energy").assign_coords(binding_energy=energy)
+    model = spectra.xrdae.fit(steps=20, members=2, progress=False)
+    document = pytest.importorskip("bokeh.document").Document()
+    Session(document, model, None, Board(), lambda: "").begin("A run", 1.0)
+    plot = document.select_one({"name": "profile"})
+    assert plot.xaxis[0].axis_label.text == "energy (eV)"
+    assert plot.x_range.flipped

@@ -110,11 +110,11 @@ def patterns_of(dataset: xr.Dataset) -> Patterns:
     dataset carries.
     """
     names = summary.names_of_patterns(dataset)
-    onto = None
-    if names["dim"] == "q" and "q" in dataset.coords:
-        variable = names["variable"]
-        if variable is None or "q" not in dataset[variable].dims:
-            names["dim"], onto = None, PatternAxis("q", np.sort(dataset["q"].values.astype(float)))
+    variable, dim = names["variable"], names["dim"]
+    if variable is not None and dim not in dataset[variable].dims:
+        names["dim"] = None
+    has_q = "q" in dataset.dims and "q" in dataset.coords
+    onto = PatternAxis("q", np.sort(dataset["q"].values.astype(float))) if has_q else None
     return find_patterns(dataset, **names, onto=onto)
 
 
@@ -181,7 +181,7 @@ def order_categories(label: xr.DataArray, names: npt.NDArray[np.str_]) -> list[s
     """Return the names of categories that occur: flags by their values, others by the alphabet."""
     known = names != ""
     if label.dtype.kind not in "iuf":
-        return np.unique(names[known]).tolist()
+        return sorted(set(names[known].tolist()))
     _, first = np.unique(label.values[known], return_index=True)
     return list(dict.fromkeys(names[known][first].tolist()))
 

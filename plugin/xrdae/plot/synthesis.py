@@ -142,8 +142,7 @@ def _waterfall(dataset: xr.Dataset, found: xr.DataArray, *, downward: bool) -> W
     fractions = np.array(json.loads(found.attrs["xrdae_fractions"]))
     step = float(np.diff([*fractions[fractions < 1], 1.0]).min(initial=1.0))
     intensity = orient(patterns.intensity, patterns.dim, downward=downward)
-    ends = [intensity.isel(patterns.position(p)).values.astype(float) for p in positions]
-    ends = np.stack(ends)
+    ends = np.stack([intensity.isel(patterns.position(p)).values.astype(float) for p in positions])
     behind = (1 - fractions[:, None]) * ends[0] + fractions[:, None] * ends[1]
     labels = patterns.labels()
     title, texts, name = _texts(dataset, set(labels))
