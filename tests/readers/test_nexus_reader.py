@@ -127,6 +127,32 @@ def test_the_file_of_an_application_definition_is_read_like_its_origin(real_data
     assert float(nexus["wavelength"]) == pytest.approx(float(origin["wavelength"]), rel=1e-6)
 
 
+@pytest.mark.parametrize(("units", "kind"), [("2th_deg", "two_theta"), ("q_nm^-1", "q")])
+def test_units_that_name_the_axis_decide_where_it_is_called_q_whatever_it_is(write, units, kind):
+    fields = {"I": (np.ones((3, 4)), ""), "q": (np.arange(4.0), units)}
+    found = xrdae.open_patterns(write(fields, {"signal": "I", "axes": [".", "q"]}))
+    assert (found["intensity"].dims[-1], find_patterns(found).axis.kind) == (kind, kind)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ('{"energy": 12.398419843320026}', 1.0),
+        ('{"wavelength": 1e-10}', 1.0),
+        ('{"poni": {"wavelength": 1e-10}}', 1.0),
+        ('{"poni": {"wavelength": null}, "energy": "high"}', None),
+        ("no JSON", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_the_wavelength_of_an_integration_is_in_its_configuration(stack, stated, expected):
+    with h5py.File(stack, "a") as file:
+        del file["entry/instrument"]
+        file["entry/configuration/data"] = stated
+    found = xrdae.open_patterns(stack)
+    assert expected == (float(found["wavelength"]) if "wavelength" in found.coords else None)
+
+
 SPECTRA = [
     ("energy", "keV"),
     ("tof", "us"),

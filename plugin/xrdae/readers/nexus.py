@@ -8,6 +8,7 @@ energy, a time of flight, r ...) is kept as it is. Data are read when they are a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from xrdae.names import AXIS_ATTRIBUTE
 from xrdae.netcdf import ONE_BY_ONE
 from xrdae.readers.datafile import DataFile, check_loaded
 from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
-from xrdae.units import convert_to_angstrom
+from xrdae.units import convert_to_angstrom, parse_units
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000
@@ -170,8 +171,17 @@ def _kind_of(name: str, field: Any, *, with_values: bool = True) -> str:
 
 
 def _name_of(axis: str, field: Any) -> str:
-    """Return what an axis is called; pyFAI's HDF5Writer calls any `radial`, and says its `name`."""
-    said = text_of(field.attrs.get("name", "")) if field is not None else ""
+    """Return what an axis is called.
+
+    pyFAI's HDF5Writer calls any `radial`, and says its `name`; xdart calls any `q`, and says by
+    units such as `2th_deg` what it is.
+    """
+    if field is None:
+        return axis
+    units = parse_units(units_of(field))
+    if units is not None and units.kind is not None:
+        return units.kind
+    said = text_of(field.attrs.get("name", ""))
     return said if said and name_kind(axis) is None else axis
 
 
@@ -383,6 +393,27 @@ def _wavelength(group: Any) -> float | None:
             return values.pop()
         if values:
             return None  # which of them is meant, nobody says
+    return _wavelength_of_configuration(group)
+
+
+def _wavelength_of_configuration(group: Any) -> float | None:
+    """Return the wavelength [angstrom] in the configuration of the integration (JSON in an NXnote).
+
+    pyFAI writes `wavelength` [m], in newer versions in `poni`; ewoksxrpd `energy` [keV].
+    """
+    field = field_of(group.parent, "configuration/data")
+    if field is None or field.shape != () or field.dtype.kind not in "SO":
+        return None
+    try:
+        stated = json.loads(text_of(values_of(field)))
+    except (ValueError, RecursionError):
+        return None
+    poni = stated.get("poni") if isinstance(stated, dict) else None
+    for place in (stated, poni):
+        for name, units in (("energy", "keV"), ("wavelength", "m")):
+            value = place.get(name) if isinstance(place, dict) else None
+            if type(value) in (int, float) and 0 < value < np.inf:
+                return convert_to_angstrom(value, units)
     return None
 
 
