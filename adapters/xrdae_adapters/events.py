@@ -46,7 +46,8 @@ def to_patterns(dataset: xr.Dataset, keys: DataKeys, *, start: Mapping[str, Any]
     -------
     Dataset
         `intensity (time, <axis>)` and, where there is such a reading, `intensity_errors`. The axis
-        is called `two_theta`, `q` or `d` where its reading is one, else by the reading's name.
+        is called `two_theta`, `q` or `d` where its reading is one, else by the reading's name
+        without that of its device.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def to_patterns(dataset: xr.Dataset, keys: DataKeys, *, start: Mapping[str, Any]
     axis = _find_axis(arrays, short)
     intensity = _find_intensity(arrays, axis, short)
     kind = _kind_of(short[axis], arrays[axis])
-    dim = axis if kind == OTHER else kind  # names of readings begin with that of their device
+    dim = short[axis] if kind == OTHER else kind  # without the name of the device
     if dim != axis and dim in dataset.variables:  # a motor of the same name
         dataset = dataset.rename({dim: f"{dim}_reading"})
     found = {}
@@ -77,7 +78,7 @@ def to_patterns(dataset: xr.Dataset, keys: DataKeys, *, start: Mapping[str, Any]
         found[name] = xr.Variable(dims, array.data, array.attrs)
     values = _axis_values(arrays[axis])
     del found[axis]
-    found[dim] = xr.Variable(dim, values, {"long_name": short[axis], **arrays[axis].attrs})
+    found[dim] = xr.Variable(dim, values, {"long_name": axis, **arrays[axis].attrs})
     found[intensity].attrs[AXIS_ATTRIBUTE] = dim
     names_of_errors = {f"{intensity}{ending}": "intensity_errors" for ending in _ERRORS}
     new = {intensity: "intensity"} | {n: v for n, v in names_of_errors.items() if n in found}

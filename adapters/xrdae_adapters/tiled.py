@@ -34,10 +34,10 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     -------
     Dataset
         A node's Dataset as it was written. Of a stream: `intensity (time, <axis>)`, the axis as
-        `two_theta`, `q` or `d` where its reading is one, else by the name of its reading (an
-        energy, a time of flight ...), units from the `data_keys`; a value for each event is a
-        coordinate, texts and numbers of the start document are attributes (`wavelength`
-        [angstrom] among them). Images are not read. Lazy where the client is one of
+        `two_theta`, `q` or `d` where its reading is one, else by the name of its reading without
+        that of the device (`energy`, `tof` ...), units from the `data_keys`; a value for each
+        event is a coordinate, texts and numbers of the start document are attributes
+        (`wavelength` [angstrom] among them). Images are not read. Lazy where the client is one of
         `from_uri(..., structure_clients="dask")`.
 
     Raises
