@@ -155,6 +155,30 @@ def test_results_are_those_of_the_run_read_back(client, engine, detector, model,
     found.xrdae.plot.latent(color="cryo")
 
 
+def test_spectra_are_encoded_as_they_come_in_the_direction_of_their_axis(client, engine, series):
+    energy = np.linspace(120.0, -5.0, series.two_theta.size)
+
+    class Spectrometer(Detector):
+        def describe(self):
+            keys = super().describe()
+            return {"pe1_energy": keys.pop("pe1_tth") | {"units": "eV"}} | keys
+
+        def read(self):
+            values = super().read()
+            return values | {"pe1_energy": values.pop("pe1_tth") | {"value": energy.tolist()}}
+
+    coord = ("energy", energy, {"units": "eV"})
+    spectra = series.drop_vars(["two_theta", "wavelength"]).rename(two_theta="energy")
+    spectra = spectra.assign_coords(energy=coord)
+    model = spectra.xrdae.fit(steps=60, members=2, hidden=(8,), progress=False)
+    engine.subscribe(LiveEncoder(model, client))
+    (uid,) = engine(scan(Spectrometer(series, Cryostat())))
+    found, expected = results_of(client, uid), xrdae.analyze(spectra, model)
+    np.testing.assert_array_equal(found.energy, energy)
+    for name in ("latent", "relevance_profile"):
+        np.testing.assert_allclose(found[name], expected[name][:WRITTEN], rtol=0, atol=1e-4)
+
+
 def test_results_are_there_while_the_run_goes_on(client, engine, detector, model, documents):
     def look(name, doc):
         if name == "event":

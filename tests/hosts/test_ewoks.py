@@ -62,7 +62,7 @@ def to_save(series, url):
         "radial_units": "2th_deg",
         "intensity": intensity,
         "intensity_error": np.sqrt(intensity),
-        "info": {"energy": 8.05, "detector": "simulated"},
+        "info": {"energy": 12.398419843320026 / 1.5406, "detector": "simulated"},
     }
 
 
@@ -330,6 +330,30 @@ def test_several_scans_are_fitted_together_and_encoded_each_beside_its_own(
         np.testing.assert_array_equal(data_of(result)["latent"], latent)
     page = execute("Report", nxdata_url=urls, model_path=path, html_path=f"{tmp_path}/both.html")
     assert "36 pattern" in Path(page["html_path"]).read_text(encoding="utf-8")
+
+
+def test_spectra_of_several_files_are_fitted_and_encoded_each_in_its_direction(tmp_path, series):
+    energy = np.linspace(300.0, 280.0, 200)
+    urls = [f"{tmp_path}/{name}.h5::/entry/data" for name in "ab"]
+    for url, rows in zip(urls, (slice(0, 12), slice(12, 24)), strict=True):
+        with h5py.File(url.partition("::")[0], "w") as file:
+            entry = file.create_group("entry")
+            entry.attrs["NX_class"] = "NXentry"
+            data = entry.create_group("data")
+            data.attrs.update(NX_class="NXdata", signal="counts", axes=["T", "energy"])
+            data["counts"], data["energy"] = series.intensity.values[rows], energy
+            data["T"] = np.full(12, 300.0)
+            data["energy"].attrs["units"], data["T"].attrs["units"] = "eV", "K"
+    path = str(tmp_path / "model.nc")
+    execute("Fit", nxdata_url=urls, model_path=path, config=QUICK)
+    model = xrdae.load_model(path)
+    assert model.autoencoder.preparation.axis.kind == "other"
+    done = execute("Relevance", nxdata_url=urls, model_path=path, regions=[[285.0, 288.0]])
+    for url, result in zip(urls, done["result_url"], strict=True):
+        expected = patterns_of(url).xrdae.relevance(model, regions=[[285.0, 288.0]])
+        profile = data_of(f"{result}_profile")
+        np.testing.assert_array_equal(profile["energy"], energy)
+        np.testing.assert_array_equal(data_of(result)["relevance"], expected["relevance"])
 
 
 def test_a_dataset_in_memory_comes_back_with_its_results(series, tmp_path):

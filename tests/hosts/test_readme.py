@@ -48,6 +48,7 @@ def test_hyperspy(series, model, latents):
     axis = signal.axes_manager.signal_axes[0]
     axis.scale, axis.offset = 60 / 199, 20
     axis.name, axis.units = "two_theta", "degree"
+    signal.metadata.set_item("Acquisition_instrument.XRD.wavelength", 1.5406)
     names = run_example("hyperspy", signal=signal, model=model)
     same(names["latents"].data, latents)
     assert names["novelty"].axes_manager.navigation_shape == (24,)
@@ -70,7 +71,10 @@ def test_scipp(series, model, latents):
     sc = pytest.importorskip("scipp", reason="scipp is not installed")
     data = sc.DataArray(
         sc.array(dims=["run", "two_theta"], values=series["intensity"].values, unit="counts"),
-        coords={"two_theta": sc.array(dims=["two_theta"], values=series["two_theta"], unit="deg")},
+        coords={
+            "two_theta": sc.array(dims=["two_theta"], values=series["two_theta"], unit="deg"),
+            "wavelength": sc.scalar(1.5406, unit="angstrom"),
+        },
     )
     names = run_example("scipp", data=data, model=model)
     same(names["latent"].values, latents)
@@ -88,7 +92,8 @@ def test_sciline(series, model, latents):
 
     def reduce(i: number) -> reduced:
         counts = sc.array(dims=["two_theta"], values=series["intensity"].values[i], unit="counts")
-        return sc.DataArray(counts, coords={"two_theta": axis})
+        wavelength = sc.scalar(1.5406, unit="angstrom")
+        return sc.DataArray(counts, coords={"two_theta": axis, "wavelength": wavelength})
 
     workflow, runs = sciline.Pipeline([reduce]), {number: range(24)}
     names = run_example(
@@ -107,6 +112,7 @@ def test_nexus(series, model, latents):
         data["I"] = series["intensity"].values
         data["two_theta"] = series["two_theta"].values
         data["two_theta"].attrs["units"] = "degree"
+        entry["instrument/monochromator/wavelength"] = 1.5406
     same(run_example("nexus", h5py=h5py, model=model)["latent"], latents)
 
 
@@ -121,6 +127,7 @@ def test_ewoks(series, tmp_path):
         data["intensity"] = series["intensity"].values
         data["2th"] = series["two_theta"].values
         data["2th"].attrs["units"] = "deg"
+        file["entry/instrument/monochromator/wavelength"] = 1.5406
     names = run_example("ewoks", ewokscore=ewokscore, h5py=h5py)
     same(names["latent"], series.xrdae.encode(xrdae.load_model("model.nc"))["latent"].values)
     assert (tmp_path / "scan.html").exists()
@@ -196,7 +203,8 @@ def test_xdart(series, model, latents):
         entry.attrs["NX_class"] = "NXentry"
         frames = list(range(1, 25))
         nexus.write_integrated_stack(entry, frame_indices=frames, results_1d=results)
-    names = run_example("xdart", scan=nexus.read_scan("scan.nxs"), model=model)
+    scan = nexus.read_scan("scan.nxs").rename(q="two_theta").assign_coords(wavelength=1.5406)
+    names = run_example("xdart", scan=scan, model=model)
     same(names["latent"].values, latents)
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("tiled.server")
 import xrdae
 from xrdae import plugins
 from xrdae.errors import DataError
+from xrdae.patterns import find_patterns
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`"),
@@ -167,7 +168,7 @@ def test_a_stream_of_a_run_gives_the_same_latents(run, gives_the_same_latents):
     gives_the_same_latents(run["primary"])
     dataset = plugins.to_dataset(run["primary"])
     assert dataset.intensity.dims == ("time", "two_theta")
-    assert dataset.two_theta.attrs == {"units": "deg", "long_name": "tth"}
+    assert dataset.two_theta.attrs == {"units": "deg", "long_name": "pe1_tth"}
     assert dataset.intensity.attrs["units"] == "counts"
     assert dataset.intensity_errors.dims == ("time", "two_theta")
     np.testing.assert_allclose(dataset.intensity_errors**2, dataset.intensity)
@@ -200,6 +201,37 @@ def test_patterns_along_q_use_that_wavelength(put_run, gives_the_same_latents):
 
     keys = {"pe1_tth": None, "pe1_q": {"shape": [P], "units": "1/angstrom"}}
     gives_the_same_latents(put_run(keys=keys, reading=along_q))
+
+
+@pytest.mark.parametrize(("name", "units"), [("energy", "keV"), ("tof", "us"), ("r", "angstrom")])
+def test_an_axis_of_spectra_is_kept_by_the_name_of_its_reading(put_run, series, name, units):
+    def along(series, i):
+        return readings(series, i) | {f"pe1_{name}": series.two_theta.values[::-1]}
+
+    keys = {"pe1_tth": None, f"pe1_{name}": {"shape": [P], "units": units}}
+    patterns = find_patterns(plugins.to_dataset(put_run(keys=keys, reading=along)))
+    assert patterns.intensity.dims == ("time", name)
+    assert (patterns.axis.kind, patterns.axis.units) == ("other", units)
+    assert patterns.axis.descending
+    np.testing.assert_array_equal(patterns.intensity[3], series.intensity[3, ::-1])
+
+
+def test_a_motor_named_as_the_axis_stays_a_label(put_run, gives_the_same_latents):
+    def with_motor(series, i):
+        return readings(series, i) | {"two_theta": 30.0}
+
+    run = put_run(keys={"two_theta": {"shape": [], "units": "deg"}}, reading=with_motor)
+    gives_the_same_latents(run)
+    np.testing.assert_array_equal(plugins.to_dataset(run).two_theta_reading, 30.0)
+
+
+def test_a_reading_named_as_a_result_is_refused_with_how_to_rename_it(put_run, model):
+    def with_label(series, i):
+        return readings(series, i) | {"novelty": float(i)}
+
+    run = put_run(keys={"novelty": {"shape": [], "units": "1"}}, reading=with_label)
+    with pytest.raises(DataError, match="rename"):
+        xrdae.analyze(run, model)
 
 
 def test_images_are_not_read(run):
