@@ -111,3 +111,14 @@ def report(series, model, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     series.xrdae.report(model, path)
     return path
+
+
+@pytest.fixture
+def shown(open_explorer, tmp_path):
+    """From a dataset and a model to its open explorer."""
+
+    def show(dataset, model):
+        dataset.xrdae.report(model, tmp_path / "report.html")
+        return open_explorer(tmp_path / "report.html")
+
+    return show

@@ -354,7 +354,7 @@ class Explorer {
     for (let k = 0; k <= steps; k++) {
       const { intensity } = await this.engine.ask("track", "between", from, to, k / steps);
       if (turn !== this.turn) return;
-      for (const position of findPeaks(this.axis, this.header.signed ? intensity.map(Math.abs) : intensity)) { x.push(position); y.push(k / steps); }
+      for (const position of findPeaks(this.axis, this.header.signed ? fromMedian(intensity) : intensity)) { x.push(position); y.push(k / steps); }
     }
     this.set("peaks", { x, y });
   }

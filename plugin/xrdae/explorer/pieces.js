@@ -34,6 +34,12 @@ function inColourBar({ kind, categories }, value) {
 /** Text that Bokeh draws as it is: no TeX. */
 const plain = (text) => new (Bokeh.Models.get("PlainText"))({ text });
 
+/** How far values lie from their median: in signed patterns dips are peaks too. */
+function fromMedian(y) {
+  const known = y.filter(Number.isFinite).sort(), middle = known.length ? known[known.length >> 1] : 0;
+  return y.map((v) => Math.abs(v - middle));
+}
+
 /** Positions of maxima that rise by 5 % of the highest value above the valleys beside them. */
 function findPeaks(axis, y) {
   const found = [], most = y.reduce((a, b) => (b > a ? b : a), 0), least = 0.05 * most;
