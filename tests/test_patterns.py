@@ -99,7 +99,9 @@ def test_the_wavelength_is_what_the_dataset_says_and_never_assumed(change, expec
 
 
 def test_a_wavelength_attribute_that_is_no_number_is_named():
-    found = dataset(("p", "two_theta"), {"p": 3, "two_theta": 5}, {"two_theta": "degree"}, wavelength="Cu Ka")
+    found = dataset(
+        ("p", "two_theta"), {"p": 3, "two_theta": 5}, {"two_theta": "degree"}, wavelength="Cu Ka"
+    )
     with pytest.raises(DataError, match="wavelength='Cu Ka'"):
         find_patterns(found)
 
@@ -112,7 +114,9 @@ def test_a_mask_on_the_axis_hides_channels_of_every_pattern(series):
 
 
 def test_labels_are_numeric_and_lie_along_all_sample_dimensions():
-    found = dataset(("y", "x", "two_theta"), {"y": 2, "x": 3, "two_theta": 5}, {"two_theta": "degree"})
+    found = dataset(
+        ("y", "x", "two_theta"), {"y": 2, "x": 3, "two_theta": 5}, {"two_theta": "degree"}
+    )
     found = found.assign_coords(
         row=("y", [10.0, 20.0]),
         name=("x", ["a", "b", "c"]),

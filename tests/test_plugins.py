@@ -134,3 +134,67 @@ def test_plugins_can_be_blocked_by_name(tmp_path):
     assert ["good", "blocked"] in [line.split() for line in said.splitlines()]
     assert ["other", "blocked"] in [line.split() for line in said.splitlines()]
     assert "\nbuiltin " in said
+
+
+@pytest.mark.parametrize(
+    ("hook", "returned", "error", "words"),
+    [
+        ("xrdae_encode", lambda m, d: d["intensity"].values, TypeError, "a ndarray; it must be"),
+        ("xrdae_encode", lambda m, d: xr.Dataset(), xrdae.DataError, "without 'latent'"),
+        (
+            "xrdae_encode",
+            lambda m, d: m.encode(d).isel(pattern=slice(5)),
+            xrdae.DataError,
+            "with 5 positions along 'pattern'; the patterns have 24",
+        ),
+        (
+            "xrdae_encode",
+            lambda m, d: m.encode(d).rename(pattern="sample"),
+            xrdae.DataError,
+            "along 'sample', a dimension that the patterns do not have",
+        ),
+        (
+            "xrdae_encode",
+            lambda m, d: m.encode(d).rename(latent_axis="axis"),
+            xrdae.DataError,
+            "must have 'latent_axis' too",
+        ),
+        (
+            "xrdae_model_input",
+            lambda m, d: m.model_input(d).rename(channel="point"),
+            xrdae.DataError,
+            "must have 'channel' too",
+        ),
+        (
+            "xrdae_model_input",
+            lambda m, d: m.model_input(d).isel(channel=slice(9)),
+            xrdae.DataError,
+            "9 channels; the model has 200",
+        ),
+        ("xrdae_model_input", lambda m, d: m.model_input(d).values, TypeError, "ndarray"),
+        ("xrdae_relevance", lambda m, d: m.encode(d), xrdae.DataError, "without 'relevance'"),
+        ("xrdae_synthesize", lambda m, d: m.encode(d), xrdae.DataError, "without 'synthesized'"),
+        ("xrdae_fit", lambda m, d: "a model", TypeError, "a str, which is no model"),
+        ("xrdae_to_dataset", lambda m, d: [1, 2], TypeError, "a list; it must be an xarray.Data"),
+    ],
+)
+def test_a_plugin_that_returns_something_else_is_named(series, model, hook, returned, error, words):
+    arguments = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    source = f"def {hook}(self, {', '.join(arguments)}):\n    return returned({arguments})\n"
+    scope = {"returned": lambda _: returned(model, series)}
+    exec(source, scope)  # the hook's own arguments, by their names
+    plugin = type("Careless", (), {hook: xrdae.hookimpl(scope[hook])})()
+    plugins.manager().register(plugin, "careless")
+    calls = {
+        "xrdae_encode": lambda: series.xrdae.encode(model),
+        "xrdae_model_input": lambda: series.xrdae.encode(model),
+        "xrdae_relevance": lambda: series.xrdae.relevance(model),
+        "xrdae_synthesize": lambda: series.xrdae.synthesize(model, between=(0, 3)),
+        "xrdae_fit": lambda: series.xrdae.fit(steps=1),
+        "xrdae_to_dataset": lambda: series.xrdae.encode(model),
+    }
+    try:
+        with pytest.raises(error, match=f"plugin 'careless' returned from its {hook} .*{words}"):
+            calls[hook]()
+    finally:
+        plugins.manager().unregister(plugin)

@@ -125,3 +125,72 @@ def test_equal_labels_are_averaged_and_one_value_alone_is_refused():
     np.testing.assert_allclose(found, [[1.0], [3.0]], atol=1e-9)
     with pytest.raises(DataError, match="the same labels"):
         latents_at(np.ones((3, 1)), latents, np.array([[1.0]]))
+
+
+def test_labels_outside_the_known_ones_are_refused_unless_they_are_asked_for(series, model):
+    heated = series.assign_coords(T=("pattern", np.linspace(300, 600, 24), {"units": "K"}))
+    for value in (4000.0, 299.0):
+        with pytest.raises(DataError, match=rf"'T': {value:g}.*outside.*300 to 600.*extrapolate"):
+            heated.xrdae.synthesize(model, at={"T": [400.0, value]})
+    with pytest.warns(UserWarning, match="1 of 2 points .* outside the training data"):
+        out = heated.xrdae.synthesize(model, at={"T": [400.0, 4000.0]}, extrapolate=True)
+    novelty = out["synthesized_novelty"].values
+    assert novelty[0] < 1 < novelty[1]
+    with pytest.raises(DataError, match="extrapolate=True goes with at="):
+        heated.xrdae.synthesize(model, between=(0, 1), extrapolate=True)
+
+
+def test_a_combination_of_labels_that_no_patterns_surround_is_refused(series, model):
+    x = np.linspace(0, 1, 24)
+    two = series.assign_coords(a=("pattern", x), b=("pattern", 1 - x))
+    assert two.xrdae.synthesize(model, at={"a": [0.5], "b": [0.5]}).sizes["synthetic"] == 1
+    with pytest.raises(DataError, match=r"no known patterns surround.*'a' from 0 to 1"):
+        two.xrdae.synthesize(model, at={"a": [0.9], "b": [0.9]})
+    with pytest.warns(UserWarning, match="outside"):
+        out = two.xrdae.synthesize(model, at={"a": [0.9], "b": [0.9]}, extrapolate=True)
+    assert (out["synthesized_novelty"] > 1).all()
+
+
+def test_labels_that_do_not_order_the_patterns_are_announced(series, model):
+    shuffled = np.random.default_rng(0).permutation(np.linspace(300, 600, 24))
+    mixed = series.assign_coords(T=("pattern", shuffled))
+    with pytest.warns(UserWarning, match="not ordered along 'T'"):
+        mixed.xrdae.synthesize(model, at={"T": [400.0]})
+    classes = series.assign_coords(run=("pattern", np.tile([1.0, 2.0], 12)))
+    with pytest.warns(UserWarning, match="not ordered along 'run'"):
+        classes.xrdae.synthesize(model, at={"run": [1.5]})
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"between": (3, 3)}, "names one pattern twice"),
+        ({"between": (3, -21)}, "names one pattern twice"),
+        ({"between": (0.5, 2)}, "pattern 0.5 is no position"),
+        ({"between": (True, 2)}, "pattern True is no position"),
+        ({"between": ({"pattern": 1.0}, 2)}, "pattern 1.0 is no position"),
+        ({"between": 3}, "must name two patterns"),
+        ({"between": (0, 3), "n": True}, "n=True"),
+        ({"between": (0, 3), "n": 1.5}, "n=1.5"),
+        ({"at": {"x": [np.nan]}}, "not finite"),
+        ({"at": {"x": ["much"]}}, "no list of numbers"),
+        ({"latent": "here"}, "no array of numbers"),
+    ],
+)
+def test_requests_that_mean_nothing_are_refused(series, model, request_, words):
+    with pytest.raises(DataError, match=words):
+        series.xrdae.synthesize(model, **request_)
+
+
+def test_the_scale_runs_from_one_end_to_the_other(series, model):
+    """Whatever the training patterns around have: their scale is up to ten times another."""
+    top = series["intensity"].max("two_theta")
+    factor = 10.0 ** np.random.default_rng(0).uniform(0, 1, 24)
+    wild = series.assign(intensity=series["intensity"] / top * 100 * factor[:, None])
+    fitted = wild.xrdae.fit(steps=100, members=2, progress=False)
+    ends = wild["intensity"].max("two_theta").values
+    for first, last in ((0, 23), (2, 20), (3, 9)):
+        out = wild.xrdae.synthesize(fitted, between=(first, last), n=7)["synthesized"]
+        low, high = sorted(ends[[first, last]])
+        assert float(out.max("two_theta").min()) > 0.4 * low  # peaks that move apart are lower
+        assert float(out.max("two_theta").max()) < 1.1 * high

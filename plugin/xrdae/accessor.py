@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from xrdae.errors import DataError
 from xrdae.hook_returns import check_model
 from xrdae.plugins import latents_and_relevance, manager, model_input, to_dataset
 from xrdae.provenance import joined
@@ -84,7 +85,8 @@ class XrdaeAccessor:
 
     def reconstruct(self, model: Model) -> xr.Dataset:
         """Add `reconstruction`: `Model.reconstruct`."""
-        return self._attach(model.reconstruct(**self._input(model)))
+        given = self._input(model)
+        return self._attach(model.reconstruct(**given))
 
     def relevance(
         self,
@@ -137,7 +139,8 @@ class XrdaeAccessor:
         self, model: Model, label: str, *, reference: xr.Dataset | None = None
     ) -> xr.Dataset:
         """Add `<label>_estimate` and `<label>_std`: `Model.estimate`."""
-        return self._attach(model.estimate(label=label, reference=reference, **self._input(model)))
+        given = self._input(model)
+        return self._attach(model.estimate(label=label, reference=reference, **given))
 
     @property
     def plot(self) -> Plot:
@@ -166,7 +169,11 @@ class XrdaeAccessor:
     def _repr_html_(self) -> str:
         from xrdae import summary
 
-        return summary.table(summary.of_patterns(to_dataset(self._obj)), "xrdae")
+        try:
+            rows = summary.of_patterns(to_dataset(self._obj))
+        except DataError as error:  # a representation does not raise
+            rows = {"patterns": f"not found: {error}"}
+        return summary.table(rows, "xrdae")
 
     def _input(self, model: Model) -> dict[str, Any]:
         dataset = to_dataset(self._obj)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from xrdae.errors import XrdaeError
-from xrdae.files import replacing
+from xrdae.files import NETCDF, check_ending, replacing
 from xrdae.provenance import made_by
 from xrdae.sources import open_data, stem, write_netcdf, write_zarr
 
@@ -75,10 +75,11 @@ class Reporting(click.Group):
 def main() -> None:
     """Autoencoder latents, peak relevance and synthesized patterns for X-ray diffraction data.
 
-    DATA is a netCDF file or Zarr store with patterns along one diffraction axis (a variable
-    'intensity' and an axis two_theta [degree], q [1/angstrom] or d [angstrom] with its units;
-    other dimensions and labels are kept), or files that instruments write: one or several, a
-    folder, a pattern such as "run42/*.xrdml", or - for a list of them on the standard input.
+    DATA is a netCDF file or Zarr store with patterns along one axis (a variable 'intensity' and
+    an axis with its units: two_theta [degree], q [1/angstrom], d [angstrom], or any other such as
+    an energy, which is kept as it is), or files that instruments write: one or several, a folder,
+    a glob such as "run42/*.xrdml", or - for a list of them on the standard input. Other dimensions
+    and labels are kept.
 
     Exit codes: 0 done, 1 an error (said in one line; XRDAE_TRACEBACK=1 shows where it came from),
     2 wrong usage, 130 interrupted. Files are written whole or not at all.
@@ -114,12 +115,14 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("--n-latent", type=int, help="Number of latent axes. [default: 2]")
 @click.option("--members", type=int, help="Autoencoders in the ensemble. [default: 8]")
 @click.option("--seed", type=int, help="Seed of everything random. [default: 0]")
-@click.option("--grid", help="Model axis: data, two_theta, q, d or log_q. [default: data]")
+@click.option("--grid", help="Model axis: data, even, two_theta, q, d or log_q. [default: data]")
 @click.option("--points", type=int, help="Points of the model axis. [default: as the data]")
 @click.option("--background", help="pybaselines method, for example snip. [default: none]")
-@click.option("--scale", help="Divide each pattern by its max or area. [default: max]")
+@click.option("--scale", help="Divide each pattern by its max, area or std, or all by one number: "
+              "none. [default: max]")  # fmt: skip
+@click.option("--transform", help="Of intensities over decades: log or sqrt. [default: none]")
 @click.option("--variable", help="Name of the intensity variable.")
-@click.option("--dim", help="Name of the diffraction dimension.")
+@click.option("--dim", help="Name of the dimension that is the axis.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path),
               help="File that keeps how far training is; the same command goes on.")  # fmt: skip
 @JSON
@@ -138,6 +141,7 @@ def fit(
     --checkpoint names is removed once the model is written.
     """
     _spare(out, *data, update_path, checkpoint)
+    _check_ending(out, NETCDF, "a model as netCDF")
     given = {name: value for name, value in settings.items() if value is not None}
     if update_path is not None:
         given["update"] = _load(update_path)
@@ -212,6 +216,8 @@ def relevance(
 @click.option("--endpoints", is_flag=True, help="Add the two patterns themselves.")
 @click.option("--at", multiple=True,
               help="Label and values: temperature=200,210 (again for further labels).")  # fmt: skip
+@click.option("--extrapolate", is_flag=True,
+              help="Allow values of --at outside the known labels; not to be trusted.")  # fmt: skip
 @JSON
 def synthesize(
     data: tuple[str, ...],
@@ -221,6 +227,7 @@ def synthesize(
     n: int,
     endpoints: bool,
     at: tuple[str, ...],
+    extrapolate: bool,
     as_json: bool,
 ) -> None:
     """Decode patterns between two measured ones, or at given labels."""
@@ -231,7 +238,7 @@ def synthesize(
     def result() -> xr.Dataset:
         dataset, model = open_data(data), _load(model_path)
         return dataset.xrdae.synthesize(  # type: ignore[no-any-return]
-            model, between=ends, n=n, endpoints=endpoints, at=labels
+            model, between=ends, n=n, endpoints=endpoints, at=labels, extrapolate=extrapolate
         )
 
     _write(result, out, as_json)
@@ -254,6 +261,7 @@ def report(
 ) -> None:
     """Write one HTML page on which to walk through the latent space of DATA."""
     out = out or Path(f"{stem(data)}.html")
+    _check_ending(out, (".html", ".htm"), "a page of HTML")
     _spare(out, *data, model_path)
     dataset = open_data(data)
     model = _load(model_path) if model_path else _fitted(dataset)
@@ -388,6 +396,13 @@ def _spare(out: Path, *inputs: str | Path | None) -> None:
             raise click.BadParameter(f"{out} is what is read; choose another name", param_hint="-o")
 
 
+def _check_ending(out: Path, endings: Sequence[str], what: str) -> None:
+    try:
+        check_ending(out, endings, what)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="-o") from None
+
+
 def _fitted(dataset: xr.Dataset, checkpoint: Path | None = None, **settings: Any) -> Any:
     """Fit a model; one whose training was interrupted is nothing to keep here."""
     model = dataset.xrdae.fit(checkpoint=checkpoint, **settings)
@@ -407,6 +422,7 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
     from xrdae import summary
     from xrdae.lazy import is_lazy, progress_shown
 
+    _check_ending(out, (".nc", ".zarr", *NETCDF), "netCDF (or a Zarr store)")
     with replacing(out) as aside:
         dataset = make()
         with progress_shown(dataset, sys.stderr.isatty()):

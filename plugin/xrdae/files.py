@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +23,31 @@ _abandoned: dict[Path, float] = {}  # what writings that failed may yet write, a
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"  # another machine may share the folder
 _COUNT = itertools.count()
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
+NETCDF = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")  # endings of netCDF files
+
+
+def check_ending(path: str | os.PathLike[str], endings: Sequence[str], what: str) -> None:
+    """Refuse to write a file under a name that says it is of another kind.
+
+    Parameters
+    ----------
+    path
+        Where it shall be written.
+    endings
+        Of names that such a file may have.
+    what
+        The kind of the file, in words.
+
+    Raises
+    ------
+    ValueError
+        If the name ends otherwise.
+    """
+    name = Path(path).name
+    if not name.lower().endswith(tuple(endings)):
+        raise ValueError(
+            f"{os.fspath(path)!r} would hold {what}; let its name end in {' or '.join(endings[:2])}"
+        )
 
 
 @contextmanager

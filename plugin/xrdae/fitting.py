@@ -48,7 +48,7 @@ def find_parts(
     check_settings(config, patterns.axis)
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
-        regridder(patterns.axis, axis)(intensity),
+        regridder(patterns.axis, axis, "cubic")(intensity),
         axis,
         scale=config.scale,
         transform=config.transform,

@@ -61,7 +61,7 @@ def check_return(hook: str, result: Any, given: Mapping[str, Any], plugin: str) 
     """
     where = f"plugin {plugin!r} returned from its {hook} "
     if hook in ("xrdae_fit", "xrdae_update"):
-        if not hasattr(result, "encode"):
+        if isinstance(result, str) or not hasattr(result, "encode"):
             raise TypeError(f"{where}a {type(result).__name__}, which is no model")
         return
     wanted = xr.DataArray if hook == "xrdae_model_input" else xr.Dataset

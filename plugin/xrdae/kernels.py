@@ -55,7 +55,7 @@ class Kernels:
         preparation = self.autoencoder.preparation
         if inputs is not None:
             return Source(preparation, None)
-        return Source(preparation, regridder(patterns.axis, preparation.axis))
+        return preparation.find_source(patterns.axis)
 
     def encoder(self, patterns: Patterns, inputs: xr.DataArray | None) -> Encoder:
         """Return what encodes the patterns."""

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.names import clash
+
 Float = npt.NDArray[Any]
 
 
@@ -116,6 +118,9 @@ def labelled(
 ) -> xr.Dataset:
     """Return variables with the coordinates that `like` has along all but its last dimension."""
     kept = {n: c for n, c in like.coords.variables.items() if like.dims[-1] not in c.dims}
+    for name in variables:
+        if name in kept:
+            raise clash(name, "a coordinate")
     return xr.Dataset(variables, coords={**kept, **coords})
 
 

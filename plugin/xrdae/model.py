@@ -18,6 +18,7 @@ from xrdae.axis_kinds import OTHER
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
 from xrdae.estimate import estimate_label, shift_of_label
+from xrdae.files import NETCDF, check_ending
 from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
@@ -414,7 +415,14 @@ class Model:
         return stamped(result, "estimate", self, self.patterns(dataset), inputs=inputs, **given)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a netCDF4 file; `xrdae.load_model` reads it back exactly."""
+        """Write the model to a netCDF4 file; `xrdae.load_model` reads it back exactly.
+
+        Raises
+        ------
+        ValueError
+            If the name has the ending of another kind of file; `.nc` is the usual one.
+        """
+        check_ending(path, NETCDF, "a model as netCDF")
         store.write(path, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     @property

@@ -7,7 +7,7 @@ for something else is refused with an error that says so.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -127,16 +127,14 @@ def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
     """
     for d in array.dims:
         if d != dim and (d in RESULT_DIMS or d == MODEL_INPUT_DIM) and d != "synthetic":
-            raise _clash(d, "a dimension of the patterns")
+            raise clash(d, "a dimension of the patterns")
     for name, coord in array.coords.items():
         is_label = dim not in coord.dims and name not in array.dims
         if is_label and name in RESERVED and not is_described(name, coord.attrs):
-            raise _clash(name, "a coordinate of the patterns")
+            raise clash(name, "a coordinate of the patterns")
 
 
-def check_result_names(
-    dataset: xr.Dataset, result: xr.Dataset, earlier: frozenset[str] | set[str]
-) -> None:
+def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collection[str]) -> None:
     """Refuse to replace what is no earlier result.
 
     Parameters
@@ -154,16 +152,13 @@ def check_result_names(
         If a variable of the dataset has the name of one of the result; the message says which.
     """
     for name in result.data_vars:
-        if name not in dataset.variables or str(name) in earlier:
-            continue
-        variable = dataset.variables[name]
-        if not is_described(name, variable.attrs):
+        if name in dataset.variables and not _is_ours(name, dataset.variables[name], earlier):
             is_coord = name in dataset.coords
-            raise _clash(name, "a coordinate" if is_coord else "a variable of the dataset")
+            raise clash(name, "a coordinate" if is_coord else "a variable of the dataset")
 
 
 def check_stale_names(
-    dataset: xr.Dataset, stale: Sequence[Hashable], earlier: frozenset[str] | set[str]
+    dataset: xr.Dataset, stale: Sequence[Hashable], earlier: Collection[str]
 ) -> None:
     """Refuse to drop what is no earlier result.
 
@@ -182,19 +177,25 @@ def check_stale_names(
         If one of them is not from xrdae; the message names the dimension.
     """
     for name in stale:
-        variable, text = dataset.variables[name], str(name)
-        is_ours = (
-            text in (*RESULT_DIMS, *earlier)
-            or is_described(name, variable.attrs)
-            or ("synthetic" in variable.dims and text.startswith("synthesized_"))
-            or ("region" in variable.dims and text.endswith("_shift"))
-        )
-        if not is_ours:
+        variable = dataset.variables[name]
+        if not _is_ours(name, variable, earlier):
             dim = next(d for d in variable.dims if d in RESULT_DIMS)
-            raise _clash(dim, f"a dimension of the dataset's {text!r}")
+            raise clash(dim, f"a dimension of the dataset's {str(name)!r}")
 
 
-def _clash(name: Hashable, what: str) -> DataError:
+def _is_ours(name: Hashable, variable: xr.Variable, earlier: Collection[str]) -> bool:
+    """Tell whether a variable is an earlier result, also where a host has lost its attributes."""
+    text = str(name)
+    return (
+        text in (*RESULT_DIMS, *earlier)
+        or is_described(name, variable.attrs)
+        or ("synthetic" in variable.dims and text.startswith("synthesized"))
+        or ("region" in variable.dims and text.endswith("_shift"))
+    )
+
+
+def clash(name: Hashable, what: str) -> DataError:
+    """Return the error that says which name is taken, and how to rename what has it."""
     return DataError(
         f"{str(name)!r} is {what}, and the name of a result of xrdae; rename it: "
         f"ds.rename({{{str(name)!r}: {str(name) + '_label'!r}}})"

@@ -20,6 +20,7 @@ from xrdae.hdf5.objects import Group
 from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation
 from xrdae.records import MODEL, fits, parsed
+from xrdae.regridding import INTERPOLATIONS
 from xrdae.support import Novelty, Support
 from xrdae.transforms import Transform
 from xrdae.upgrades import Content, upgraded
@@ -129,6 +130,13 @@ def _flag(content: Content, group: str, name: str) -> bool:
     return bool(value)
 
 
+def _interpolation(content: Content) -> str:
+    value = _text(content, "preparation", "interpolation")
+    if value not in INTERPOLATIONS:
+        raise ValueError(f"preparation: interpolation is {value!r:.50}, none of {INTERPOLATIONS}")
+    return value
+
+
 def _sampling(content: Content) -> float:
     value = _entry(content.attrs["preparation"], "sampling")
     if not isinstance(value, np.floating) or not value > 0:
@@ -218,6 +226,7 @@ def _preparation(content: Content, config: Config) -> Preparation:
         ),
         signed=_flag(content, "preparation", "signed"),
         sampling=_sampling(content),
+        interpolation=_interpolation(content),
     )
 
 

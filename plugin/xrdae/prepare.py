@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xrdae.axes import Axis
 from xrdae.errors import DataError, warn
-from xrdae.regridding import Regrid
+from xrdae.regridding import Regrid, regridder
 from xrdae.scaling import LARGEST, check_scales, find_common_scale, scale_patterns
 from xrdae.transforms import Transform, find_transform
 
@@ -53,6 +53,8 @@ class Preparation:
         Whether training intensities were negative somewhere; results may be negative only then.
     sampling
         Step of the training data over that of the axis; infinite where it is not known.
+    interpolation
+        How patterns are brought to the axis, see `xrdae.regridding.regridder`.
     """
 
     axis: Axis
@@ -65,6 +67,11 @@ class Preparation:
     transform: Transform = dataclasses.field(default_factory=Transform)
     signed: bool = False
     sampling: float = 1.0
+    interpolation: str = "cubic"
+
+    def find_source(self, axis: Axis) -> Source:
+        """Return what turns patterns along an axis into model input."""
+        return Source(self, regridder(axis, self.axis, self.interpolation))
 
     def apply(self, intensity: Float) -> tuple[Float32, Float]:
         """Return model input `(pattern, channel)`, NaN where not measured, and scales `(pattern,)`.

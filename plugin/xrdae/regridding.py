@@ -21,6 +21,7 @@ Float = npt.NDArray[Any]
 
 MIN_COVERAGE = 0.8  # of the model's axis, below which a dataset is refused
 COARSER = 1.5  # times the model's step: from there on a warning says that latents may move
+INTERPOLATIONS = ("linear", "cubic")
 GAP = 5  # times the steps beside it: nothing was measured there
 
 
@@ -32,9 +33,13 @@ class Regrid:
     ----------
     weights
         Sparse, `(source channel, target channel)`; None: the axes are the same.
+    beside_gaps
+        The weights of patterns with gaps: those of linear interpolation, which reach less far.
+        None: the same.
     """
 
     weights: Any
+    beside_gaps: Any = None
 
     def __call__(self, intensity: Float) -> Float:
         """Return the patterns on the target axis, NaN where that is not known."""
@@ -45,6 +50,9 @@ class Regrid:
         missing = ~np.isfinite(flat)
         out = np.asarray(np.where(missing, 0, flat) @ self.weights)
         if missing.any():
+            rows = missing.any(axis=1)
+            if self.beside_gaps is not None:
+                out[rows] = np.where(missing, 0, flat)[rows] @ self.beside_gaps
             out[(missing.astype(np.float64) @ self._touched) > 0] = np.nan
         out[:, self._outside] = np.nan
         return out.reshape(*np.shape(intensity)[:-1], n_target)
@@ -57,29 +65,46 @@ class Regrid:
 
     @functools.cached_property
     def _touched(self) -> Any:
-        return (self.weights != 0).astype(np.float64)
+        weights = self.weights if self.beside_gaps is None else self.beside_gaps
+        return (weights != 0).astype(np.float64)
 
     @functools.cached_property
     def _outside(self) -> npt.NDArray[np.bool_]:
         return np.asarray(np.asarray(self._touched.sum(axis=0)).ravel() == 0)
 
 
-def regridder(source: Axis, target: Axis) -> Regrid:
+def regridder(source: Axis, target: Axis, interpolation: str = "linear") -> Regrid:
     """Return what brings `(..., source channel)` to `(..., target channel)`.
 
     Where the target is coarser than the source by half or more, source channels are averaged
-    over the target's bin; elsewhere it is linear interpolation. Target channels outside the
-    source, or that touch a source channel that is NaN, become NaN.
+    over the target's bin; elsewhere they are interpolated. Target channels outside the source, or
+    that touch a source channel that is NaN, become NaN.
+
+    Parameters
+    ----------
+    source, target
+        The axes.
+    interpolation
+        "linear", which makes no intensity negative, or "cubic" (Lagrange's polynomial through four
+        channels), which keeps the height of peaks: on one that is seven channels wide it errs by
+        0.1 % instead of 1.4 %.
     """
     if source.same_as(target):
         return Regrid(None)
     at = target.convert(target.values, source.kind, source.wavelength)
     order = np.argsort(at)
-    weights = _weights(source.values, at[order])[np.argsort(order)].T
-    return Regrid(scipy.sparse.csr_array(weights))
+    back = np.argsort(order)
+
+    def find(cubic: bool) -> Any:
+        weights = _weights(source.values, at[order], cubic=cubic)
+        return scipy.sparse.csr_array(weights[back].T)
+
+    if interpolation == "linear":
+        return Regrid(find(False))
+    return Regrid(find(True), find(False))
 
 
-def _weights(source: Float, target: Float) -> Any:
+def _weights(source: Float, target: Float, *, cubic: bool) -> Any:
     """Return sparse weights `(target channel, source channel)`; both axes increase."""
     finite = np.isfinite(target)
     right = np.clip(np.searchsorted(source, target), 1, source.size - 1)
@@ -93,7 +118,16 @@ def _weights(source: Float, target: Float) -> Any:
     width = np.gradient(target)
     coarse = inside & (width >= 1.5 * (source[right] - source[right - 1]))
     rows, columns, values = [], [], []
-    linear = np.flatnonzero(inside & ~coarse)
+    between = inside & ~coarse
+    smooth = between & ~on_point & _has_four(source, right) if cubic else np.zeros_like(between)
+    curved = np.flatnonzero(smooth)
+    if curved.size:
+        nodes = right[curved] + np.arange(-2, 2)[:, None]  # (node, target)
+        for k, weight in enumerate(_lagrange(source[nodes], target[curved])):
+            rows.append(curved)
+            columns.append(nodes[k])
+            values.append(weight)
+    linear = np.flatnonzero(between & ~smooth)
     for column, weight in ((right - 1, 1 - fraction), (right, fraction)):
         rows.append(linear)
         columns.append(column[linear])
@@ -117,6 +151,27 @@ def _weights(source: Float, target: Float) -> Any:
     ).tocsr()
     matrix.eliminate_zeros()
     return matrix
+
+
+def _has_four(source: Float, right: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Tell where two channels lie on either side, `(target,)`, in steps that are about equal."""
+    inner = (right >= 2) & (right <= source.size - 2)
+    first = np.clip(right, 2, max(source.size - 2, 2))
+    if source.size < 4:
+        return np.zeros_like(inner)
+    steps = np.diff(source)
+    three = np.stack([steps[first - 2], steps[first - 1], steps[first]])
+    return np.asarray(inner & (three.max(axis=0) <= 2 * three.min(axis=0)))
+
+
+def _lagrange(nodes: Float, at: Float) -> Float:
+    """Return the weights `(node, target)` of Lagrange's polynomial through `(node, target)`."""
+    weights = np.ones_like(nodes)
+    for i in range(len(nodes)):
+        for j in range(len(nodes)):
+            if i != j:
+                weights[i] *= (at - nodes[j]) / (nodes[i] - nodes[j])
+    return weights
 
 
 def check_axis(source: Axis, target: Axis, sampling: float = 1.0) -> float:
@@ -273,7 +328,8 @@ def bring_to_q(
         out = np.empty((len(flat), q.size))
         for value in np.unique(each):
             here = each == value
-            out[here] = regridder(Axis("two_theta", two_theta, float(value)), axis)(flat[here])
+            own = Axis("two_theta", two_theta, float(value))
+            out[here] = regridder(own, axis, "cubic")(flat[here])
         return out.reshape(*rows.shape[:-1], q.size)
 
     sizes = {d: array.sizes[d] for d in dims}

@@ -302,7 +302,7 @@ def find_masking(
     given = regions if isinstance(regions, str) else np.asarray(regions) * patterns.factor
     mean = preparation.whole_mean
     if preparation.signed and -mean.min() > SIGNED * mean.max():
-        mean = np.abs(mean)  # dips are peaks too
+        mean = np.abs(mean - np.median(mean))  # dips are peaks too
     bounds = find_regions(mean, preparation.axis, patterns.axis, given)
     # White noise: what the basis leaves over, and, from second differences, what it follows.
     some = evenly(len(support.latents), 20)

@@ -88,6 +88,7 @@ def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> di
                 "transform_floor": preparation.transform.floor,
                 "signed": int(preparation.signed),
                 "sampling": preparation.sampling,
+                "interpolation": preparation.interpolation,
                 "wavelength": np.nan if axis.wavelength is None else axis.wavelength,
                 "gain": preparation.gain,
                 "typical_scale": preparation.typical_scale,

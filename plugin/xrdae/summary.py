@@ -98,9 +98,11 @@ def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
 def names_of_patterns(dataset: xr.Dataset) -> dict[str, str | None]:
     """Return variable and axis of the patterns that results of a dataset were made of."""
     steps = provenance.read(dataset.attrs)["steps"] or [{"data": {}}]
-    names = {name: steps[-1]["data"].get(name) for name in ("variable", "dim")}
-    known = {*dataset.variables, *dataset.dims}
-    return {name: given if given in known else None for name, given in names.items()}
+    variable, dim = (steps[-1]["data"].get(name) for name in ("variable", "dim"))
+    if variable not in dataset.variables:
+        return {"variable": None, "dim": dim if dim in dataset.dims else None}
+    # Patterns over two_theta with a wavelength each were brought to a dimension of their own.
+    return {"variable": variable, "dim": dim if dim in dataset[variable].dims else None}
 
 
 def of_data(dataset: xr.Dataset) -> Sections:

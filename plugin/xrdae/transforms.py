@@ -15,7 +15,7 @@ Float = npt.NDArray[Any]
 
 LOWEST_PART = 1e-3  # of the positive intensities that lie below the floor of the logarithm
 MOST_DECADES = 12.0  # from the floor to the largest intensity
-NOISE = 0.05  # of a pattern's largest intensity, down to which negative values count as noise
+NOISE = 0.01  # of a pattern's sum of squares, up to which negative intensities count as noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,14 +87,17 @@ def find_transform(scaled: Float, name: str, *, named: Callable[[int], object] =
     if name == "none":
         return Transform()
     measured = np.isfinite(scaled)
-    low = scaled.min(axis=1, where=measured, initial=0.0)
-    high = np.abs(scaled).max(axis=1, where=measured, initial=0.0)
-    signed = np.flatnonzero(-low > NOISE * high)
+    squares = np.square(scaled)
+    power = squares.sum(axis=1, where=measured)
+    negative = squares.sum(axis=1, where=measured & (scaled < 0))
+    signed = np.flatnonzero(negative > NOISE * power)
     if signed.size:
+        row = scaled[signed[0]][measured[signed[0]]]
         raise DataError(
             f"transform={name!r} needs intensities that are not negative; pattern "
-            f"{named(signed[0])} goes down to {low[signed[0]] / high[signed[0]]:.3g} of its "
-            "largest magnitude: choose transform='none'"
+            f"{named(signed[0])}, less its background, goes down to "
+            f"{row.min() / np.abs(row).max():.3g} of its largest magnitude: choose "
+            "transform='none', or a background that takes less"
         )
     if name == "sqrt":
         return Transform("sqrt")

@@ -21,9 +21,7 @@ from xrdae.errors import DataError
 from xrdae.fitting import changed_copies, held_out_error, history_of
 from xrdae.lazy import load_patterns
 from xrdae.network import as_tensor
-from xrdae.prepare import Source
 from xrdae.provenance import fingerprint, of_fit, of_update
-from xrdae.regridding import regridder
 from xrdae.sampling import Index, evenly, spread
 from xrdae.scaling import check_scales
 from xrdae.start import Start
@@ -184,7 +182,7 @@ def _further(
     made = of_fit(patterns, intensity, labels, device=model.config.device)
     preparation = model.autoencoder.preparation
     if inputs is None:
-        rows, size = Source(preparation, regridder(patterns.axis, preparation.axis))(intensity)
+        rows, size = preparation.find_source(patterns.axis)(intensity)
     else:
         rows = load_patterns(inputs.transpose(..., "channel"), at, progress=progress)
         rows, size = rows.astype(np.float32), np.ones(len(rows))

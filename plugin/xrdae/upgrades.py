@@ -85,6 +85,7 @@ def _with_axis_names(content: Content) -> Content:
         "transform_floor": np.float64(1.0),
         "signed": np.int64(0),
         "sampling": np.float64(np.inf),
+        "interpolation": "linear",
     }
     return content
 

@@ -29,10 +29,21 @@ def patterns() -> xr.Dataset:
     )
 
 
-if __name__ == "__main__":
+def spectra() -> xr.Dataset:
+    """Return ten signed spectra over a descending energy; no random numbers."""
     given = patterns()
+    energy = ("energy", np.linspace(300, 280, 48), {"units": "eV", "long_name": "binding energy"})
+    signed = given["intensity"] - 0.5 * given["intensity"].mean("pattern")
+    given = given.assign(intensity=signed).rename(two_theta="energy")
+    return given.assign_coords(energy=energy).drop_vars("wavelength")
+
+
+if __name__ == "__main__":
+    is_other = sys.argv[1].endswith("other.nc")
+    given = spectra() if is_other else patterns()
+    settings = {"scale": "std"} if is_other else {"grid": "q"}
     model = given.xrdae.fit(
-        grid="q", n_latent=2, members=2, hidden=(6,), rank=4, steps=60, progress=False
+        n_latent=2, members=2, hidden=(6,), rank=4, steps=60, progress=False, **settings
     )
     path = Path(__file__).with_name(sys.argv[1])
     model.save(path)
