@@ -172,7 +172,7 @@ def _find_errors(dataset: xr.Dataset, patterns: Patterns) -> npt.NDArray[Any]:
     """Return the uncertainties in the shape and the order of the patterns: by position."""
     errors = dataset["intensity_errors"]
     own = dataset[patterns.intensity.name]
-    whole = errors.variable.set_dims(own.sizes).transpose(*own.dims)
+    whole = errors.broadcast_like(own, exclude=errors.dims).transpose(*own.dims)
     as_intensity = dataset.assign({own.name: own.copy(data=whole.data)})
     return find_patterns(as_intensity, variable=str(own.name)).intensity.values
 

@@ -412,7 +412,7 @@ def _wavelength_of_configuration(group: Any) -> float | None:
     for place in (stated, poni):
         for name, units in (("energy", "keV"), ("wavelength", "m")):
             value = place.get(name) if isinstance(place, dict) else None
-            if type(value) in (int, float) and 0 < value < np.inf:
+            if isinstance(value, int | float) and 0 < value < np.inf:
                 return convert_to_angstrom(value, units)
     return None
 
