@@ -77,6 +77,7 @@ def test_names_say_which_axis_it_is(kind, names):
         ("x", "degree", "two_theta"),
         ("radial", "1/nm", "q"),
         ("radial", "2th_deg", "two_theta"),
+        ("q", "2th_deg", "two_theta"),
         ("theta", "degree", "other"),
         ("omega", "degree", "other"),
         ("wind_direction", "degree", "other"),
@@ -106,7 +107,7 @@ def test_a_description_counts_where_the_name_says_nothing():
 @pytest.mark.parametrize(
     ("name", "units"),
     [
-        ("two_theta", "1/angstrom"), ("q", "degree"), ("q", "1/cm"), ("q", "2th_deg"), ("d", "mm"),
+        ("two_theta", "1/angstrom"), ("q", "degree"), ("q", "1/cm"), ("d", "mm"),
         ("d", "K"), ("two_theta", "eV"), ("energy", "degree"), ("omega", "1/angstrom"),
     ],
 )  # fmt: skip

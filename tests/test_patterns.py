@@ -16,11 +16,16 @@ def dataset(dims, sizes, units, *, name="intensity", **attrs):
 
 @pytest.mark.parametrize(
     ("name", "units"),
-    [("q", "2th_deg"), ("q", "degree"), ("two_theta", "1/angstrom"), ("q", "1/cm"), ("d", "K")],
+    [("q", "degree"), ("two_theta", "1/angstrom"), ("q", "1/cm"), ("d", "K")],
 )
 def test_a_name_and_units_that_contradict_each_other_are_refused(name, units):
     with pytest.raises(DataError, match=f"'{name}'.*{units}.*contradict.*rename"):
         find_patterns(dataset(("frame", name), {"frame": 3, name: 5}, {name: units}))
+
+
+def test_units_that_name_the_axis_decide_and_not_its_name():
+    found = find_patterns(dataset(("frame", "q"), {"frame": 3, "q": 5}, {"q": "2th_deg"}))
+    assert (found.dim, found.axis.kind) == ("q", "two_theta")
 
 
 def test_positions_on_a_sample_are_no_diffraction_axis():

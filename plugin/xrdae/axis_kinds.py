@@ -33,7 +33,7 @@ _UNITS_IN_NAME = re.compile(
 _DIFFRACTION = {
     "two_theta": re.compile(
         r"(?:2|two)[*]?\\?(?:theta|thet|th(?![a-z])|θ)|^t?tth(?:eta)?$|^ttheta$|^gonio$"
-        r"|(?:scattering|diffraction|polar)angle"
+        r"|(?:scattering|diffraction|polar)angle$"
     ),
     "q": re.compile(
         r"^\|?q\|?$|^s\.q$|^q(?:[xyzr]|xy|vec(?:tor)?|abs|norm|mag|bins?|axis|values?|grid)$|^k$"
@@ -60,7 +60,7 @@ _SAMPLE = re.compile(
     r"|[xyz]|[xyz][_ ]?(?:stage|pos(?:ition)?|motor|sample)|(?:sample|stage|motor)[_ ]?[xyz])$"
 )
 _GENERIC = re.compile(
-    r"^(?:x|x-?axis|axis\d*|radial|radialaxis|angles?|abscissa|bins?|points?|values?|dim\d*|data"
+    r"^(?:x|x-?axis|axis\d*|radial|radialaxis|angles?|abscissa|bins?|points?|values?|dim(?:int)?\d*|data"
     r"|coordinates?|index|signalaxis)$"
 )
 
@@ -156,9 +156,8 @@ def find_axis_kind(
         named = described if described != OTHER or is_other else None
     elif str(name).lower() == "k" and _OTHER.search(_simplify(long_name)):
         named = OTHER  # of photoelectrons
-    if parsed is not None and parsed.kind is not None:  # 2th_deg
-        if named in UNITS and named != parsed.kind:
-            raise _contradiction(name, units, f"these units are those of {parsed.kind}")
+    if parsed is not None and parsed.kind is not None:
+        # 2th_deg: such units name the kind themselves (xdart calls its axis q, whatever it is)
         kind, is_named = parsed.kind, True
     elif named in UNITS:
         _check_dimension(name, units, parsed, named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -11,6 +12,7 @@ from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 from xrdae.names import AXIS, RESULTS, check_result_names, check_stale_names
 from xrdae.provenance import joined, kept, read
+from xrdae.quantities import strip_quantities
 
 if TYPE_CHECKING:
     from xrdae.config import Config
@@ -136,10 +138,8 @@ def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
                 f"the result has {result.sizes[d]} positions along {d!r}, the dataset "
                 f"{dataset.sizes[d]}; attach it to the dataset that it was made from"
             )
-        if d not in result.indexes or d not in dataset.indexes:
-            continue
-        own, host = result.indexes[d], dataset.indexes[d]
-        if own.equals(host):
+        own, host = _find_index(result, d), _find_index(dataset, d)
+        if own is None or host is None or own.equals(host):
             continue
         if d in axes and own[::-1].equals(host):
             result = result.isel({d: slice(None, None, -1)})
@@ -150,3 +150,11 @@ def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
             "that it was made from"
         )
     return result
+
+
+def _find_index(dataset: xr.Dataset, dim: Hashable) -> Any:
+    """Return the labels along a dimension as pandas has them; None where there are none."""
+    try:
+        return strip_quantities(dataset).xindexes[dim].to_pandas_index()
+    except (KeyError, TypeError):  # an index of somebody's own kind has none
+        return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 
@@ -13,24 +14,27 @@ def strip_quantities(dataset: xr.Dataset) -> xr.Dataset:
 
     Lazy arrays stay lazy. A dataset without quantities is returned as it is.
     """
-    # `Variable.data` would read what a file still holds.
-    held = {name: getattr(v, "_data", None) for name, v in dataset.variables.items()}
-    found = {name: data for name, data in held.items() if _is_quantity(data)}
-    if not found:
+    plain: dict[Hashable, xr.Variable] = {}
+    for name, variable in dataset.variables.items():
+        data = getattr(variable, "_data", None)  # `data` would read what a file still holds
+        if hasattr(data, "magnitude") and hasattr(data, "units"):
+            plain[name] = _with_units(variable, data.magnitude, data.units)
+        elif name in dataset.xindexes:  # pint-xarray keeps units on the index
+            index = dataset.xindexes[name]
+            units = getattr(index, "units", None)
+            if isinstance(units, Mapping) and units.get(name) is not None:
+                values = np.asarray(getattr(index, "index", index).to_pandas_index())
+                plain[name] = _with_units(variable, values, units[name])
+    if not plain:
         return dataset
-    indexes = [name for name in found if name in dataset.xindexes]
-    plain = dataset.drop_indexes(indexes) if indexes else dataset
-    coords = {n: _plain(dataset, n, data) for n, data in found.items() if n in dataset.coords}
-    others = {n: _plain(dataset, n, data) for n, data in found.items() if n not in dataset.coords}
-    return plain.assign_coords(coords).assign(others)
+    indexes = [name for name in plain if name in dataset.xindexes]
+    bare = dataset.drop_indexes(indexes) if indexes else dataset
+    coords = {name: variable for name, variable in plain.items() if name in dataset.coords}
+    others = {name: variable for name, variable in plain.items() if name not in coords}
+    return bare.assign_coords(coords).assign(others)
 
 
-def _is_quantity(data: Any) -> bool:
-    return hasattr(data, "magnitude") and hasattr(data, "units")
-
-
-def _plain(dataset: xr.Dataset, name: Hashable, data: Any) -> xr.Variable:
-    variable = dataset.variables[name]
-    units = str(data.units)
-    attrs = {**variable.attrs, "units": "1" if units == "dimensionless" else units}
-    return xr.Variable(variable.dims, data.magnitude, attrs)
+def _with_units(variable: xr.Variable, values: Any, units: Any) -> xr.Variable:
+    text = str(units)
+    attrs = {**variable.attrs, "units": "1" if text == "dimensionless" else text}
+    return xr.Variable(variable.dims, values, attrs)

@@ -236,7 +236,7 @@ def _warn_of_assumed_wavelength(source: Axis, target: Axis) -> None:
     if unknown:
         known = source.wavelength if unknown == ["model"] else target.wavelength
         warn(
-            f"the {unknown[0]} state no wavelength: {known:.6g} angstrom, that of the "
+            f"the {'data state' if unknown == ['data'] else 'model states'} no wavelength: {known:.6g} angstrom, that of the "
             f"{'data' if unknown == ['model'] else 'model'}, is taken for both; "
             "if it is another, results are wrong: set ds = ds.assign_coords(wavelength=((), value, "
             "{'units': 'angstrom'}))"

@@ -203,7 +203,7 @@ def test_xdart(series, model, latents):
         entry.attrs["NX_class"] = "NXentry"
         frames = list(range(1, 25))
         nexus.write_integrated_stack(entry, frame_indices=frames, results_1d=results)
-    scan = nexus.read_scan("scan.nxs").rename(q="two_theta").assign_coords(wavelength=1.5406)
+    scan = nexus.read_scan("scan.nxs").assign_coords(wavelength=1.5406)
     names = run_example("xdart", scan=scan, model=model)
     same(names["latent"].values, latents)
 
