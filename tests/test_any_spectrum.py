@@ -310,7 +310,7 @@ def test_a_transform_makes_intensities_over_decades_count_alike():
         out = noisy.xrdae.reconstruct(model)["reconstruction"].sel(tail)
         error[transform] = float(np.abs(out / saxs["intensity"].sel(tail) - 1).mean())
     assert error["log"] < 0.05
-    assert error["log"] < 0.5 * error["none"]
+    assert error["log"] < 0.7 * error["none"]
 
 
 def test_a_background_may_leave_noise_that_a_transform_takes():

@@ -57,8 +57,8 @@ def test_a_wavelength_may_be_a_length_or_an_energy():
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("two_theta", ["two_theta", "2th_deg", "TwoTheta", "Two Theta", "2\\theta", "2-Theta", "tth",
-                       "2θ", "polar_angle", "scattering_angle", "ttheta", "Theta_2Theta", "Gonio",
+        ("two_theta", ["two_theta", "2th_deg", "TwoTheta", "Two Theta", "2\\theta", "2-Theta",
+                       "tth", "2θ", "polar_angle", "scattering_angle", "ttheta", "Theta_2Theta", "Gonio",
                        "Pos. [°2Th.]", "2theta (deg)"]),
         ("q", ["q", "Q", "q_A^-1", "q_nm^-1", "s.q", "momentum_transfer", "Q (1/A)", "qz", "k"]),
         ("d", ["d", "D", "dspacing", "d_spacing", "d-spacing", "d_A"]),

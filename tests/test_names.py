@@ -37,13 +37,13 @@ def test_a_sample_dimension_with_the_name_of_a_result_is_refused(series, model, 
 
 def test_variables_of_the_user_are_neither_replaced_nor_dropped(series, model):
     own = series.assign(novelty=("pattern", np.arange(24.0)))
-    with pytest.raises(xrdae.DataError, match="'novelty' is a variable of the dataset.*rename"):
+    with pytest.raises(xrdae.DataError, match=r"'novelty' is a variable of the dataset.*rename"):
         own.xrdae.encode(model)
     rois = series.assign(roi=("region", [1.0, 2.0, 3.0]))
-    with pytest.raises(xrdae.DataError, match="'region' is a dimension of the dataset's 'roi'"):
+    with pytest.raises(xrdae.DataError, match=r"'region' is a dimension of the dataset's 'roi'"):
         rois.xrdae.relevance(model)
     spread = series.assign_coords(x_std=("pattern", np.full(24, 0.1)))
-    with pytest.raises(xrdae.DataError, match="'x_std' is a coordinate.*rename"):
+    with pytest.raises(xrdae.DataError, match=r"'x_std' is a coordinate.*rename"):
         spread.xrdae.estimate(model, "x")
 
 

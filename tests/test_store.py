@@ -491,8 +491,8 @@ def test_a_file_of_every_format_saves_again_as_the_present_one(path, tmp_path):
     assert out_of(model, path) == out_of(again, path)
 
 
-def out_of(model):
-    """Return what a model makes of patterns, by every step that needs its parts."""
+def out_of(model, path):
+    """Return what a model makes of its patterns, by every step that needs its parts."""
     given = given_to(path)
     made = given.xrdae.encode(model).xrdae.relevance(model)
     made = made.merge(given.xrdae.synthesize(model, between=(0, 9)).drop_vars("x"))
