@@ -58,8 +58,8 @@ def test_a_wavelength_may_be_a_length_or_an_energy():
     ("kind", "names"),
     [
         ("two_theta", ["two_theta", "2th_deg", "TwoTheta", "Two Theta", "2\\theta", "2-Theta",
-                       "tth", "2θ", "polar_angle", "scattering_angle", "ttheta", "Theta_2Theta", "Gonio",
-                       "Pos. [°2Th.]", "2theta (deg)"]),
+                       "tth", "2θ", "polar_angle", "scattering_angle", "ttheta", "Gonio",
+                       "Theta_2Theta", "Pos. [°2Th.]", "2theta (deg)"]),
         ("q", ["q", "Q", "q_A^-1", "q_nm^-1", "s.q", "momentum_transfer", "Q (1/A)", "qz", "k"]),
         ("d", ["d", "D", "dspacing", "d_spacing", "d-spacing", "d_A"]),
         ("other", ["omega", "theta", "th", "chi", "phi", "wind_direction", "r", "r_mm", "d*2",

@@ -43,7 +43,6 @@ LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
 LABELS = re.compile(r"label_\d+")
 # A pattern that was all background has no scale, a channel that was never measured no mean.
 NAN_IS_A_VALUE = {"scale", "mean", "held_out", "loss"}
-_AXIS_TEXTS = ("name", "units", "long_name")
 LONGEST_TEXT = 1000
 POSITIVE = {"residual_scale", "limits"}
 
@@ -211,7 +210,9 @@ def _preparation(content: Content, config: Config) -> Preparation:
             kind,
             arrays["axis"],
             _number(content, "preparation", "wavelength") if known else None,
-            *(_text(content, "preparation", f"axis_{part}") for part in _AXIS_TEXTS),
+            name=_text(content, "preparation", "axis_name"),
+            units=_text(content, "preparation", "axis_units"),
+            long_name=_text(content, "preparation", "axis_long_name"),
             descending=_flag(content, "preparation", "axis_descending"),
         ),
         scale=config.scale,

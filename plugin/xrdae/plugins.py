@@ -32,8 +32,8 @@ class Manager(pluggy.PluginManager):
                 is_step = not (impl.hookwrapper or impl.wrapper)
                 if impl.plugin is plugin and is_step and registered != BUILT_IN:
                     known = name or getattr(plugin, "__name__", type(plugin).__qualname__)
-                    arguments = (caller.name, impl.argnames, known)
-                    impl.function = guard(impl.function, *arguments)
+                    step = guard(impl.function, caller.name, impl.argnames, str(known))
+                    impl.function = step  # type: ignore[misc]
         return registered
 
 

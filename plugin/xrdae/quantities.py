@@ -16,7 +16,7 @@ def strip_quantities(dataset: xr.Dataset) -> xr.Dataset:
     """
     plain: dict[Hashable, xr.Variable] = {}
     for name, variable in dataset.variables.items():
-        data = getattr(variable, "_data", None)  # `data` would read what a file still holds
+        data: Any = getattr(variable, "_data", None)  # `data` would read what a file still holds
         if hasattr(data, "magnitude") and hasattr(data, "units"):
             plain[name] = _with_units(variable, data.magnitude, data.units)
         elif name in dataset.xindexes:  # pint-xarray keeps units on the index

@@ -236,8 +236,9 @@ def _warn_of_assumed_wavelength(source: Axis, target: Axis) -> None:
     if unknown:
         known = source.wavelength if unknown == ["model"] else target.wavelength
         warn(
-            f"the {'data state' if unknown == ['data'] else 'model states'} no wavelength: {known:.6g} angstrom, that of the "
-            f"{'data' if unknown == ['model'] else 'model'}, is taken for both; "
+            f"the {'data state' if unknown == ['data'] else 'model states'} no wavelength: "
+            f"{known:.6g} angstrom, that of the {'data' if unknown == ['model'] else 'model'}, is "
+            "taken for both; "
             "if it is another, results are wrong: set ds = ds.assign_coords(wavelength=((), value, "
             "{'units': 'angstrom'}))"
         )
@@ -333,7 +334,7 @@ def bring_to_q(
         return out.reshape(*rows.shape[:-1], q.size)
 
     sizes = {d: array.sizes[d] for d in dims}
-    lengths = wavelength.set_dims(sizes).transpose(*dims)
+    lengths = wavelength.set_dims(sizes).transpose(*dims)  # type: ignore[no-untyped-call]
     regridded = xr.apply_ufunc(
         regrid,
         array.variable,

@@ -80,7 +80,8 @@ def _scale_words(config: Config) -> str:
 
 def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
     """Return names and values that describe a dataset's patterns and the results it carries."""
-    found = find_patterns(dataset, **names_of_patterns(dataset))
+    names = names_of_patterns(dataset)
+    found = find_patterns(dataset, variable=names["variable"], dim=names["dim"])
     axis = found.axis
     wavelength = f", wavelength {axis.wavelength:.6g} angstrom" if axis.wavelength else ""
     return {
