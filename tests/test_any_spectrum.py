@@ -353,6 +353,10 @@ def test_a_temperature_or_a_time_beside_a_longer_dimension_is_not_taken_for_the_
     with pytest.raises(xrdae.DataError, match=rf"'{dim}'.*'channel' \[no coordinate\].*dim="):
         dataset.xrdae.fit(**FAST)
     assert find_patterns(dataset, dim="channel").axis.name == "channel"
+    with pytest.raises(xrdae.DataError, match=r"'channel' \[no coordinate\].*dim="):
+        dataset.isel(channel=slice(8)).xrdae.fit(**FAST)
+    samples = dataset.rename(channel="sample")  # a name of what is no axis, and shorter
+    assert find_patterns(samples.isel(sample=slice(8))).axis.name == dim
 
 
 def test_positions_on_a_map_are_never_the_axis():

@@ -22,6 +22,7 @@ OTHER = "other"
 KINDS = (*UNITS, OTHER)
 DIMENSIONS = {"two_theta": "angle", "q": "1/length", "d": "length"}
 # Largest plausible positions. USAXS and pair-distribution work reach neither of the last two.
+_LIKELY = {"q": " (are they 1/nm?)"}
 HIGHEST = {"two_theta": 180.0, "q": 100.0, "d": 1e4}
 
 _SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "²": "2", "Θ": "θ", "ϑ": "θ", "ϴ": "θ"})
@@ -106,6 +107,11 @@ def is_spectral_name(name: Hashable) -> bool:
     return _SPECTRAL.search(_simplify(name)) is not None
 
 
+def is_other_name(name: Hashable) -> bool:
+    """Tell whether a name is known to be one of something else than a diffraction axis."""
+    return name_kind(name) == OTHER and _OTHER.search(_simplify(name)) is not None
+
+
 def is_sample_name(name: Hashable) -> bool:
     """Tell whether a name is one of what stands at each pattern, such as a position."""
     return _SAMPLE.match(str(name).strip().lower()) is not None
@@ -175,8 +181,8 @@ def find_axis_kind(
         largest = float(np.nanmax(np.abs(values))) * factor
         raise DataError(
             f"axis {name!r} [{units}] reaches {largest:.6g} {UNITS[kind]}, more than a {kind} can "
-            f"be ({HIGHEST[kind]:g}); correct its units (1/nm for 1/angstrom?), or rename it if it "
-            f"is something else: ds.rename({{{str(name)!r}: 'azimuth'}})"
+            f"be ({HIGHEST[kind]:g}); correct its units{_LIKELY.get(kind, '')}, or rename it if it "
+            f"is something else: ds.rename({{{str(name)!r}: ...}})"
         )
     return AxisKind(kind, factor, is_named)
 

@@ -99,7 +99,9 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     earlier = {name for step in read(dataset.attrs)["steps"] for name in step["results"]}
     check_result_names(dataset, result, earlier)
     # What an earlier result left on a dimension that the new one brings anew must not clash.
-    anew = {"region", "synthetic"} & set(result.dims)
+    anew = {"region"} & set(result.dims)
+    if "synthesized" in result:  # else it is a dimension of the patterns
+        anew |= {"synthetic"}
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
         anew |= {"latent_axis"} & set(result.dims)
     stale = [n for n, v in dataset.variables.items() if not anew.isdisjoint(v.dims)] if anew else []

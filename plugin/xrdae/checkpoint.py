@@ -7,7 +7,6 @@ import json
 import math
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import xarray as xr
 
 from xrdae import seal
 from xrdae.config import Config
-from xrdae.errors import DataError, FormatError
+from xrdae.errors import DataError, FormatError, warn
 from xrdae.files import check_folder, replacing
 from xrdae.netcdf import ONE_BY_ONE
 
@@ -61,7 +60,7 @@ class Checkpoint:
             if self._written == -math.inf:
                 raise
             if not self._failed:
-                warnings.warn(f"training goes on, but {error}", stacklevel=2)
+                warn(f"training goes on, but {error}")
             self._failed = True
         self._written = time.monotonic()
 

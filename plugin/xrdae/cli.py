@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 # Of libraries too: netCDF raises RuntimeError where a lazy file turns out to be damaged.
 REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+_OPTIONS = {
+    "extrapolate=True": "--extrapolate",
+    "by dim=...": "by --dim",
+    "variable=...": "--variable",
+}
 INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
 
 DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")
@@ -57,7 +64,7 @@ class Reporting(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            with made_by(ctx.obj):
+            with made_by(ctx.obj), _plain_warnings():
                 return super().invoke(ctx)
         except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
             raise
@@ -356,6 +363,28 @@ def completion(shell: str) -> None:
     click.echo(found(main, {}, "xrdae", "_XRDAE_COMPLETE").source())
 
 
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show warnings as a line each: where in the package they come from helps nobody here."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"Warning: {_in_words(str(message))}", err=True)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
+
+
+def _in_words(text: str) -> str:
+    """Return a message with the options of the command line in place of Python's arguments."""
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return text
+
+
 def _say(rows: Mapping[str, Any], as_json: bool) -> None:
     """Print names and values: a table, or JSON."""
     if as_json:
@@ -385,7 +414,7 @@ def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
 
 def _said(error: Exception) -> str:
     """Return an error in one line; of one that is not ours, its type says more than its words."""
-    text = " ".join(str(error).split())
+    text = _in_words(" ".join(str(error).split()))
     return text if isinstance(error, REPORTED) and text else f"{type(error).__name__}: {text}"
 
 

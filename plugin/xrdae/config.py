@@ -66,7 +66,8 @@ class Config:
         count. The last two take spectra that are negative in part or everywhere.
     transform
         What is done to scaled intensities before they are compared: "none", "log" or "sqrt", for
-        intensities that run over decades. Results are in intensities again.
+        intensities that run over decades. Results are in intensities again. Negative noise counts
+        as zero; signed patterns are refused.
     most_patterns
         Largest number of patterns to train on; of more, so many are chosen, spread over all. In
         an update, of known and further patterns together.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.errors import DataError, FormatError
-from xrdae.gather import Grid, Gridder, axis_coordinate, find_grid, read_scans
+from xrdae.errors import DataError, FormatError, warn
+from xrdae.gather import Grid, Gridder, axis_coordinate, find_grid, orient, read_scans
 from xrdae.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
@@ -57,7 +56,8 @@ def defer(
         coords[number] = (dims, values, {"units": METADATA_UNITS[number]})
     if chosen.axis.kind == "two_theta" and chosen.axis.wavelength is not None:
         coords["wavelength"] = ((), chosen.axis.wavelength, {"units": "angstrom"})
-    return xr.Dataset(variables, coords, {"xrdae_grid": f"{chosen.choice}, of {name}"})
+    dataset = xr.Dataset(variables, coords, {"xrdae_grid": f"{chosen.choice}, of {name}"})
+    return orient(dataset, chosen.axis)
 
 
 def _first(files: Sequence[Path], errors: str) -> tuple[list[Scan], str]:
@@ -97,7 +97,7 @@ def _read_block(
         except (FormatError, DataError, OSError) as error:
             if errors == "raise":
                 raise
-            warnings.warn(f"{error}; its patterns are NaN", stacklevel=2)
+            warn(f"{error}; its patterns are NaN")
             continue
         for out, scan, (intensity, spread) in zip(row, scans, on_grid, strict=True):
             out[:n_point] = intensity

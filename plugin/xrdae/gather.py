@@ -50,6 +50,9 @@ def ordered(scan: Scan) -> Scan:
         return scan
     if (steps < 0).all():
         order = np.arange(len(steps), -1, -1)
+        if scan.axis is not None:  # of kind "other": its direction is kept
+            axis = dataclasses.replace(scan.axis, descending=True)
+            scan = dataclasses.replace(scan, axis=axis)
         return _replaced(scan, scan.positions[order], lambda values, _: values[order])
     positions, which = np.unique(scan.positions, return_inverse=True)
     many = np.bincount(which)
@@ -127,7 +130,14 @@ def axis_of(scan: Scan) -> Axis:
     """Return the positions of a scan as an axis."""
     if scan.axis is not None and scan.kind == OTHER:
         own = scan.axis
-        return Axis(OTHER, scan.positions, name=own.name, units=own.units, long_name=own.long_name)
+        return Axis(
+            OTHER,
+            scan.positions,
+            name=own.name,
+            units=own.units,
+            long_name=own.long_name,
+            descending=own.descending,
+        )
     return Axis(scan.kind, scan.positions, _wavelength(scan))
 
 
@@ -240,7 +250,15 @@ def gather(
         long_name = {"long_name": "standard deviation of the intensity"}
         variables["intensity_errors"] = (dims, errors.reshape(shape), {**attrs, **long_name})
     coords = {**described(scans, sizes), **axis_coordinate(grid)}
-    return xr.Dataset(variables, coords, {"xrdae_grid": grid.choice})
+    dataset = xr.Dataset(variables, coords, {"xrdae_grid": grid.choice})
+    return orient(dataset, grid.axis)
+
+
+def orient(dataset: xr.Dataset, axis: Axis) -> xr.Dataset:
+    """Return a dataset whose axis runs as it did in the files, if it is of kind "other"."""
+    if axis.kind != OTHER or not axis.descending:
+        return dataset
+    return dataset.isel({axis.name: slice(None, None, -1)})
 
 
 def read_scans(path: Path) -> list[Scan]:
@@ -286,7 +304,7 @@ def to_scans(dataset: xr.Dataset) -> list[Scan]:
         if name not in METADATA_UNITS and "units" in coord.attrs
     }
     axis = patterns.axis
-    named = ScanAxis(OTHER, 1.0, axis.name, axis.units, axis.long_name)
+    named = ScanAxis(OTHER, 1.0, axis.name, axis.units, axis.long_name, axis.descending)
     own = named if axis.kind == OTHER else None
     return [
         Scan(axis.kind, axis.values, row, e, units, item, others, own)

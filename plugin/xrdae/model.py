@@ -265,7 +265,7 @@ class Model:
         `latent_shift (..., region, latent_axis)` is that of `relevance` for the same dataset,
         `label` a numeric label of the training data, `inputs` the model input where it is known.
         """
-        latents, labels = find_training_labels(self, [label])
+        latents, labels = find_training_labels(self, [label], dataset)
         latent = self.encode(dataset, inputs=inputs)["latent"]
         seed = self.config.seed
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
@@ -401,7 +401,7 @@ class Model:
         """
         known = None
         if reference is None:
-            latents, labels = find_training_labels(self, [label])
+            latents, labels = find_training_labels(self, [label], dataset)
             attrs = self.labels[label].attrs
         else:
             latents, labels = find_labels(self, reference, [label], fall_back=False)

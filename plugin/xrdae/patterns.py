@@ -120,6 +120,7 @@ class Patterns:
                 and set(coord.dims) <= set(self.sample_dims)
                 and coord.dtype.kind in "iuf"
                 and not is_category(coord)
+                and not (name == "wavelength" and self.axis.kind != OTHER)
             ):
                 found[str(name)] = coord.broadcast_like(template).transpose(*self.sample_dims)
         return found
@@ -303,12 +304,21 @@ def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     if best == 3:
         raise _no_axis(array)
     if best == 2:  # of a time or a temperature nobody knows whether it is the axis
-        longer = [d for d in array.dims if array.sizes[d] > array.sizes[candidates[0]]]
-        candidates += [d for d in longer if d not in candidates and ranks[d] == 3]
+        size = array.sizes[candidates[0]]
+        candidates += [d for d in array.dims if ranks[d] == 3 and _may_be_channels(array, d, size)]
     if len(candidates) > 1:
         listed = ", ".join(f"{d!r} [{_describe_units(array, d)}]" for d in candidates)
         raise DataError(f"{listed} may all be the axis of {array.name!r}; choose by dim=...")
     return _with_units(array, candidates[0])
+
+
+def _may_be_channels(array: xr.DataArray, dim: Hashable, size: int) -> bool:
+    """Tell whether a dimension without units may be channels, beside another one of some size."""
+    if is_sample_name(dim) and name_kind(dim) is not None:
+        return False
+    if dim in array.coords and array.coords.variables[dim].dtype.kind not in "iuf":
+        return False
+    return array.sizes[dim] > size or is_spectral_name(dim) or name_kind(dim) is None
 
 
 def _describe_units(array: xr.DataArray, dim: Hashable) -> str:
@@ -328,7 +338,10 @@ def _no_axis(array: xr.DataArray) -> DataError:
 
 def _with_units(array: xr.DataArray, dim: Hashable) -> Hashable:
     if not _units_of(array, dim):
-        raise DataError(f"axis {dim!r} has no units; {_SET_UNITS.format(name=dim)}")
+        how = _SET_UNITS.format(name=dim)
+        if name_kind(dim) in UNITS:  # what it is, its name says
+            how = f"set ds.{dim}.attrs['units'] = {UNITS[str(name_kind(dim))]!r}"
+        raise DataError(f"axis {dim!r} has no units; {how}")
     return dim
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
@@ -136,8 +135,7 @@ def on_result(result: Any) -> None:
         try:
             implementation.function(*[{"result": result}[n] for n in implementation.argnames])
         except Exception as error:
-            warnings.warn(
+            warn(
                 f"xrdae_on_result of plugin {implementation.plugin_name!r} failed: "
-                f"{type(error).__name__}: {error}",
-                stacklevel=2,
+                f"{type(error).__name__}: {error}"
             )

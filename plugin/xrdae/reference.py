@@ -65,8 +65,12 @@ def find_labels(
     return latents.reshape(-1, model.n_latent), labels.astype(float)
 
 
-def find_training_labels(model: Model, names: list[str]) -> tuple[Float, Float]:
+def find_training_labels(
+    model: Model, names: list[str], dataset: xr.Dataset | None = None
+) -> tuple[Float, Float]:
     """Return latents `(pattern, latent_axis)` and labels `(pattern, label)` of the training data.
+
+    Where a `dataset` has a label of that name that is a category, the error says so.
 
     Raises
     ------
@@ -78,14 +82,14 @@ def find_training_labels(model: Model, names: list[str]) -> tuple[Float, Float]:
             raise DataError(
                 f"the training data have no numeric label {name!r}; they have "
                 f"{model.label_names()}: give a dataset with this label (estimate takes it "
-                "as reference=)"
+                f"as reference=){_hint_at_category(dataset, name)}"
             )
     labels = np.stack([model.labels[name].values for name in names], axis=1)
     return model.labels["latent"].values, labels.astype(float)
 
 
-def _hint_at_category(dataset: xr.Dataset, name: str) -> str:
+def _hint_at_category(dataset: xr.Dataset | None, name: str) -> str:
     """Return the end of an error where a label is a category, else nothing."""
-    if name not in dataset.variables or not is_category(dataset.variables[name]):
+    if dataset is None or name not in dataset.variables or not is_category(dataset.variables[name]):
         return ""
     return f"; {name!r} is a category (text, truth values or CF flags), which is no number"

@@ -43,6 +43,8 @@ class ScanAxis:
         What the file's positions are multiplied by to be in the units of the kind.
     name, units, long_name
         Of an axis of kind "other", as the file has them.
+    descending
+        Whether its positions ran down in the file.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class ScanAxis:
     name: str = ""
     units: str = ""
     long_name: str = ""
+    descending: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from tqdm.auto import tqdm
 from xrdae.checkpoint import Checkpoint
 from xrdae.config import Config
 from xrdae.devices import find_device
-from xrdae.errors import DataError, TrainingError
+from xrdae.errors import DataError, TrainingError, warn
 from xrdae.frame import in_frame_of, in_one_frame
 from xrdae.memory import ERRORS, ran_out
 from xrdae.network import Ensemble, as_tensor
@@ -109,7 +108,7 @@ def train(
             raise MemoryError(f"memory has run out in training ({reason}); free some") from error
     else:
         return training.result()
-    warnings.warn(f"memory of {device} has run out ({reason}); the processor trains", stacklevel=2)
+    warn(f"memory of {device} has run out ({reason}); the processor trains")
     training.on(PROCESSOR, progress)
     return training.result()
 
@@ -167,10 +166,9 @@ class Training:
             self._last = way.state()
         except KeyboardInterrupt:
             goes_on = "" if self._checkpoint is None else f"; {self._checkpoint.path} goes on"
-            warnings.warn(
+            warn(
                 f"training was interrupted at step {way.step} of {steps}; the best state so far, "
-                f"that of step {way.best.step}, is kept{goes_on}",
-                stacklevel=3,
+                f"that of step {way.best.step}, is kept{goes_on}"
             )
             return "interrupted"
         finally:

@@ -99,6 +99,18 @@ def _parse(text: str) -> Units | None:
     return Units("angle", quantity.to("degree").magnitude) if is_angle else None
 
 
+def is_units(text: str) -> bool:
+    """Tell whether a text is a spelling of units that pint knows."""
+    if not text.strip() or not _may_be_units(text):
+        return False
+    with _ONE_BY_ONE:
+        try:
+            _registry().Unit(text.strip())
+        except Exception:  # as in `convert_value`
+            return False
+    return True
+
+
 def is_same_units(one: str, other: str) -> bool:
     """Tell whether two spellings mean the same units; spellings that pint cannot read are texts."""
     if one.strip() == other.strip():

@@ -75,7 +75,6 @@ def find_wavelength(
                         f"attribute {name}={attrs[name]!r} is no wavelength in angstrom; {_SET}"
                     ) from error
                 units = "angstrom" if name == "wavelength_angstrom" else ""
-                units = str(attrs.get("wavelength_units", units))
                 return None if np.isnan(value) else _check_wavelength(value, units)
     return None
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xrdae import open_patterns
 from xrdae.errors import FormatError
 from xrdae.readers import columns, gsas, ras, uxd
 from xrdae.readers.datafile import DataFile
@@ -292,12 +293,33 @@ def test_axes_that_contradict_themselves_or_are_not_known_are_refused(header):
         ("# Energy/keV I e\n", "Energy", "keV"),
         ("t\nRadial Distance (mm)\nIntensity\n3\n", "Radial Distance", "mm"),
         ("# omega_deg I e\n", "omega_deg", "1"),
+        ("Raman shift (cm-1)\tI\te\n", "Raman shift", "cm-1"),
+        ("wavenumber [cm^-1]\tI\te\n", "wavenumber", "cm^-1"),
+        ("chemical shift (ppm)\tI\te\n", "chemical shift", "ppm"),
+        ("frequency (THz)\tI\te\n", "frequency", "THz"),
+        ("potential (V)\tI\te\n", "potential", "V"),
+        ("position (mm)\tI\te\n", "position", "mm"),
+        ("m/z\tI\te\n", "m_z", "1"),
+        ("shift\tI\te\n", "shift", "1"),
     ],
 )
 def test_other_axes_are_kept_as_they_are(header, name, units):
     scan = scans_of(header + ROWS)[0]
     assert (scan.kind, scan.axis.name, scan.axis.units) == ("other", name, units)
     np.testing.assert_array_equal(scan.positions, scan_of(ROWS).positions)
+
+
+@pytest.mark.parametrize("chunks", [None, 1])
+def test_another_axis_keeps_its_direction(tmp_path, chunks):
+    for i in range(3):
+        rows = "".join(f"{900 - 10 * k},{k + i}\n" for k in range(12))
+        (tmp_path / f"{i}.csv").write_text("Binding Energy (eV),counts\n" + rows)
+    one = open_patterns(tmp_path / "0.csv")
+    many = open_patterns(tmp_path, chunks=chunks)
+    for found in (one, many):
+        np.testing.assert_array_equal(found["Binding Energy"], 900 - 10 * np.arange(12))
+        assert found["Binding Energy"].attrs["units"] == "eV"
+    np.testing.assert_array_equal(many["intensity"][2], np.arange(12) + 2)
 
 
 def test_positions_that_cannot_be_angles_are_refused_with_what_to_do():

@@ -15,6 +15,7 @@ from xrdae.gather import Grid, axis_of, gather
 from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
 from xrdae.names import RESERVED
+from xrdae.prepare import Preparation
 from xrdae.regridding import check_axis
 from xrdae.scan import Scan
 
@@ -48,7 +49,9 @@ class Arrived:
     coverage: float
 
 
-def read(apart: Apart, folder: Path, file: str, signature: Signature, axis: Axis) -> Arrived:
+def read(
+    apart: Apart, folder: Path, file: str, signature: Signature, preparation: Preparation
+) -> Arrived:
     """Read a file whose patterns can be brought to the model's axis.
 
     Raises
@@ -62,9 +65,10 @@ def read(apart: Apart, folder: Path, file: str, signature: Signature, axis: Axis
     coverage = 1.0
     for scan in scans:
         measured = np.isfinite(scan.intensity)
-        if not (scan.intensity[measured] > 0).any():
+        if preparation.scale in ("max", "area") and not (scan.intensity[measured] > 0).any():
             raise DataError("no intensity is positive")
-        coverage = min(coverage, check_axis(axis_of(scan), axis))
+        covered = check_axis(axis_of(scan), preparation.axis, preparation.sampling)
+        coverage = min(coverage, covered)
     return Arrived(file, signature, scans, coverage)
 
 
@@ -80,7 +84,8 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
     `file`, `scan`, `modified` [ns since 1970], `size` [byte], `coverage`, and what the files say.
     """
     scans = [_without_our_names(scan) for each in arrived for scan in each.scans]
-    sizes, grid = {"pattern": len(scans)}, Grid(axis, "the model's axis")
+    ascending = dataclasses.replace(axis, descending=False)  # in the order of the model's channels
+    sizes, grid = {"pattern": len(scans)}, Grid(ascending, "the model's axis")
     dataset = gather(scans, sizes, grid, units_matter=False)
     labels = {}
     for name, coord in dataset.coords.items():

@@ -83,7 +83,8 @@ class Watch:
         self._observer = Observer(model, threshold=threshold)
         typical = model.decode(np.zeros(model.n_latent)).to_dataset(name="intensity")
         self._observer.results(typical)  # the first time takes seconds
-        self._axis = model.autoencoder.preparation.axis
+        self._preparation = model.autoencoder.preparation
+        self._axis = self._preparation.axis
         self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
         self._apart = Apart()
         self.listeners = list(listeners)
@@ -164,7 +165,7 @@ class Watch:
         for name, signature, last in self._arrivals.ready():
             try:
                 _check_name(name)
-                arrived = read(self._apart, self.folder, name, signature, self._axis)
+                arrived = read(self._apart, self.folder, name, signature, self._preparation)
                 self._check(arrived, last)
             except (XrdaeError, OSError, ValueError) as error:
                 reason = str(error).removeprefix(f"{self.folder / name}: ")

@@ -19,7 +19,12 @@ from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import number
 from xrdae.readers.stepped import announced_steps, read_steps
-from xrdae.readers.text_header import axis_of_header, axis_of_label, metadata
+from xrdae.readers.text_header import (
+    axis_of_header,
+    axis_of_label,
+    axis_of_units,
+    metadata,
+)
 from xrdae.readers.text_table import (
     COMMENT,
     Table,
@@ -213,7 +218,7 @@ def _may_be_errors(values: Float) -> bool:
 
 def _axis(table: Table, name: str, file: DataFile) -> ScanAxis:
     """Return what the positions are."""
-    if name and (axis := axis_of_label(name)):
+    if name and (axis := axis_of_label(name) or axis_of_units(name)):
         return axis
     if axis := axis_of_header(table.header):
         return axis

@@ -6,11 +6,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
-from xrdae.axis_kinds import DIMENSIONS
-from xrdae.errors import FormatError
+from xrdae.axis_kinds import (
+    DIMENSIONS,
+    OTHER,
+    find_axis_kind,
+    is_other_name,
+    is_spectral_name,
+)
+from xrdae.errors import DataError, FormatError
 from xrdae.readers.header import iso_time
 from xrdae.scan import METADATA_UNITS, ScanAxis
-from xrdae.units import Units, convert_to_angstrom, convert_value, parse_units
+from xrdae.units import Units, convert_to_angstrom, convert_value, is_units, parse_units
 
 # Names of axes in labels; the first that fits.
 _KINDS = {
@@ -81,6 +87,7 @@ DATAFORMATS = {
     "twotheta": ScanAxis("two_theta"),
 }
 _LONGEST_LABEL = 200
+_LEAST_Q = 1e-5  # 1/angstrom, of one of the units of a q
 
 
 def axis_of_label(label: str) -> ScanAxis | None:
@@ -107,12 +114,14 @@ def axis_of_label(label: str) -> ScanAxis | None:
                 "correct the label"
             )
     named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
-    if named is None and _OTHER.search(plain):
+    if named is None and (_OTHER.search(plain) or "raman" in plain):
         return _other_axis(label)
     by_units = _axis_of_units(label)
     if by_units is None:
         return ScanAxis(named) if named else None
     kind, factor = by_units
+    if kind == "q" and factor < _LEAST_Q:  # 1/cm is a unit of wavenumbers
+        return _other_axis(label)
     if named and kind != named:
         raise FormatError(
             f"its axis is called {label.strip()!r}: name and units contradict each other; correct "
@@ -137,19 +146,40 @@ def axis_of_header(lines: Iterable[str]) -> ScanAxis | None:
             return DATAFORMATS[value.lower()]
         if key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value):
             raise FormatError(f"it is a scan of type {value!r}, not over 2theta")
-        if key in _AXIS_KEYS and (axis := axis_of_label(value)):
+        if key in _AXIS_KEYS and (axis := axis_of_label(value) or axis_of_units(value)):
             return axis
         if key == "qwavename":  # Irena and Indra, small angles
             return ScanAxis("q")
     return None
 
 
+def axis_of_units(label: str) -> ScanAxis | None:
+    """Return the axis that the label of a column of positions names, by its units; None: none.
+
+    For what `axis_of_label` does not know: a chemical shift in ppm, a position in mm.
+
+    Raises
+    ------
+    FormatError
+        If name and units contradict each other.
+    """
+    axis = _other_axis(label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS))
+    if axis.units == "1":
+        return axis if is_spectral_name(axis.name) or is_other_name(axis.name) else None
+    try:
+        kind = find_axis_kind(axis.name, axis.units)
+    except DataError as error:
+        raise FormatError(str(error)) from error
+    return axis if kind.kind == OTHER else ScanAxis(kind.kind, kind.factor)
+
+
 def _other_axis(label: str) -> ScanAxis:
     """Return the axis of something else: the label without its units, and these."""
     text = re.sub(r"^[\s#!%;'\"/*]+|[\s\"']+$", "", label)
     match = re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text)
-    match = match or re.match(r"(.*[^\W\d])\s*(?:/|,\s)\s*([^\W\d]\S*)$", text)
-    match = match or re.match(r"(.+)_([A-Za-zÅ]{1,3}\^?-\d)$", text)
+    for pattern in (r"(.*[^\W\d])\s*(?:/|,\s)\s*([^\W\d]\S*)$", r"(.+)_([A-Za-zÅ]{1,3}\^?-\d)$"):
+        found = None if match else re.match(pattern, text)
+        match = found if found and is_units(found[2]) else match
     name, units = (match[1], match[2]) if match else (text, "1")
     return ScanAxis("other", 1.0, name.strip().replace("/", "_"), units.strip(), text)
 
