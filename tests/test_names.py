@@ -58,6 +58,16 @@ def test_results_replace_earlier_ones_even_where_attributes_were_lost(series, mo
         assert set(again.variables) == set(once.variables)
 
 
+def test_results_of_which_a_part_was_selected_are_replaced_whole(series, model):
+    out = xrdae.analyze(series, model).xrdae.synthesize(model, between=(0, 3))
+    expected = set(out.variables)
+    some = out.isel(latent_axis=0, region=1, synthetic=0)
+    again = xrdae.analyze(some, model).xrdae.synthesize(model, between=(0, 3))
+    assert set(again.variables) == expected
+    for name in ("latent", "relevance", "region_start", "synthesized"):
+        xr.testing.assert_identical(again[name].variable, out[name].variable)
+
+
 def test_every_result_is_described_as_the_table_says(series, model):
     out = xrdae.analyze(series, model).xrdae.reconstruct(model)
     out = out.xrdae.synthesize(model, between=(0, 3))

@@ -96,7 +96,7 @@ def test_a_second_result_replaces_the_first(series, model):
         ({"between": (1, 2), "latent": [[0, 0]]}, "'between', 'latent'"),
         ({"between": (1, 2, 3)}, "must name two patterns"),
         ({"between": (1, 2), "n": 0}, "n=0"),
-        ({"at": {}}, "at= is empty"),
+        ({"at": {}}, "is no dict of labels"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(request_, words):

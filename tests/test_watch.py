@@ -27,6 +27,9 @@ from xrdae.live.watch import Watch
 
 PATIENCE = 0.6
 
+# The files are columns of numbers, which state no wavelength.
+pytestmark = pytest.mark.filterwarnings("ignore:the data state no wavelength")
+
 
 class Heard:
     """A listener that remembers."""

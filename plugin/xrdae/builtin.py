@@ -10,7 +10,14 @@ import xarray as xr
 from xrdae import plugins
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.names import AXIS, RESULTS, check_result_names, check_stale_names
+from xrdae.names import (
+    AXIS,
+    REGION_BOUNDS,
+    RESULTS,
+    check_result_names,
+    check_stale_names,
+    is_left_over,
+)
 from xrdae.provenance import joined, kept, read
 from xrdae.quantities import strip_quantities
 
@@ -106,6 +113,12 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
         anew |= {"latent_axis"} & set(result.dims)
     stale = [n for n, v in dataset.variables.items() if not anew.isdisjoint(v.dims)] if anew else []
     check_stale_names(dataset, stale, earlier)
+    of_anew = anew | (set(REGION_BOUNDS) if "region" in anew else set())
+    stale += [
+        name
+        for name in of_anew & set(dataset.variables)
+        if name not in stale and is_left_over(name, dataset.variables[name])
+    ]
     dataset = dataset.drop_vars(stale)
     attrs = kept(dataset.attrs, set(dataset.variables) - set(result.data_vars))
     result = _match_positions(dataset, result)

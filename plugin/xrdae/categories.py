@@ -23,7 +23,7 @@ def category_names(label: xr.DataArray | xr.Variable) -> npt.NDArray[np.str_]:
     values = np.asarray(label.values)
     if values.dtype.kind in "iuf":
         return _flag_names(values, label.attrs)
-    texts = ["" if v is None or v != v else _text(v) for v in values.ravel().tolist()]
+    texts = ["" if _is_missing(v) else _text(v) for v in values.ravel().tolist()]
     return np.array(texts, dtype=np.str_).reshape(values.shape)
 
 
@@ -34,6 +34,16 @@ def _flag_names(values: npt.NDArray[Any], attrs: Any) -> npt.NDArray[np.str_]:
     names = dict(zip(flags, words, strict=False))
     texts = ["" if v != v else names.get(v, f"{v:g}") for v in values.ravel().tolist()]
     return np.array(texts, dtype=np.str_).reshape(values.shape)
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether a value is None, NaN, or the NA of pandas, which is equal to nothing."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # the truth of NA is not known
+        return True
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,8 @@ UNORDERED = 0.75  # of the latents' variance, left when they are predicted from 
 FOLDS = 5
 MOST = 500  # patterns on which that is tried
 ONE_POINT = 1e-8  # mean square of latents that are all one point but for rounding
-FEWEST = 8  # patterns, below which nothing can be said
+FEWEST = 5  # patterns, below which nothing can be said
+FARTHEST = 1e6  # ranges: farther is as far
 OUTSIDE = 0.02  # of the labels' ranges, beyond what is between the known combinations
 
 
@@ -102,7 +103,7 @@ def find_outside(labels: Float, wanted: Float) -> Float:
     """
     low, high = labels.min(axis=0), labels.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
-    beyond = np.maximum(np.maximum(low - wanted, wanted - high), 0) / span
+    beyond = np.clip(np.maximum(low - wanted, wanted - high) / span, 0, FARTHEST)
     outside = np.where(beyond.max(axis=1) > 1e-9, np.linalg.norm(beyond, axis=1), 0.0)
     if labels.shape[1] == 1:
         return np.asarray(outside)

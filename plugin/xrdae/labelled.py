@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.names import clash
+from xrdae.names import clash, is_left_over
 
 Float = npt.NDArray[Any]
 
@@ -117,7 +117,11 @@ def labelled(
     coords: Mapping[Hashable, Any],
 ) -> xr.Dataset:
     """Return variables with the coordinates that `like` has along all but its last dimension."""
-    kept = {n: c for n, c in like.coords.variables.items() if like.dims[-1] not in c.dims}
+    kept = {
+        name: coord
+        for name, coord in like.coords.variables.items()
+        if like.dims[-1] not in coord.dims and not is_left_over(name, coord)
+    }
     for name in variables:
         if name in kept:
             raise clash(name, "a coordinate")

@@ -110,6 +110,14 @@ def is_described(name: Hashable, attrs: Mapping[Any, Any]) -> bool:
     return any(str(name).endswith(e) and str(text).endswith(w) for e, w in endings.items())
 
 
+def is_left_over(name: Hashable, variable: xr.Variable) -> bool:
+    """Tell whether a variable is what selecting along a result's dimension has left: a position."""
+    is_position = variable.ndim == 0 and variable.dtype.kind in "iu"
+    return is_described(name, variable.attrs) or (
+        is_position and str(name) in ("latent_axis", "synthetic")
+    )
+
+
 def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
     """Refuse patterns whose sample dimensions or labels have names that results need.
 
@@ -130,7 +138,7 @@ def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
             raise clash(d, "a dimension of the patterns")
     for name, coord in array.coords.items():
         is_label = dim not in coord.dims and name not in array.dims
-        if is_label and name in RESERVED and not is_described(name, coord.attrs):
+        if is_label and name in RESERVED and not is_left_over(name, coord.variable):
             raise clash(name, "a coordinate of the patterns")
 
 

@@ -122,7 +122,8 @@ class Patterns:
                 and not is_category(coord)
                 and not (name == "wavelength" and self.axis.kind != OTHER)
             ):
-                found[str(name)] = coord.broadcast_like(template).transpose(*self.sample_dims)
+                plain = _to_floats(coord)
+                found[str(name)] = plain.broadcast_like(template).transpose(*self.sample_dims)
         return found
 
 
@@ -192,6 +193,17 @@ def find_patterns(
         wavelength = None  # of q and d it says only how they were measured
     axis = Axis(kind.kind, values, wavelength, descending=descending)
     return Patterns(array, found, axis, units, kind.factor, left_out)
+
+
+def _to_floats(label: xr.DataArray) -> xr.DataArray:
+    """Return a label of numbers of pandas, which may be NA, as floats; others as they are."""
+    if isinstance(label.dtype, np.dtype):
+        return label
+    import pandas as pd
+
+    values = pd.Series(np.asarray(label.values, dtype=object).ravel())
+    floats = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return xr.DataArray(floats.reshape(label.shape), dims=label.dims, attrs=label.attrs)
 
 
 def check_dataset(dataset: Any) -> None:

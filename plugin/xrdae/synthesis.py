@@ -59,8 +59,11 @@ class Request:
             raise DataError(
                 f"synthesize takes one of between=, at= and latent=; got {given or 'none'}"
             )
-        if self.at is not None and not self.at:
-            raise DataError("at= is empty; give a label and its values")
+        if self.at is not None and (not isinstance(self.at, Mapping) or not self.at):
+            raise DataError(
+                f"at={self.at!r:.80} is no dict of labels and values, such as "
+                "{'temperature': [200.0, 210.0]}"
+            )
         if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
             raise DataError(f"n={self.n!r} must be a whole number of at least 1")
         if self.between is not None and (

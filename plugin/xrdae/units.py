@@ -15,6 +15,19 @@ _LONGEST_UNITS = 64  # characters
 _POWER_OF_NUMBER = re.compile(r"[\d.)]\s*(?:\*\*|\^|[⁰¹²³⁴-⁹⁻])|square|cubed|cubic|\bsq\b")
 # Prefixes by which pyFAI, xdart and others write the kind of axis into the units: 2th_deg, q_nm^-1.
 _PREFIXES = {"2th": "two_theta", "tth": "two_theta", "q": "q", "k": "q", "d": "d"}
+# Spellings that pint does not know, and what they mean.
+_SPELLINGS = (
+    (re.compile(r"\\(?:mathrm|text|rm)|[\\${}]"), ""),
+    (re.compile(r"(?i)^(?:°|deg(?:ree)?s?\.?)\s*2\s*-?(?:th|theta|θ)$"), "2th_deg"),
+    (re.compile(r"(?i)\binv(?:erse|\.)?\s*(\S+)"), r"1/\1"),
+    (re.compile(r"\b(?:AA?|[Aa]ngstroe?ms?|ANGSTROMS?|Ang|ang|Ångstr[öo]ms?|ångstr[öo]ms?)\b\.?"),
+     "angstrom"),
+    (re.compile(r"(?i)\bdeg(?:ree)?s?\b\.?"), "degree"),
+    (re.compile(r"(?i)\bnm\b|\bnanomet(?:er|re)s?\b"), "nm"),
+    (re.compile(r"(?i)\bkev\b"), "keV"),
+    (re.compile(r"(?i)\bev\b"), "eV"),
+    (re.compile(r"([A-Za-zÅ])-(\d)"), r"\1^-\2"),
+)  # fmt: skip
 _DIMENSION_OF_KIND = {"two_theta": "angle", "q": "1/length", "d": "length"}
 
 _HC = 12.398419843320026  # keV angstrom
@@ -67,11 +80,10 @@ def convert_value(value: float, units: str, to: str) -> float | None:
 @functools.cache
 def parse_units(text: str) -> Units | None:
     """Return what units say; None where they are no angle, length or inverse length."""
-    prefix, _, rest = text.strip().partition("_")
+    text = _respell(text)
+    prefix, _, rest = text.partition("_")
     kind = _PREFIXES.get(prefix.lower()) if rest else None
-    plain = rest if kind else text.strip()
-    plain = re.sub(r"\b(?:A|Angstroms?|ANGSTROMS?|Ang|ang)\b", "angstrom", plain)
-    plain = re.sub(r"([A-Za-zÅ])-(\d)", r"\1^-\2", plain)
+    plain = _respell(rest) if kind else text
     if not plain or not _may_be_units(plain):
         return None
     with _ONE_BY_ONE:
@@ -82,6 +94,15 @@ def parse_units(text: str) -> Units | None:
         return None
     of_k = 2 * np.pi if prefix.lower() == "k" else 1.0  # electron diffraction: k = 1/d
     return Units(found.dimension, found.factor * of_k, kind)
+
+
+def _respell(text: str) -> str:
+    """Return units in a spelling that pint knows."""
+    if len(text) > _LONGEST_UNITS:
+        return text
+    for pattern, by in _SPELLINGS:
+        text = pattern.sub(by, text.strip())
+    return text
 
 
 def _parse(text: str) -> Units | None:
@@ -105,7 +126,7 @@ def is_units(text: str) -> bool:
         return False
     with _ONE_BY_ONE:
         try:
-            _registry().Unit(text.strip())
+            _registry().Unit(_respell(text))
         except Exception:  # as in `convert_value`
             return False
     return True
@@ -120,7 +141,7 @@ def is_same_units(one: str, other: str) -> bool:
     with _ONE_BY_ONE:
         try:
             registry = _registry()
-            return bool(registry.Unit(one.strip()) == registry.Unit(other.strip()))
+            return bool(registry.Unit(_respell(one)) == registry.Unit(_respell(other)))
         except Exception:  # as in `convert_value`
             return False
 
@@ -135,7 +156,7 @@ def convert_to_angstrom(value: float, units: str) -> float | None:
     units
         Of a length or of an energy.
     """
-    text = re.sub(r"^(?:A|Angstroms?|ang)$", "angstrom", units.strip())
+    text = _respell(units)
     length = convert_value(value, text, "angstrom")
     if length is not None:
         return length

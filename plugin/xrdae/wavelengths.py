@@ -44,7 +44,7 @@ def find_wavelength(
     DataError
         If it is no wavelength, or not positive, or missing for some patterns.
     """
-    if "wavelength" in dataset.variables and "wavelength" not in dataset.dims:
+    if "wavelength" in dataset.variables and dim != "wavelength":
         coord = dataset.variables["wavelength"]
         if coord.dtype.kind not in "iuf":
             raise DataError(f"wavelength is of type {coord.dtype}, no number; {_SET}")
@@ -120,6 +120,8 @@ def _check_wavelength(value: float, units: str) -> float:
 
 def _guess_units(value: float) -> str:
     """Return what a number that is taken for angstrom looks like instead; "" where it does not."""
+    if value <= 0:
+        return ""
     for anode, (length, energy) in _LINES.items():
         if abs(10 * value - length) < _CLOSE * length:
             return f"{value:g} looks like nm ({anode} K-alpha is {length / 10:.4f} nm)"

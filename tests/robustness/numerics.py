@@ -26,6 +26,8 @@ SETTINGS = {
 DESERVED = (
     "lie outside the training data",
     "count as equal",
+    "are not ordered along",
+    "intensities are infinite",
     "almost all baseline points",
     "have no effect",  # this and the last are of pybaselines, for odd options
 )
