@@ -29,7 +29,18 @@ def test_a_label_with_the_name_of_a_result_is_refused(series, model, name):
             call()
 
 
-@pytest.mark.parametrize("name", ["latent_axis", "region", "channel"])
+@pytest.mark.parametrize("name", ["channel", "inputs", "scale", "member", "part", "xrdae_axis"])
+def test_other_names_are_free(series, model, name):
+    labelled = series.assign_coords({name: ("pattern", np.arange(24.0))})
+    for dataset in (labelled, labelled.isel(pattern=3)):
+        out = xrdae.analyze(dataset, model).xrdae.reconstruct(model)
+        xr.testing.assert_identical(out[name], dataset[name])
+        model.model_input(dataset)
+    if name != "channel":
+        series.rename(pattern=name).xrdae.estimate(model, "x")
+
+
+@pytest.mark.parametrize("name", ["latent_axis", "region", "channel", "novelty", "latent"])
 def test_a_sample_dimension_with_the_name_of_a_result_is_refused(series, model, name):
     with pytest.raises(xrdae.DataError, match=rf"'{name}' is a dimension.*ds.rename"):
         series.rename(pattern=name).xrdae.encode(model)
@@ -39,6 +50,13 @@ def test_variables_of_the_user_are_neither_replaced_nor_dropped(series, model):
     own = series.assign(novelty=("pattern", np.arange(24.0)))
     with pytest.raises(xrdae.DataError, match=r"'novelty' is a variable of the dataset.*rename"):
         own.xrdae.encode(model)
+    for name in ("region", "latent_axis"):
+        own = series.assign({name: ("pattern", np.arange(24.0))})
+        with pytest.raises(xrdae.DataError, match=rf"'{name}' is a variable.*rename"):
+            own.xrdae.relevance(model)
+    moved = series.assign_coords(x_shift=("pattern", np.arange(24.0)))
+    with pytest.raises(xrdae.DataError, match=r"'x_shift' is a coordinate.*rename"):
+        moved.xrdae.relevance(model, label="x")
     rois = series.assign(roi=("region", [1.0, 2.0, 3.0]))
     with pytest.raises(xrdae.DataError, match=r"'region' is a dimension of the dataset's 'roi'"):
         rois.xrdae.relevance(model)

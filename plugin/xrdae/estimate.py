@@ -17,6 +17,7 @@ from xrdae.labelled import apply, labelled
 Float = npt.NDArray[Any]
 
 BLOCK, FOLDS = 5, 5
+_PART = "xrdae_part"  # of estimate and deviation, while they are one array
 WITHIN_ONE = 0.683  # of a normal distribution, within one standard deviation
 LARGEST_REFERENCE = 1000  # a Gaussian process costs the cube of it
 
@@ -189,14 +190,14 @@ def estimate_label(
     (out,) = apply(
         estimator.predict,
         latent,
-        outputs=[("part",)],
-        sizes={"part": 2},
+        outputs=[(_PART,)],
+        sizes={_PART: 2},
         dtypes=[np.float64],
     )
     units = {"units": attrs["units"]} if "units" in attrs else {}
     name = attrs.get("long_name", label)
     parts = {"estimate": "estimate", "std": "standard deviation of the estimate"}
-    variables = {f"{label}_{part}": out.isel(part=i) for i, part in enumerate(parts)}
+    variables = {f"{label}_{part}": out.isel({_PART: i}) for i, part in enumerate(parts)}
     for variable, what in zip(variables.values(), parts.values(), strict=True):
         variable.attrs = {**units, "long_name": f"{name} ({what})"}
     result = labelled(latent, variables, {})

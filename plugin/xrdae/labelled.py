@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.names import clash, is_left_over
+from xrdae.names import MODEL_INPUT_DIM, clash, is_left_over
 
 Float = npt.NDArray[Any]
 
@@ -120,7 +120,9 @@ def labelled(
     kept = {
         name: coord
         for name, coord in like.coords.variables.items()
-        if like.dims[-1] not in coord.dims and not is_left_over(name, coord)
+        if like.dims[-1] not in coord.dims
+        and not is_left_over(name, coord)
+        and name != MODEL_INPUT_DIM
     }
     for name in variables:
         if name in kept:

@@ -24,7 +24,7 @@ from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
 from xrdae.labelled import apply, flattened, labelled
-from xrdae.names import describe
+from xrdae.names import clash, describe
 from xrdae.patterns import Patterns, check_dataset, find_patterns
 from xrdae.peaks import Regions
 from xrdae.provenance import stamped
@@ -122,7 +122,8 @@ class Model:
             dtypes=[np.float32, np.float64],
         )
         warn_of_empty(scale, patterns)
-        return labelled(array, {"inputs": inputs}, {"scale": scale})["inputs"]
+        name = "xrdae_inputs"  # of no label
+        return labelled(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
 
     def encode(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Encode patterns.
@@ -268,6 +269,8 @@ class Model:
         latents, labels = find_training_labels(self, [label], dataset)
         latent = self.encode(dataset, inputs=inputs)["latent"]
         seed = self.config.seed
+        if f"{label}_shift" in latent.coords:
+            raise clash(f"{label}_shift", "a coordinate")
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
         result, patterns = xr.Dataset({f"{label}_shift": moved}), self.patterns(dataset)
         return stamped(result, "label_shift", self, patterns, inputs=inputs, label=label)

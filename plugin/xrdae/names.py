@@ -134,7 +134,7 @@ def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
         If there is such a name; the message says which and how to rename it.
     """
     for d in array.dims:
-        if d != dim and (d in RESULT_DIMS or d == MODEL_INPUT_DIM) and d != "synthetic":
+        if d != dim and d != "synthetic" and (d in RESERVED or d == MODEL_INPUT_DIM):
             raise clash(d, "a dimension of the patterns")
     for name, coord in array.coords.items():
         is_label = dim not in coord.dims and name not in array.dims
@@ -159,6 +159,9 @@ def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collect
     DataError
         If a variable of the dataset has the name of one of the result; the message says which.
     """
+    for d in RESULT_DIMS:
+        if d in result.dims and d in dataset.data_vars:
+            raise clash(d, "a variable of the dataset")
     for name in result.data_vars:
         if name in dataset.variables and not _is_ours(name, dataset.variables[name], earlier):
             is_coord = name in dataset.coords
