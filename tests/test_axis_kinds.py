@@ -21,6 +21,13 @@ from xrdae.units import convert_to_angstrom, convert_value, is_same_units, parse
         ("k_A^-1", "1/length", 2 * np.pi),
         *[(u, "length", 1) for u in ("angstrom", "Å", "A", "Angstrom", "d_A")],
         ("nm", "length", 10),
+        *[(u, "angle", 1) for u in ("DEGREE", "Degrees", "Deg", "deg.", "°2θ", "deg 2theta")],
+        *[
+            (u, "1/length", 1)
+            for u in ("inv Å", "inverse angstrom", "AA^-1", r"\AA^{-1}", "ang.^-1")
+        ],
+        *[(u, "1/length", 0.1) for u in ("1/NM", "NM^-1", r"$nm^{-1}$")],
+        *[(u, "length", 1) for u in ("AA", "ANGSTROM", "Ångström")],
     ],
 )
 def test_common_spellings_of_units_are_understood(units, dimension, factor):
@@ -50,6 +57,10 @@ def test_a_wavelength_may_be_a_length_or_an_energy():
     assert convert_to_angstrom(0.15406, "nm") == pytest.approx(1.5406)
     assert convert_to_angstrom(154.06, "pm") == pytest.approx(1.5406)
     assert convert_to_angstrom(8.0478, "keV") == pytest.approx(1.5406, rel=1e-4)
+    for units in ("KEV", "kev", "KeV"):
+        assert convert_to_angstrom(8.0478, units) == pytest.approx(1.5406, rel=1e-4)
+    for units in ("AA", "Ang", "ANGSTROM", "angstroms", "Å"):
+        assert convert_to_angstrom(1.5, units) == pytest.approx(1.5)
     assert convert_to_angstrom(8047.8, "eV") == pytest.approx(1.5406, rel=1e-4)
     assert convert_to_angstrom(1.0, "K") is None
 

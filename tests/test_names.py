@@ -208,7 +208,13 @@ def test_quantities_of_pint_carry_their_units(series, model):
     np.testing.assert_array_equal(out["latent"], given.xrdae.encode(model)["latent"])
     assert hasattr(out["intensity"].data, "magnitude")
     assert quantified.xrdae.fit(**FAST).label_names() == ["T", "x"]
-    assert xrdae.analyze(quantified.chunk(pattern=5), model)["latent"].chunks is not None
+    latent = given.xrdae.encode(model)["latent"]
+    for chunked in (quantified.chunk(pattern=5), given.chunk(pattern=5).pint.quantify()):
+        lazy = chunked.xrdae.encode(model)["latent"]
+        assert lazy.chunks is not None
+        np.testing.assert_allclose(lazy.variable.compute(), latent, atol=1e-6)
+    alone = quantified["intensity"].xrdae.encode(model)
+    np.testing.assert_array_equal(alone["latent"], latent)
 
 
 def test_numpy_does_not_leak_warnings_of_its_own(series, model):

@@ -192,6 +192,25 @@ def test_a_wavelength_for_each_pattern(models, lazy):
         np.testing.assert_allclose(alone, latent[place], atol=0.02)
 
 
+def test_a_wavelength_that_is_the_dimension_of_the_patterns(models):
+    both = join(measure("two_theta", MODEL), measure("two_theta", 1.4)).isel(pattern=[0, 12])
+    model, _ = models["two_theta", True]
+    expected = both.xrdae.encode(model)["latent"]
+    found = both.swap_dims(pattern="wavelength").xrdae.encode(model)["latent"]
+    np.testing.assert_array_equal(found, expected)
+    one = both.isel(pattern=0).expand_dims("wavelength")
+    np.testing.assert_allclose(one.xrdae.encode(model)["latent"][0], expected[0], atol=1e-3)
+    scan = xr.concat([both.isel(pattern=[0])] * 3, "pattern").swap_dims(pattern="wavelength")
+    assert find_patterns(scan).axis.wavelength == pytest.approx(MODEL)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, np.inf])
+def test_a_wavelength_that_is_not_positive_is_refused(value):
+    data = measure("two_theta", DATA).assign_coords(wavelength=value)
+    with pytest.raises(xrdae.DataError, match="not positive"):
+        data.xrdae.fit(**FAST)
+
+
 def test_wavelengths_that_lie_along_the_axis_are_refused():
     data = measure("two_theta", DATA)
     data = data.assign_coords(wavelength=("two_theta", np.linspace(1, 1.1, 900)))

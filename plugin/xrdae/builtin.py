@@ -35,7 +35,7 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     if isinstance(obj, xr.Dataset):
         return obj
     if isinstance(obj, xr.DataArray):
-        dataset = obj.rename("intensity").to_dataset()
+        dataset = obj.to_dataset(name="intensity")
         return dataset.assign_attrs(
             {k: v for k, v in obj.attrs.items() if str(k).startswith("wavelength")}
         )
@@ -102,7 +102,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     if dataset is None:
         return None
     if isinstance(obj, xr.DataArray) and obj.name is not None:
-        dataset = dataset.rename_vars(intensity=obj.name)
+        dataset = obj.to_dataset(name=obj.name).assign_attrs(dataset.attrs)
     earlier = {name for step in read(dataset.attrs)["steps"] for name in step["results"]}
     check_result_names(dataset, result, earlier)
     # What an earlier result left on a dimension that the new one brings anew must not clash.

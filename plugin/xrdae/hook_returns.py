@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import xarray as xr
 
 from xrdae.errors import DataError
-from xrdae.names import AXIS, MODEL_INPUT_DIM, RESULT_DIMS, RESULTS
+from xrdae.names import AXIS, MODEL_INPUT_DIM, RESULT_DIMS, RESULTS, Result
 
 _MAIN = {
     "xrdae_encode": "latent",
@@ -31,7 +31,7 @@ def check_model(model: Any) -> None:
             f"model={os.fspath(model)!r} is a path; load the model first: "
             f"xrdae.load_model({os.fspath(model)!r})"
         )
-    if not hasattr(model, "encode"):
+    if isinstance(model, type) or not hasattr(model, "encode"):
         raise TypeError(
             f"model={model!r:.80} is no model but a {type(model).__name__}; fit one "
             "(ds.xrdae.fit()), or read one with xrdae.load_model(path)"
@@ -79,15 +79,42 @@ def check_return(hook: str, result: Any, given: Mapping[str, Any], plugin: str) 
     main = _MAIN[hook]
     if main not in result.data_vars:
         raise DataError(f"{where}a Dataset without {main!r}; it has {list(result.data_vars)}")
+    samples = _find_sample_dims(dataset, model)
+    n_latent = getattr(model, "n_latent", None)
     for name, array in result.data_vars.items():
-        own = RESULTS[str(name)].dims if str(name) in RESULTS else ()
-        missing = [d for d in own if d != AXIS and d not in array.dims]
-        if missing:
-            raise DataError(
-                f"{where}{name!r} along {list(array.dims)}; it must have {missing[0]!r} too"
-            )
+        if str(name) in RESULTS:
+            _check_result(array, RESULTS[str(name)], samples, n_latent, where)
         if hook != "xrdae_synthesize":
             _check_sizes(array, str(name), dataset, where)
+
+
+def _find_sample_dims(dataset: Any, model: Any) -> tuple[Hashable, ...]:
+    """Return the sample dimensions of the patterns that a plugin was given; () if not known."""
+    try:
+        return tuple(model.patterns(dataset).sample_dims)
+    except (AttributeError, DataError, TypeError):  # a facility's own model, or kind of data
+        return ()
+
+
+def _check_result(
+    array: xr.DataArray,
+    result: Result,
+    samples: tuple[Hashable, ...],
+    n_latent: int | None,
+    where: str,
+) -> None:
+    """Refuse a result that lacks a dimension, or is of no numbers, or of other latent axes."""
+    needed = [d for d in result.dims if d != AXIS] + (list(samples) if result.per_pattern else [])
+    missing = [d for d in needed if d not in array.dims]
+    if missing:
+        raise DataError(
+            f"{where}{array.name!r} along {list(array.dims)}; it must have {missing[0]!r} too"
+        )
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{where}{array.name!r} of type {array.dtype}; it must be real numbers")
+    found = array.sizes.get("latent_axis", n_latent)
+    if n_latent is not None and found != n_latent:
+        raise DataError(f"{where}{array.name!r} with {found} latent axes; the model has {n_latent}")
 
 
 def _check_model_input(array: xr.DataArray, model: Any, where: str) -> None:

@@ -17,8 +17,12 @@ def strip_quantities(dataset: xr.Dataset) -> xr.Dataset:
     plain: dict[Hashable, xr.Variable] = {}
     for name, variable in dataset.variables.items():
         data: Any = getattr(variable, "_data", None)  # `data` would read what a file still holds
-        if hasattr(data, "magnitude") and hasattr(data, "units"):
+        block: Any = getattr(data, "_meta", None)  # of dask: what its blocks are like
+        if _is_quantity(data):
             plain[name] = _with_units(variable, data.magnitude, data.units)
+        elif _is_quantity(block) and name not in dataset.xindexes:
+            blocks = data.map_blocks(_take_magnitude, meta=block.magnitude)
+            plain[name] = _with_units(variable, blocks, block.units)
         elif name in dataset.xindexes:  # pint-xarray keeps units on the index
             index = dataset.xindexes[name]
             units = getattr(index, "units", None)
@@ -32,6 +36,14 @@ def strip_quantities(dataset: xr.Dataset) -> xr.Dataset:
     coords = {name: variable for name, variable in plain.items() if name in dataset.coords}
     others = {name: variable for name, variable in plain.items() if name not in coords}
     return bare.assign_coords(coords).assign(others)
+
+
+def _is_quantity(data: Any) -> bool:
+    return hasattr(data, "magnitude") and hasattr(data, "units")
+
+
+def _take_magnitude(block: Any) -> Any:
+    return block.magnitude if _is_quantity(block) else block
 
 
 def _with_units(variable: xr.Variable, values: Any, units: Any) -> xr.Variable:
