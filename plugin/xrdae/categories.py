@@ -27,6 +27,15 @@ def category_names(label: xr.DataArray | xr.Variable) -> npt.NDArray[np.str_]:
     return np.array(texts, dtype=np.str_).reshape(values.shape)
 
 
+def order_categories(label: xr.DataArray, names: npt.NDArray[np.str_]) -> list[str]:
+    """Return the names of categories that occur: flags by their values, others by the alphabet."""
+    known = names != ""
+    if label.dtype.kind not in "iuf":
+        return sorted(set(names[known].tolist()))
+    _, first = np.unique(label.values[known], return_index=True)
+    return list(dict.fromkeys(names[known][first].tolist()))
+
+
 def _flag_names(values: npt.NDArray[Any], attrs: Any) -> npt.NDArray[np.str_]:
     meanings = attrs.get("flag_meanings", "")
     words = meanings.split() if isinstance(meanings, str) else [str(word) for word in meanings]

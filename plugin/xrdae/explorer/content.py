@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.axis_kinds import OTHER
-from xrdae.categories import category_names, is_category
+from xrdae.categories import category_names, is_category, order_categories
 from xrdae.checks import known_empty
 from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
@@ -21,7 +21,6 @@ from xrdae.labelled import titled
 from xrdae.model import Model
 from xrdae.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
-from xrdae.plot.drawing import order_categories
 from xrdae.plugins import manager
 from xrdae.regridding import regridder
 

@@ -14,7 +14,7 @@ import xarray as xr
 from xrdae import summary
 from xrdae.axes import Axis as PatternAxis
 from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
-from xrdae.categories import category_names, is_category
+from xrdae.categories import category_names, is_category, order_categories
 from xrdae.errors import DataError
 from xrdae.labelled import titled
 from xrdae.patterns import Patterns, find_patterns
@@ -175,15 +175,6 @@ def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
         seconds = np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
         return Label(seconds, f"{title} (s)", "number")
     raise DataError(f"label {name!r} is of type {values.dtype}: neither numbers, times nor texts")
-
-
-def order_categories(label: xr.DataArray, names: npt.NDArray[np.str_]) -> list[str]:
-    """Return the names of categories that occur: flags by their values, others by the alphabet."""
-    known = names != ""
-    if label.dtype.kind not in "iuf":
-        return sorted(set(names[known].tolist()))
-    _, first = np.unique(label.values[known], return_index=True)
-    return list(dict.fromkeys(names[known][first].tolist()))
 
 
 def find_scale(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
