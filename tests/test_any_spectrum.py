@@ -368,3 +368,31 @@ def test_positions_on_a_map_are_never_the_axis():
     assert dataset.xrdae.fit(**FAST, dim="channel").autoencoder.preparation.axis.units == "1"
     with pytest.raises(xrdae.DataError, match=r"no axis|choose"):
         dataset.isel(channel=0).xrdae.fit(**FAST)
+
+
+def test_photoelectrons_k_is_no_q():
+    values = make(SPECTRA["Raman"])["intensity"].values
+    for high, kind in ((14.0, "other"), (1.5, "q")):
+        coords = {"k": ("k", np.linspace(0.1, high, P), {"units": "1/angstrom"})}
+        found = find_patterns(xr.Dataset({"intensity": (("scan", "k"), values)}, coords))
+        assert found.axis.kind == kind
+
+
+def test_an_energy_with_more_points_than_q_may_be_the_axis():
+    coords = {
+        "Q": ("Q", np.linspace(0.5, 4, N), {"units": "1/angstrom"}),
+        "energy_transfer": ("energy_transfer", np.linspace(-5, 20, P), {"units": "meV"}),
+    }
+    values = make(SPECTRA["Raman"])["intensity"].values
+    both = xr.Dataset({"intensity": (("Q", "energy_transfer"), values)}, coords)
+    with pytest.raises(xrdae.DataError, match=r"'Q' .*'energy_transfer' \[meV\].*dim="):
+        find_patterns(both)
+    assert find_patterns(both, dim="energy_transfer").axis.kind == "other"
+
+
+def test_a_coordinate_that_nothing_says_is_the_axis_is_named():
+    values = make(SPECTRA["Raman"])["intensity"].values
+    coords = {"x": ("x", np.arange(float(P)), {"units": "arb"})}
+    dataset = xr.Dataset({"intensity": (("sample", "x"), values)}, coords)
+    with pytest.raises(xrdae.DataError, match=r"'x' \[arb\] may be one.*dim='x'"):
+        find_patterns(dataset)

@@ -229,3 +229,56 @@ def test_numpy_does_not_leak_warnings_of_its_own(series, model):
         fitted = masked.xrdae.fit(**FAST)
         masked.xrdae.encode(fitted).xrdae.synthesize(fitted, at={"x": [0.4]})
     assert np.isnan(out["latent"][3]).all()
+
+
+# ---------------------------------------------------------------- what looks like ours, and is not
+
+
+def test_a_dimension_of_the_user_with_the_name_of_one_of_results_is_refused(series, model):
+    named = series.assign_coords(region=("region", ["a", "b"]))
+    with pytest.raises(xrdae.DataError, match=r"'region' is a dimension of the dataset's"):
+        named.xrdae.relevance(model)
+    placed = series.assign_coords(synthetic=("synthetic", [10.0, 20.0]))
+    with pytest.raises(xrdae.DataError, match=r"'synthetic' is a dimension of the dataset's"):
+        placed.xrdae.synthesize(model, between=(0, 3))
+
+
+def test_results_whose_attributes_were_lost_are_replaced(series, model):
+    out = xrdae.analyze(series, model).xrdae.reconstruct(model)
+    bare = out.drop_attrs()
+    bare["two_theta"].attrs = series["two_theta"].attrs
+    again = xrdae.analyze(bare, model).xrdae.reconstruct(model)
+    assert set(again.variables) == set(out.variables)
+
+
+def test_quantities_as_arguments_are_refused_with_the_units_to_give(series, model):
+    import pint
+
+    units = pint.UnitRegistry()
+    with pytest.raises(xrdae.DataError, match="is a quantity; give numbers in 'degree'"):
+        series.xrdae.relevance(model, regions=units.Quantity(0.2, "rad"))
+    with pytest.raises(xrdae.DataError, match="is a quantity; give numbers in the units"):
+        series.xrdae.synthesize(model, at={"x": units.Quantity([0.5], "1")})
+
+
+def test_a_result_in_another_order_is_told_by_its_labels(series, model):
+    turned = model.encode(series.isel(pattern=slice(None, None, -1)))
+    with pytest.raises(xrdae.DataError, match=r"other values of 'x' .* in another order"):
+        xrdae.plugins.manager().hook.xrdae_attach(obj=series, result=turned)
+
+
+def test_a_scale_is_ours_only_if_it_says_so(series, model):
+    inputs = model.model_input(series)
+    expected = model.reconstruct(series)["reconstruction"]
+    found = model.reconstruct(series, inputs=inputs)["reconstruction"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    labelled = series.assign_coords(scale=("pattern", np.linspace(5, 9, 24)))
+    np.testing.assert_array_equal(model.reconstruct(labelled)["reconstruction"], expected)
+    for given in (
+        inputs.drop_vars("scale"),
+        inputs.drop_vars("scale").assign_coords(scale=("pattern", np.linspace(5, 9, 24))),
+    ):
+        with pytest.warns(UserWarning, match="has no coordinate 'scale' of Model.model_input"):
+            out = model.reconstruct(labelled, inputs=given)["reconstruction"]
+        assert out.attrs["units"] == "1"
+        assert float(out.max()) < 1.5

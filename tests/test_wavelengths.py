@@ -130,6 +130,7 @@ def test_units_of_a_wavelength_are_converted(models, value, units):
 @pytest.mark.parametrize(
     ("value", "meant"),
     [(1.5406e-10, "looks like m"), (154.06, "looks like pm"), (17.479, "looks like keV"),
+     (12.3984, "looks like pm or keV"),
      (8047.8, "looks like eV"), (500.0, "no usual one")],
 )  # fmt: skip
 def test_a_number_without_units_that_is_no_wavelength_in_angstrom_is_refused(value, meant):
@@ -202,6 +203,39 @@ def test_a_wavelength_that_is_the_dimension_of_the_patterns(models):
     np.testing.assert_allclose(one.xrdae.encode(model)["latent"][0], expected[0], atol=1e-3)
     scan = xr.concat([both.isel(pattern=[0])] * 3, "pattern").swap_dims(pattern="wavelength")
     assert find_patterns(scan).axis.wavelength == pytest.approx(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "expected"),
+    [
+        ({"wavelength": 0.1, "wavelength_units": "nm"}, 1.0),
+        ({"wavelength": 100.0, "wavelength_unit": "pm"}, 1.0),
+        ({"wavelength": "1.0 angstrom"}, 1.0),
+        ({"wavelength": "12.398419843 keV"}, 1.0),
+        ({"wavelength": np.array([1.0])}, 1.0),
+        ({"wavelength": ""}, None),
+        ({"wavelength": None}, None),
+    ],
+)
+def test_attributes_may_have_units(attrs, expected):
+    found = find_patterns(measure("two_theta", DATA, known=False).assign_attrs(attrs))
+    assert found.axis.wavelength == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize("axis", ["q", "d"])
+def test_over_q_and_d_a_wavelength_that_is_none_does_not_matter(models, axis):
+    model, expected = models[axis, False]
+    data = measure(axis, DATA, known=False)
+    for wavelength in ("Cu Ka", ("pattern", [np.nan] + [1.0] * 7), (axis, np.linspace(1, 2, 900))):
+        found = data.assign_coords(wavelength=wavelength).xrdae.encode(model)["latent"]
+        assert float(abs(found - expected).max()) < 1e-3 * float(expected.std("pattern").max())
+
+
+def test_data_beyond_what_two_theta_reaches_are_refused_in_words(models):
+    model, _ = models["two_theta", True]
+    far = measure("q", DATA, known=False)
+    with pytest.raises(xrdae.DataError, match="beyond what two_theta reaches"):
+        far.assign_coords(q=far["q"] * 10).xrdae.encode(model)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.inf])

@@ -140,6 +140,8 @@ class XrdaeAccessor:
     ) -> xr.Dataset:
         """Add `<label>_estimate` and `<label>_std`: `Model.estimate`."""
         given = self._input(model)
+        if reference is not None:
+            reference = to_dataset(reference)
         return self._attach(model.estimate(label=label, reference=reference, **given))
 
     @property

@@ -22,6 +22,7 @@ OTHER = "other"
 KINDS = (*UNITS, OTHER)
 DIMENSIONS = {"two_theta": "angle", "q": "1/length", "d": "length"}
 # Largest plausible positions. USAXS and pair-distribution work reach neither of the last two.
+HIGHEST_K = 5.0  # 1/angstrom, of electron diffraction; those of photoelectrons go to 16
 _LIKELY = {"q": " (are they 1/nm?)"}
 HIGHEST = {"two_theta": 180.0, "q": 100.0, "d": 1e4}
 
@@ -37,10 +38,10 @@ _DIFFRACTION = {
         r"|(?:scattering|diffraction|polar)angle$"
     ),
     "q": re.compile(
-        r"^\|?q\|?$|^s\.q$|^q(?:[xyzr]|xy|vec(?:tor)?|abs|norm|mag|bins?|axis|values?|grid)$|^k$"
+        r"^\|?q\|?$|^modq$|^s\.q$|^q(?:[xyzr]|xy|vec(?:tor)?|abs|norm|mag|bins?|axis|values?|grid)$|^k$"
         r"|momentumtransfer|scatteringvector|wavevectortransfer"
     ),
-    "d": re.compile(r"^d$|^d-?spac|latticespacing|interplanar"),
+    "d": re.compile(r"^d$|^dhkl$|^d-?spac|latticespacing|interplanar"),
 }
 # Names of something else, whatever their units; a word of them is enough.
 _OTHER = re.compile(
@@ -174,6 +175,8 @@ def find_axis_kind(
     if kind == OTHER or parsed is None:
         return AxisKind(OTHER, 1.0, False)
     is_k = named == "q" and str(name).strip().lower() == "k" and parsed.kind is None
+    if is_k and values is not None and np.nanmax(values, initial=0) * parsed.factor > HIGHEST_K:
+        return AxisKind(OTHER, 1.0, False)  # of photoelectrons
     factor = parsed.factor * (2 * np.pi if is_k else 1.0)  # electron diffraction: k = 1/d
     if values is not None and not _are_plausible(values, factor, kind):
         if not is_named:

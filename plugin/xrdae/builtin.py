@@ -142,18 +142,29 @@ def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     DataError
         If sizes, labels or positions differ.
     """
-    axes = {
-        array.dims[-1]
-        for name, array in result.data_vars.items()
-        if str(name) in RESULTS and RESULTS[str(name)].dims[-1:] == (AXIS,)
-    }
-    for d in set(result.dims) & set(dataset.dims):
+    shared = set(result.dims) & set(dataset.dims)
+    for d in shared:
         if result.sizes[d] != dataset.sizes[d]:
             raise DataError(
                 f"the result has {result.sizes[d]} positions along {d!r}, the dataset "
                 f"{dataset.sizes[d]}; attach it to the dataset that it was made from"
             )
-        own, host = _find_index(result, d), _find_index(dataset, d)
+    plain = strip_quantities(dataset)
+    for name in set(result.coords) & set(dataset.coords):
+        own_labels, labels = result.variables[name], plain.variables[name]
+        is_label = own_labels.ndim > 0 and set(own_labels.dims) <= set(dataset.dims)
+        if is_label and name not in dataset.dims and _differ(own_labels, labels):
+            raise DataError(
+                f"the result has other values of {name!r} than the dataset: its patterns are in "
+                "another order, or others; attach it to the dataset that it was made from"
+            )
+    axes = {
+        array.dims[-1]
+        for name, array in result.data_vars.items()
+        if str(name) in RESULTS and RESULTS[str(name)].dims[-1:] == (AXIS,)
+    }
+    for d in shared:
+        own, host = _find_index(result, d), _find_index(plain, d)
         if own is None or host is None or own.equals(host):
             continue
         if d in axes and own[::-1].equals(host):
@@ -167,9 +178,19 @@ def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     return result
 
 
+def _differ(one: xr.Variable, other: xr.Variable) -> bool:
+    """Tell whether labels that are in memory differ; of lazy ones nothing is computed."""
+    if one is other or one.chunks or other.chunks or one.dims != other.dims:
+        return False
+    try:
+        return not one.equals(other)  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError):  # quantities, and arrays of somebody's own kind
+        return False
+
+
 def _find_index(dataset: xr.Dataset, dim: Hashable) -> Any:
     """Return the labels along a dimension as pandas has them; None where there are none."""
     try:
-        return strip_quantities(dataset).xindexes[dim].to_pandas_index()
+        return dataset.xindexes[dim].to_pandas_index()
     except (KeyError, TypeError):  # an index of somebody's own kind has none
         return None

@@ -455,7 +455,7 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
     with replacing(out) as aside:
         dataset = make()
         with progress_shown(dataset, sys.stderr.isatty()):
-            if out.suffix == ".zarr":
+            if out.suffix.lower() == ".zarr":
                 write_zarr(dataset, aside)
             else:
                 write_netcdf(dataset, aside)

@@ -101,6 +101,8 @@ class Kernels:
                 device=self.device,
             )
 
+        if hasattr(regions, "magnitude"):
+            return make()  # which refuses quantities
         listed = regions if isinstance(regions, str) else np.asarray(regions, float).tobytes()
         return self._once((*_key(patterns, inputs), listed, fill), make)
 

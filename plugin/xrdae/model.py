@@ -24,7 +24,7 @@ from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
 from xrdae.labelled import apply, flattened, labelled
-from xrdae.names import clash, describe
+from xrdae.names import SCALE_NAME, clash, describe, find_scale
 from xrdae.patterns import Patterns, check_dataset, find_patterns
 from xrdae.peaks import Regions
 from xrdae.provenance import stamped
@@ -123,6 +123,7 @@ class Model:
         )
         warn_of_empty(scale, patterns)
         name = "xrdae_inputs"  # of no label
+        scale.attrs["long_name"] = SCALE_NAME
         return labelled(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
 
     def encode(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
@@ -180,9 +181,11 @@ class Model:
             dtypes=[np.float32] * 2,
         )
         warn_of_empty(scale, patterns)
-        if inputs is not None and "scale" in inputs.coords:
-            out = out * inputs["scale"].variable
         units = patterns.intensity.attrs.get("units", "1")
+        if inputs is not None:
+            given = find_scale(inputs)
+            units = "1" if given is None else units
+            out = out if given is None else out * given.variable
         result = labelled(
             array,
             {"reconstruction": describe(out, "reconstruction", units)},
@@ -271,6 +274,7 @@ class Model:
         seed = self.config.seed
         if f"{label}_shift" in latent.coords:
             raise clash(f"{label}_shift", "a coordinate")
+        latent_shift = latent_shift.transpose(..., "region", "latent_axis")
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
         result, patterns = xr.Dataset({f"{label}_shift": moved}), self.patterns(dataset)
         return stamped(result, "label_shift", self, patterns, inputs=inputs, label=label)

@@ -10,9 +10,10 @@ import dataclasses
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from xrdae.errors import DataError
+from xrdae.errors import DataError, warn
 
 AXIS = "<axis>"  # the axis of the dataset, whatever its name
 OF_INTENSITY, OF_AXIS, OF_LABEL = "<intensity>", "<axis>", "<label>"  # units taken from these
@@ -86,6 +87,25 @@ RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that results 
 MODEL_INPUT_DIM = "channel"
 AXIS_ATTRIBUTE = "xrdae_axis"  # of the intensity: the dimension that an adapter knows is the axis
 RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
+
+
+SCALE_NAME = "what the intensity of a pattern was divided by"
+_BESIDE_LATENTS = ("reconstruction_error", "novelty", "reconstruction", "relevance_profile")
+
+
+def find_scale(inputs: xr.DataArray) -> xr.DataArray | None:
+    """Return the scale of model input; a warning says where there is none.
+
+    A coordinate `scale` is a label of the user's unless its description says that it is ours.
+    """
+    scale: xr.DataArray | None = inputs.coords.get("scale")
+    if scale is not None and scale.attrs.get("long_name") == SCALE_NAME:
+        return scale
+    warn(
+        "the model input that was given has no coordinate 'scale' of Model.model_input: results "
+        "are relative intensities, not in the units of the data"
+    )
+    return None
 
 
 def describe(array: xr.Variable, name: str, units: str = "1") -> xr.Variable:
@@ -162,6 +182,9 @@ def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collect
     for d in RESULT_DIMS:
         if d in result.dims and d in dataset.data_vars:
             raise clash(d, "a variable of the dataset")
+    latent = dataset.variables.get("latent")
+    if latent is not None and "latent_axis" in latent.dims:  # what else a host has left bare
+        earlier = {*earlier, *_BESIDE_LATENTS}
     for name in result.data_vars:
         if name in dataset.variables and not _is_ours(name, dataset.variables[name], earlier):
             is_coord = name in dataset.coords
@@ -197,9 +220,16 @@ def check_stale_names(
 def _is_ours(name: Hashable, variable: xr.Variable, earlier: Collection[str]) -> bool:
     """Tell whether a variable is an earlier result, also where a host has lost its attributes."""
     text = str(name)
+    if text in RESULT_DIMS:  # positions are ours, names of regions are not
+        is_whole = variable.dtype.kind in "iu"
+        return is_whole and bool((variable.values == np.arange(variable.size)).all())
+    result = RESULTS.get(text) or REGION_BOUNDS.get(text)
+    own = () if result is None else result.dims
+    new_dims = set(own) & set(RESULT_DIMS)
     return (
-        text in (*RESULT_DIMS, *earlier)
+        text in earlier
         or is_described(name, variable.attrs)
+        or bool(new_dims and new_dims <= set(variable.dims))
         or ("synthetic" in variable.dims and text.startswith("synthesized"))
         or ("region" in variable.dims and text.endswith("_shift"))
     )

@@ -183,7 +183,12 @@ def find_patterns(
         long_name = str(coord.attrs.get("long_name", ""))
         axis = Axis(OTHER, values, None, str(found), units, long_name, descending)
         return Patterns(array, found, axis, units, 1.0, left_out)
-    wavelength = find_wavelength(dataset, array, found)
+    wavelength: float | xr.Variable | None = None
+    try:
+        wavelength = find_wavelength(dataset, array, found)
+    except DataError:
+        if kind.kind == "two_theta":
+            raise  # over q and d it is only needed to go to two_theta, which then says so
     if isinstance(wavelength, xr.Variable):
         if kind.kind == "two_theta":
             from xrdae.regridding import bring_to_q
@@ -315,6 +320,9 @@ def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     candidates = [d for d in array.dims if ranks[d] == best]
     if best == 3:
         raise _no_axis(array)
+    if best == 0 and len(candidates) == 1:  # S(Q, E): an energy with more points is as likely
+        size = array.sizes[candidates[0]]
+        candidates += [d for d in array.dims if ranks[d] == 1 and array.sizes[d] > size]
     if best == 2:  # of a time or a temperature nobody knows whether it is the axis
         size = array.sizes[candidates[0]]
         candidates += [d for d in array.dims if ranks[d] == 3 and _may_be_channels(array, d, size)]
@@ -338,9 +346,16 @@ def _describe_units(array: xr.DataArray, dim: Hashable) -> str:
 
 
 def _no_axis(array: xr.DataArray) -> DataError:
-    for d in array.dims[::-1]:
-        if d in array.coords and array[d].dtype.kind in "iuf" and not _units_of(array, d):
+    numeric = [d for d in array.dims if d in array.coords and array[d].dtype.kind in "iuf"]
+    for d in numeric[::-1]:
+        if not _units_of(array, d):
             return DataError(f"axis {d!r} has no units; {_SET_UNITS.format(name=d)}")
+    if numeric:
+        listed = ", ".join(f"{d!r} [{_units_of(array, d)}]" for d in numeric)
+        return DataError(
+            f"no axis: of the dimensions of {array.name!r}, {listed} may be one, but neither names "
+            f"nor units say so; choose by dim=..., for example dim={str(numeric[-1])!r}"
+        )
     return DataError(
         f"no axis: none of the dimensions {list(array.dims)} of {array.name!r} has a coordinate "
         "that can be one; add one, for example ds.assign_coords(two_theta=('two_theta', values, "

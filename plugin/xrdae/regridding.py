@@ -246,7 +246,15 @@ def _warn_of_assumed_wavelength(source: Axis, target: Axis) -> None:
 
 def _check_coverage(source: Axis, target: Axis) -> float:
     ends = source.convert(source.values[[0, -1]], target.kind, target.wavelength)
-    low, high = np.sort(np.where(np.isfinite(ends), ends, np.inf if target.kind == "d" else np.nan))
+    known = np.isfinite(ends)
+    if not known.any() and target.kind == "two_theta":
+        raise DataError(
+            f"the data, {source.values[0]:.4g} to {source.values[-1]:.4g} {source.units}, lie "
+            f"beyond what {target.name} reaches at the model's wavelength; fit a model with "
+            "grid='q'"
+        )
+    beyond = {"d": np.inf, "two_theta": 180.0}.get(target.kind, np.nan)
+    low, high = np.sort(np.where(known, ends, beyond))
     model_low, model_high = target.values[[0, -1]]
     # Half a channel of leeway at each end: rounding must not cost coverage.
     shared = min(high, model_high) - max(low, model_low)

@@ -299,6 +299,11 @@ def find_masking(
     if fill not in FILLS:
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
     preparation, basis = autoencoder.preparation, autoencoder.basis
+    if hasattr(regions, "magnitude"):
+        raise DataError(
+            f"regions={regions!r:.80} is a quantity; give numbers in {patterns.units!r}, the units "
+            "of the axis"
+        )
     given = regions if isinstance(regions, str) else np.asarray(regions) * patterns.factor
     mean = preparation.whole_mean
     if preparation.signed and -mean.min() > SIGNED * mean.max():

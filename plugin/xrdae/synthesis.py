@@ -16,7 +16,7 @@ from xrdae.axis_kinds import OTHER
 from xrdae.errors import DataError, warn
 from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
 from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
-from xrdae.names import describe
+from xrdae.names import describe, find_scale
 from xrdae.patterns import Patterns
 from xrdae.prepare import Preparation
 from xrdae.regridding import regridder
@@ -252,7 +252,8 @@ def _between(
     basis = autoencoder.basis
     filled = basis.fill(values)
     latents = autoencoder.latents(basis.project(filled)).mean(axis=0)
-    scale = np.array([float(end.coords.get("scale", xr.DataArray(1.0))) for end in ends])
+    scales = [find_scale(end) for end in ends]
+    scale = np.array([1.0 if found is None else float(found) for found in scales])
     labels = {
         name: blend(np.array([float(label.isel(i)) for i in indexers]), fractions)
         for name, label in patterns.labels().items()
@@ -323,6 +324,10 @@ def _to_points(latent: npt.ArrayLike | None) -> Float:
 
 
 def _to_numbers(name: str, values: Sequence[float]) -> Float:
+    if hasattr(values, "magnitude"):
+        raise DataError(
+            f"at={{{name!r}: {values!r:.80}}} is a quantity; give numbers in the units of the label"
+        )
     try:
         numbers = np.asarray(values, dtype=float).ravel()
     except (TypeError, ValueError) as error:

@@ -20,6 +20,7 @@ from xrdae.config import Config
 from xrdae.errors import DataError
 from xrdae.fitting import changed_copies, held_out_error, history_of
 from xrdae.lazy import load_patterns
+from xrdae.names import find_scale
 from xrdae.network import as_tensor
 from xrdae.provenance import fingerprint, of_fit, of_update
 from xrdae.sampling import Index, evenly, spread
@@ -186,8 +187,8 @@ def _further(
     else:
         rows = load_patterns(inputs.transpose(..., "channel"), at, progress=progress)
         rows, size = rows.astype(np.float32), np.ones(len(rows))
-        if "scale" in inputs.coords:
-            size = inputs.coords["scale"].transpose(*patterns.sample_dims).values[at]
+        if (given := find_scale(inputs)) is not None:
+            size = given.transpose(*patterns.sample_dims).values[at]
     check_scales(size, intensity, scale=preparation.scale, named=naming(patterns, at))
     return Further(rows, size, labels, made, bool((intensity < 0).any()))
 

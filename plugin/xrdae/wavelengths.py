@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 import numpy as np
@@ -17,6 +18,7 @@ _LINES = {
     "Ga": (1.3414, 9.252), "Mo": (0.7107, 17.479), "Ag": (0.5609, 22.163), "W": (0.2106, 59.318),
 }  # fmt: skip
 _CLOSE = 4e-3  # relative
+_WITH_UNITS = re.compile(r"([-+.\d]+(?:[eE][-+]?\d+)?)\s*([^\W\d].*)")
 _SET = "set ds = ds.assign_coords(wavelength=((), value, {'units': 'angstrom'}))"
 
 
@@ -61,21 +63,29 @@ def find_wavelength(
         if np.ptp(each) <= 1e-9 * each.max():
             return float(each.flat[0])
         return xr.Variable(coord.dims, each)
-    for attrs in (
-        dataset.attrs,
-        array.attrs,
-        array.coords[dim].attrs if dim in array.coords else {},
-    ):
+    return _find_attribute(dataset, array, dim)
+
+
+def _find_attribute(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) -> float | None:
+    """Return the wavelength [angstrom] of an attribute; one that is None or empty is not known."""
+    of_axis = array.coords[dim].attrs if dim in array.coords else {}
+    for attrs in (dataset.attrs, array.attrs, of_axis):
         for name in ("wavelength", "wavelength_angstrom"):
-            if name in attrs:
-                try:
-                    value = float(attrs[name])
-                except (TypeError, ValueError) as error:
-                    raise DataError(
-                        f"attribute {name}={attrs[name]!r} is no wavelength in angstrom; {_SET}"
-                    ) from error
-                units = "angstrom" if name == "wavelength_angstrom" else ""
-                return None if np.isnan(value) else _check_wavelength(value, units)
+            given = attrs.get(name)
+            if given is None or (isinstance(given, str) and not given.strip()):
+                continue
+            units = "angstrom" if name == "wavelength_angstrom" else ""
+            for key in ("wavelength_units", "wavelength_unit"):
+                units = str(attrs.get(key, units)).strip()
+            if isinstance(given, str) and (match := _WITH_UNITS.fullmatch(given.strip())):
+                given, units = match[1], match[2]
+            try:
+                value = float(np.asarray(given, dtype=float).item())
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"attribute {name}={attrs[name]!r} is no wavelength in angstrom; {_SET}"
+                ) from error
+            return None if np.isnan(value) else _check_wavelength(value, units)
     return None
 
 
@@ -127,8 +137,14 @@ def _guess_units(value: float) -> str:
             return f"{value:g} looks like nm ({anode} K-alpha is {length / 10:.4f} nm)"
         if abs(value - energy) < _CLOSE * energy:
             return f"{value:g} looks like keV ({anode} K-alpha is {energy:g} keV)"
-    for units, factor in (("m", 1e10), ("nm", 10.0), ("pm", 0.01), ("eV", 0.0)):
-        length = 12398.42 / value if units == "eV" else value * factor
-        if not LOWEST <= value <= HIGHEST and 0.05 <= length <= 3.0:
-            return f"{value:g} looks like {units}"
-    return ""
+    if LOWEST <= value <= HIGHEST:
+        return ""
+    lengths = {
+        "m": value * 1e10,
+        "nm": value * 10,
+        "pm": value / 100,
+        "keV": 12.39842 / value,
+        "eV": 12398.42 / value,
+    }
+    likely = [units for units, length in lengths.items() if 0.05 <= length <= 3.0]
+    return f"{value:g} looks like {' or '.join(likely)}" if likely else ""
