@@ -366,16 +366,16 @@ def completion(shell: str) -> None:
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Show warnings as a line each: where in the package they come from helps nobody here."""
-    shown = warnings.showwarning
+    usual = warnings.formatwarning
 
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"Warning: {_in_words(str(message))}", err=True)
+    def format_plainly(message: Warning | str, *_: Any, **__: Any) -> str:
+        return f"Warning: {_in_words(str(message))}\n"
 
-    warnings.showwarning = show
+    warnings.formatwarning = format_plainly
     try:
         yield
     finally:
-        warnings.showwarning = shown
+        warnings.formatwarning = usual
 
 
 def _in_words(text: str) -> str:

@@ -316,8 +316,7 @@ class Model:
         latent
             Points `(synthetic, latent_axis)`.
         extrapolate
-            With `at`: allow values outside the known labels. Such patterns are those at the border
-            in effect: their `synthesized_novelty` is above 1, and a warning says so.
+            With `at`: allow values outside the known labels; `synthesized_novelty` is above 1.
         inputs
             Model input where it is known already; None: `model_input(dataset)`.
 
