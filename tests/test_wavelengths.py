@@ -235,7 +235,7 @@ def test_data_beyond_what_two_theta_reaches_are_refused_in_words(models):
     model, _ = models["two_theta", True]
     far = measure("q", DATA, known=False)
     with pytest.raises(xrdae.DataError, match="beyond what two_theta reaches"):
-        far.assign_coords(q=far["q"] * 10).xrdae.encode(model)
+        far.assign_coords(q=("q", far["q"].values * 10, far["q"].attrs)).xrdae.encode(model)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.inf])
