@@ -65,10 +65,12 @@ def find_data(group: Any) -> Any:
         If there is none with a signal, or several and neither is one the default nor is one alone
         of diffraction (or else of spectra).
     """
+    import h5py
+
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
         following = at.get(text_of(at.attrs["default"]))
-        if following is None or not hasattr(following, "attrs"):
+        if not isinstance(following, h5py.Group):  # a field, or nothing
             break
         at, seen = following, seen + 1
     if _is_data(at):
