@@ -29,13 +29,14 @@ def test_a_label_with_the_name_of_a_result_is_refused(series, model, name):
             call()
 
 
-@pytest.mark.parametrize("name", ["channel", "inputs", "scale", "member", "part", "xrdae_axis"])
+@pytest.mark.parametrize("name", ["channel", "inputs", "scale", "member", "part", "estimate"])
 def test_other_names_are_free(series, model, name):
     labelled = series.assign_coords({name: ("pattern", np.arange(24.0))})
     for dataset in (labelled, labelled.isel(pattern=3)):
         out = xrdae.analyze(dataset, model).xrdae.reconstruct(model)
         xr.testing.assert_identical(out[name], dataset[name])
         model.model_input(dataset)
+    assert "x_shift" in labelled.xrdae.relevance(model, label="x")
     if name != "channel":
         series.rename(pattern=name).xrdae.estimate(model, "x")
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xrdae.errors import DataError
 from xrdae.labelled import apply, labelled
+from xrdae.names import clash, describe_label_result, name_label_result
 
 Float = npt.NDArray[Any]
 
@@ -157,20 +158,22 @@ def shift_of_label(
     *,
     seed: int,
 ) -> xr.DataArray:
-    """Return how far the estimate of a label moves with the latents; see `Model.label_shift`."""
+    """Return `<label>_shift`: how far its estimate moves; see `Model.label_shift`."""
+    name = name_label_result("shift", label)
+    if name in latent.coords:
+        raise clash(name, "a coordinate")
     predict = find_estimator(latents, labels, name=label, seed=seed).predict
 
     def estimates(points: xr.DataArray) -> xr.DataArray:
         (out,) = apply(
             lambda query: predict(query)[..., 0], points, outputs=[()], sizes={}, dtypes=[float]
         )
-        return labelled(points, {"estimate": out}, {})["estimate"]
+        return labelled(points, {_PART: out}, {})[_PART]  # a name of no label
 
     moved = (latent + shift).transpose(*shift.dims)
     out = estimates(moved) - estimates(latent)
-    return out.transpose(*shift.dims[:-1]).assign_attrs(
-        long_name=f"estimate of {label} when masked less estimate"
-    )
+    out = out.transpose(*shift.dims[:-1]).rename(name)
+    return out.assign_attrs(long_name=describe_label_result("shift", label))
 
 
 def estimate_label(
@@ -195,13 +198,14 @@ def estimate_label(
         dtypes=[np.float64],
     )
     units = {"units": attrs["units"]} if "units" in attrs else {}
-    name = attrs.get("long_name", label)
-    parts = {"estimate": "estimate", "std": "standard deviation of the estimate"}
-    variables = {f"{label}_{part}": out.isel({_PART: i}) for i, part in enumerate(parts)}
-    for variable, what in zip(variables.values(), parts.values(), strict=True):
-        variable.attrs = {**units, "long_name": f"{name} ({what})"}
+    title = str(attrs.get("long_name", label))
+    variables = {}
+    for i, part in enumerate(("estimate", "std")):
+        variable = out.isel({_PART: i})
+        variable.attrs = {**units, "long_name": describe_label_result(part, title)}
+        variables[name_label_result(part, label)] = variable
     result = labelled(latent, variables, {})
-    result[f"{label}_estimate"].attrs.update(
+    result[name_label_result("estimate", label)].attrs.update(
         {f"cross_validation_{name}": value for name, value in estimator.figures.items()},
         cross_validation=f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds",
     )

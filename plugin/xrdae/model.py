@@ -24,7 +24,7 @@ from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
 from xrdae.labelled import apply, flattened, labelled
-from xrdae.names import SCALE_NAME, clash, describe, find_scale
+from xrdae.names import SCALE_NAME, describe, find_scale
 from xrdae.patterns import Patterns, check_dataset, find_patterns
 from xrdae.peaks import Regions
 from xrdae.provenance import stamped
@@ -272,11 +272,9 @@ class Model:
         latents, labels = find_training_labels(self, [label], dataset)
         latent = self.encode(dataset, inputs=inputs)["latent"]
         seed = self.config.seed
-        if f"{label}_shift" in latent.coords:
-            raise clash(f"{label}_shift", "a coordinate")
         latent_shift = latent_shift.transpose(..., "region", "latent_axis")
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
-        result, patterns = xr.Dataset({f"{label}_shift": moved}), self.patterns(dataset)
+        result, patterns = moved.to_dataset(), self.patterns(dataset)
         return stamped(result, "label_shift", self, patterns, inputs=inputs, label=label)
 
     def synthesize(

@@ -76,19 +76,17 @@ REGION_BOUNDS = {
     f"region_{edge}": Result(("region",), OF_AXIS, f"{edge} of the region", per_pattern=False)
     for edge in ("start", "stop", "center")
 }
-# What the name of a label is made to, and what that is called.
-LABEL_RESULTS = {
-    "{label}_estimate": "{label} (estimate)",
-    "{label}_std": "{label} (standard deviation of the estimate)",
-    "{label}_shift": "estimate of {label} when masked less estimate",
-    "synthesized_{label}": "{label}",
+# Results that belong to a label: their name and description, by what they are of it.
+LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
+    "estimate": ("{label}_estimate", "{title} (estimate)"),
+    "std": ("{label}_std", "{title} (standard deviation of the estimate)"),
+    "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
+    "synthesized": ("synthesized_{label}", "{title}"),
 }
 RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that results bring
 MODEL_INPUT_DIM = "channel"
 AXIS_ATTRIBUTE = "xrdae_axis"  # of the intensity: the dimension that an adapter knows is the axis
 RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
-
-
 SCALE_NAME = "what the intensity of a pattern was divided by"
 _BESIDE_LATENTS = ("reconstruction_error", "novelty", "reconstruction", "relevance_profile")
 
@@ -117,17 +115,27 @@ def describe(array: xr.Variable, name: str, units: str = "1") -> xr.Variable:
     return out
 
 
+def name_label_result(part: str, label: str) -> str:
+    """Return the name of a result that belongs to a label: "estimate" of x is x_estimate."""
+    return LABEL_RESULTS[part][0].format(label=label)
+
+
+def describe_label_result(part: str, title: str) -> str:
+    """Return the description of a result that belongs to a label, of its name or long name."""
+    return LABEL_RESULTS[part][1].format(title=title)
+
+
 def is_described(name: Hashable, attrs: Mapping[Any, Any]) -> bool:
     """Tell whether a variable of a result's name has the description of that result."""
     result, text = RESULTS.get(str(name)) or REGION_BOUNDS.get(str(name)), attrs.get("long_name")
     if result is not None:
         return bool(text == result.long_name)
-    endings = {
-        name.removeprefix("{label}"): words.removeprefix("{label}")
-        for name, words in LABEL_RESULTS.items()
-        if words.startswith("{label} ")
-    }
-    return any(str(name).endswith(e) and str(text).endswith(w) for e, w in endings.items())
+    parts = ("estimate", "std")
+    return any(
+        str(name).endswith(name_label_result(part, ""))
+        and str(text).endswith(describe_label_result(part, ""))
+        for part in parts
+    )
 
 
 def is_left_over(name: Hashable, variable: xr.Variable) -> bool:

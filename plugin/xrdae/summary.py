@@ -12,6 +12,7 @@ import numpy as np
 from xrdae import provenance
 from xrdae.axis_kinds import OTHER
 from xrdae.errors import DataError
+from xrdae.names import RESULTS
 from xrdae.patterns import find_patterns
 from xrdae.records import parsed
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from xrdae.config import Config
     from xrdae.model import Model
 
-RESULTS = ("latent", "reconstruction_error", "novelty", "relevance", "synthesized")
 
 Sections = dict[str, dict[str, str]]
 

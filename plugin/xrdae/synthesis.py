@@ -16,7 +16,7 @@ from xrdae.axis_kinds import OTHER
 from xrdae.errors import DataError, warn
 from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
 from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
-from xrdae.names import describe, find_scale
+from xrdae.names import describe, find_scale, name_label_result
 from xrdae.patterns import Patterns
 from xrdae.prepare import Preparation
 from xrdae.regridding import regridder
@@ -172,7 +172,7 @@ def synthesize(
     )
     template = patterns.labels()
     labels = {
-        f"synthesized_{name}": along(values).assign_attrs(
+        name_label_result("synthesized", name): along(values).assign_attrs(
             template[name].attrs if name in template else {}
         )
         for name, values in path.labels.items()
