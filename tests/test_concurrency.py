@@ -20,7 +20,7 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
-from xrdae.threads import one_thread
+from xrdae.compute.threads import one_thread
 
 THREADS = 16
 TIMEDELTA = "decode_timedelta"

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import xrdae
-from xrdae.devices import find_device
+from xrdae.compute.device import find_device
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 

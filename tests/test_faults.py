@@ -21,11 +21,11 @@ from click.testing import CliRunner
 
 import xrdae
 from xrdae import cli, files, plugins
+from xrdae.compute.device import in_pieces, ran_out
 from xrdae.encoder import Encoder
 from xrdae.files import replacing
 from xrdae.live.column import Column
 from xrdae.live.results import Results
-from xrdae.memory import in_pieces, ran_out
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live_kills import FIRST, rows

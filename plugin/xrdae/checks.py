@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.errors import DataError, warn
-from xrdae.lazy import load_patterns
 from xrdae.patterns import Patterns
 from xrdae.sampling import Index, one_of_each
 

@@ -449,7 +449,7 @@ def _load(path: Path) -> Any:
 def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
     """Write a result whole or not at all; DATA itself may be the target."""
     from xrdae import summary
-    from xrdae.lazy import is_lazy, progress_shown
+    from xrdae.compute.lazy_arrays import is_lazy, progress_shown
 
     _check_ending(out, (".nc", ".zarr", *NETCDF), "netCDF (or a Zarr store)")
     with replacing(out) as aside:

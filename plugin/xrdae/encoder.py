@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.devices import find_device
+from xrdae.compute.device import find_device
+from xrdae.compute.threads import Scratch, by_blocks
 from xrdae.labelled import flattened
 from xrdae.network import Stacked, as_tensor
 from xrdae.prepare import Source
 from xrdae.scaling import STEEPEST
 from xrdae.support import Novelty, binned, neighbours
-from xrdae.threads import Scratch, by_blocks
 from xrdae.transforms import Transform
 
 Float = npt.NDArray[Any]

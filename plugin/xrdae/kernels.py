@@ -13,6 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
+from xrdae.compute.threads import by_blocks
 from xrdae.encoder import BLOCK, Encoder
 from xrdae.labelled import flattened
 from xrdae.patterns import Patterns
@@ -21,7 +22,6 @@ from xrdae.prepare import Source
 from xrdae.regridding import regridder
 from xrdae.relevance import Masking, find_masking
 from xrdae.support import Support
-from xrdae.threads import by_blocks
 
 Float = npt.NDArray[Any]
 

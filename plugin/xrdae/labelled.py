@@ -96,7 +96,7 @@ def _lazily(
 
 def _packed(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
     """Return all results side by side; how many tasks run at a time is the scheduler's to say."""
-    from xrdae.threads import one_thread
+    from xrdae.compute.threads import one_thread
 
     with one_thread():
         found = kernel(block)

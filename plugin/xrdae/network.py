@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, silu
 
-from xrdae.threads import Scratch
+from xrdae.compute.threads import Scratch
 
 Layer = tuple[Tensor, Tensor]  # weight (member, in, out), bias (member, 1, out)
 

@@ -232,7 +232,7 @@ def versions(device: str) -> dict[str, str]:
     """Return the versions that figures depend on, and what a device of this name is here."""
     import torch
 
-    from xrdae.devices import find_device
+    from xrdae.compute.device import find_device
 
     place = find_device(device)
     cuda = place.type == "cuda"

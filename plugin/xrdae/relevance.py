@@ -14,7 +14,8 @@ import xarray as xr
 from torch import Tensor
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.devices import find_device
+from xrdae.compute.device import find_device
+from xrdae.compute.threads import Scratch, by_blocks
 from xrdae.errors import DataError
 from xrdae.labelled import apply, flattened, labelled
 from xrdae.names import describe
@@ -24,7 +25,6 @@ from xrdae.peaks import Regions, channels, find_regions, noise_level
 from xrdae.prepare import Source
 from xrdae.sampling import evenly
 from xrdae.support import Support
-from xrdae.threads import Scratch, by_blocks
 
 Float = npt.NDArray[Any]
 

@@ -13,11 +13,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xrdae.checkpoint import Checkpoint
+from xrdae.compute.device import ERRORS, find_device, ran_out
 from xrdae.config import Config
-from xrdae.devices import find_device
 from xrdae.errors import DataError, TrainingError, warn
 from xrdae.frame import in_frame_of, in_one_frame
-from xrdae.memory import ERRORS, ran_out
 from xrdae.network import Ensemble, as_tensor
 from xrdae.optimization import Optimization, State
 from xrdae.sampling import evenly

@@ -37,9 +37,9 @@ import torch
 import xarray as xr
 
 import xrdae
+from xrdae.compute.threads import by_blocks
 from xrdae.provenance import stamped
 from xrdae.simulate import alloy_series
-from xrdae.threads import by_blocks
 
 PEER_LIMIT = 100.0  # seconds for a peer's training
 Row = tuple[str, str, str, str]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xrdae.memory import in_pieces
+from xrdae.compute.device import in_pieces
 
 Float = npt.NDArray[Any]
 

@@ -1,0 +1,1 @@
+"""Device, threads and lazy arrays: how arithmetic is carried out, without any science."""
