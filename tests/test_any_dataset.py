@@ -15,7 +15,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 
 import xrdae
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 from xrdae.testing import datasets
 
 FAST = {"steps": 3, "members": 2, "hidden": (4,), "rank": 6, "progress": False}

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import xrdae
 from xrdae.cli import main
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 
 FAST = {"steps": 100, "members": 2, "hidden": (16,), "rank": 8, "progress": False}
 N, P = 16, 120

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.axes import Axis
+from xrdae.convention.axes import Axis
 
 WAVELENGTHS = st.floats(0.1, 2.5)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from xrdae import DataError
-from xrdae.axis_kinds import find_axis_kind, is_sample_name, is_spectral_name, name_kind
-from xrdae.units import convert_to_angstrom, convert_value, is_same_units, parse_units
+from xrdae.convention.axis_kinds import find_axis_kind, is_sample_name, is_spectral_name, name_kind
+from xrdae.convention.units import convert_to_angstrom, convert_value, is_same_units, parse_units
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from xrdae.labelled import apply
+from xrdae.convention.apply import apply
 
 distributed = pytest.importorskip("distributed")
 

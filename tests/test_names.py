@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.categories import category_names, is_category
-from xrdae.names import RESULT_DIMS, RESULTS
-from xrdae.patterns import find_patterns
+from xrdae.convention.categories import category_names, is_category
+from xrdae.convention.names import RESULT_DIMS, RESULTS
+from xrdae.convention.patterns import find_patterns
 
 FAST = {"steps": 10, "members": 2, "hidden": (8,), "progress": False}
 

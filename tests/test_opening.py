@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 import xrdae
+from xrdae.convention.patterns import find_patterns
 from xrdae.opening import find_files
-from xrdae.patterns import find_patterns
 
 
 def write_xy(path, x, y, *, header="", sigma=None):

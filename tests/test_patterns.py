@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from xrdae import DataError
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 
 
 def dataset(dims, sizes, units, *, name="intensity", **attrs):

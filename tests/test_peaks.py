@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrdae.axes import Axis
+from xrdae.convention.axes import Axis
 from xrdae.peaks import channels, contrary, find_regions, peak_bounds, strength
 
 POSITIONS = np.linspace(20, 80, 1200)

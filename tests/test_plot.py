@@ -15,7 +15,7 @@ from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from xrdae import DataError
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 from xrdae.plot.colors import CORNERS, two_dimensional
 from xrdae.plot.phases import find_rows, indices
 from xrdae.plot.relevance import cells

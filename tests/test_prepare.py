@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.axes import Axis
+from xrdae.convention.axes import Axis
 from xrdae.prepare import find_preparation, without_background
 from xrdae.regridding import check_axis, regridder
 from xrdae.scaling import scale_patterns

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 import xrdae
 from xrdae import plugins, provenance, summary
 from xrdae.cli import main
+from xrdae.convention.patterns import find_patterns
 from xrdae.fingerprint import digest, of_data
-from xrdae.patterns import find_patterns
 
 
 def run(*words) -> str:

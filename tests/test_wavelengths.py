@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 
 FAST = {"steps": 60, "members": 2, "hidden": (16,), "rank": 8, "progress": False}
 MODEL, DATA = 1.5406, 1.0  # angstrom

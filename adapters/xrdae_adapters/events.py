@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, is_spectral_name, name_kind
+from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, is_spectral_name, name_kind
+from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import DataError
-from xrdae.names import AXIS_ATTRIBUTE
 
 DataKeys = Mapping[str, Mapping[str, Any]]
 

@@ -15,11 +15,11 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.convention.names import AXIS_ATTRIBUTE
+from xrdae.convention.units import convert_to_angstrom
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.names import AXIS_ATTRIBUTE
-from xrdae.units import convert_to_angstrom
 
 _UNNAMED = "signal_axis"
 _MAIN = ("latent", "synthesized")  # what the signal returned holds, if there; the rest goes along

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.convention.apply import deviation_of, texts
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.labelled import deviation_of, texts
 
 NewGroup = Callable[[Any, str, str], Any]  # parent, name, NX_class
 

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import provenance
-from xrdae.axis_kinds import LONG_NAMES
+from xrdae.convention.axis_kinds import LONG_NAMES
+from xrdae.convention.names import AXIS, AXIS_ATTRIBUTE, RESULTS
+from xrdae.convention.patterns import Patterns, find_patterns
+from xrdae.convention.units import is_same_units
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.names import AXIS, AXIS_ATTRIBUTE, RESULTS
-from xrdae.patterns import Patterns, find_patterns
-from xrdae.units import is_same_units
 
 METADATA = "xrdae"  # the key of the results in `result.metadata`, pyFAI's only free place
 

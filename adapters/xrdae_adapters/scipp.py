@@ -11,11 +11,11 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.axis_kinds import UNITS, is_sample_name, is_spectral_name, name_kind
+from xrdae.convention.apply import deviation_of
+from xrdae.convention.axis_kinds import UNITS, is_sample_name, is_spectral_name, name_kind
+from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.labelled import deviation_of
-from xrdae.names import AXIS_ATTRIBUTE
 from xrdae.provenance import ATTRIBUTE, joined, kept
 
 _DTYPES = {"float64", "float32", "int64", "int32", "bool", "string", "datetime64"}

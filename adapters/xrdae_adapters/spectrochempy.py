@@ -14,12 +14,12 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.axis_kinds import UNITS, find_axis_kind, is_spectral_name, name_kind
+from xrdae.convention.apply import texts
+from xrdae.convention.axis_kinds import UNITS, find_axis_kind, is_spectral_name, name_kind
+from xrdae.convention.names import AXIS_ATTRIBUTE
+from xrdae.convention.units import convert_to_angstrom
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.labelled import texts
-from xrdae.names import AXIS_ATTRIBUTE
-from xrdae.units import convert_to_angstrom
 
 _UNTITLED = "<untitled>"
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import scipy.ndimage
 
 from xrdae.alignment import resample
-from xrdae.axes import Axis
 from xrdae.config import Config
+from xrdae.convention.axes import Axis
 
 Float = npt.NDArray[Any]
 

@@ -9,9 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae import plugins
-from xrdae.errors import DataError
-from xrdae.hookspecs import hookimpl
-from xrdae.names import (
+from xrdae.convention.names import (
     AXIS,
     REGION_BOUNDS,
     RESULTS,
@@ -19,8 +17,10 @@ from xrdae.names import (
     check_stale_names,
     is_left_over,
 )
+from xrdae.convention.quantities import strip_quantities
+from xrdae.errors import DataError
+from xrdae.hookspecs import hookimpl
 from xrdae.provenance import joined, kept, read
-from xrdae.quantities import strip_quantities
 
 if TYPE_CHECKING:
     from xrdae.config import Config

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.compute.lazy_arrays import load_patterns
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
-from xrdae.patterns import Patterns
 from xrdae.sampling import Index, one_of_each
 
 Float = npt.NDArray[Any]

@@ -14,7 +14,7 @@ from torch import Tensor
 from xrdae.autoencoder import Autoencoder
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
-from xrdae.labelled import flattened
+from xrdae.convention.apply import flattened
 from xrdae.network import Stacked, as_tensor
 from xrdae.prepare import Source
 from xrdae.scaling import STEEPEST

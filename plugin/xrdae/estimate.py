@@ -11,9 +11,9 @@ import numpy.typing as npt
 import scipy.optimize
 import xarray as xr
 
+from xrdae.convention.apply import apply, labelled
+from xrdae.convention.names import clash, describe_label_result, name_label_result
 from xrdae.errors import DataError
-from xrdae.labelled import apply, labelled
-from xrdae.names import clash, describe_label_result, name_label_result
 
 Float = npt.NDArray[Any]
 

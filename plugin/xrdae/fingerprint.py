@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xrdae.labelled import texts
+from xrdae.convention.apply import texts
 from xrdae.sampling import evenly
 
 if TYPE_CHECKING:
+    from xrdae.convention.patterns import Patterns
     from xrdae.model import Model
-    from xrdae.patterns import Patterns
 
 LONGEST = 1_000  # characters of an argument, a setting or a command
 LONGEST_NAME = 100

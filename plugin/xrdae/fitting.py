@@ -12,14 +12,14 @@ import xarray as xr
 from xrdae.alignment import peak_width
 from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder import Autoencoder
-from xrdae.axes import Axis
-from xrdae.axis_kinds import OTHER
 from xrdae.basis import Basis, find_basis
 from xrdae.checkpoint import checkpoint_of
 from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
+from xrdae.convention.axes import Axis
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError
-from xrdae.patterns import find_patterns
 from xrdae.prepare import Preparation, find_preparation
 from xrdae.provenance import of_fit
 from xrdae.regridding import find_sampling, regridder

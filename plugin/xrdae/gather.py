@@ -13,10 +13,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import readers
-from xrdae.axes import SAME_WAVELENGTH, Axis
-from xrdae.axis_kinds import OTHER, UNITS
+from xrdae.convention.axes import SAME_WAVELENGTH, Axis
+from xrdae.convention.axis_kinds import OTHER, UNITS
+from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.patterns import find_patterns
 from xrdae.readers.datafile import check_loaded
 from xrdae.readers.text_header import convert
 from xrdae.regridding import Regrid, regridder

@@ -8,8 +8,8 @@ from typing import Any
 
 import xarray as xr
 
+from xrdae.convention.names import AXIS, MODEL_INPUT_DIM, RESULT_DIMS, RESULTS, Result
 from xrdae.errors import DataError
-from xrdae.names import AXIS, MODEL_INPUT_DIM, RESULT_DIMS, RESULTS, Result
 
 _MAIN = {
     "xrdae_encode": "latent",

@@ -14,9 +14,9 @@ import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
 from xrdae.compute.threads import by_blocks
+from xrdae.convention.apply import flattened
+from xrdae.convention.patterns import Patterns
 from xrdae.encoder import BLOCK, Encoder
-from xrdae.labelled import flattened
-from xrdae.patterns import Patterns
 from xrdae.peaks import Regions
 from xrdae.prepare import Source
 from xrdae.regridding import regridder

@@ -14,18 +14,18 @@ import xarray as xr
 
 from xrdae import store, summary
 from xrdae.autoencoder import Autoencoder
-from xrdae.axis_kinds import OTHER
 from xrdae.checks import warn_of_empty
 from xrdae.config import Config
+from xrdae.convention.apply import apply, flattened, labelled
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.names import SCALE_NAME, describe, find_scale
+from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
 from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.files import NETCDF, check_ending
 from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
-from xrdae.labelled import apply, flattened, labelled
-from xrdae.names import SCALE_NAME, describe, find_scale
-from xrdae.patterns import Patterns, check_dataset, find_patterns
 from xrdae.peaks import Regions
 from xrdae.provenance import stamped
 from xrdae.reference import find_labels, find_training_labels

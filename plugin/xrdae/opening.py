@@ -17,12 +17,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import readers
+from xrdae.convention.names import RESERVED
+from xrdae.convention.patterns import find_patterns
 from xrdae.deferred import defer
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.gather import find_grid, gather, ordered, read_scans, to_scans
 from xrdae.labels import read_labels
-from xrdae.names import RESERVED
-from xrdae.patterns import find_patterns
 from xrdae.scan import Scan
 
 PathLike = str | os.PathLike[str]

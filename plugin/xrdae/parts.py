@@ -12,10 +12,10 @@ import torch
 import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.axes import Axis
-from xrdae.axis_kinds import KINDS
 from xrdae.basis import Basis
 from xrdae.config import Config
+from xrdae.convention.axes import Axis
+from xrdae.convention.axis_kinds import KINDS
 from xrdae.hdf5.objects import Group
 from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation

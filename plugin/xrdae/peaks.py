@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.ndimage
 import scipy.signal
 
-from xrdae.axes import Axis
+from xrdae.convention.axes import Axis
 from xrdae.errors import DataError
 
 Float = npt.NDArray[Any]

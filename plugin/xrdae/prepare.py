@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.axes import Axis
+from xrdae.convention.axes import Axis
 from xrdae.errors import DataError, warn
 from xrdae.regridding import Regrid, regridder
 from xrdae.scaling import LARGEST, check_scales, find_common_scale, scale_patterns

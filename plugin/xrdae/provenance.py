@@ -24,8 +24,8 @@ from xrdae.fingerprint import LONGEST, bounded, compact, digest, hash_of_model, 
 from xrdae.records import MODEL, STEP, fits, parsed
 
 if TYPE_CHECKING:
+    from xrdae.convention.patterns import Patterns
     from xrdae.model import Model
-    from xrdae.patterns import Patterns
 
 ATTRIBUTE = "xrdae_provenance"
 LARGEST = 32_000  # characters of the attribute: HDF5 has none beyond 64 kB

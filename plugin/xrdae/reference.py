@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.categories import is_category
+from xrdae.convention.categories import is_category
 from xrdae.errors import DataError
 
 if TYPE_CHECKING:

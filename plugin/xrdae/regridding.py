@@ -12,10 +12,10 @@ import numpy.typing as npt
 import scipy.sparse
 import xarray as xr
 
-from xrdae.axes import Axis
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axes import Axis
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.units import is_same_units
 from xrdae.errors import DataError, warn
-from xrdae.units import is_same_units
 
 Float = npt.NDArray[Any]
 

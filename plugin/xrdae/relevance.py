@@ -16,11 +16,11 @@ from torch import Tensor
 from xrdae.autoencoder import Autoencoder
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
+from xrdae.convention.apply import apply, flattened, labelled
+from xrdae.convention.names import describe
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.labelled import apply, flattened, labelled
-from xrdae.names import describe
 from xrdae.network import Stacked, as_tensor
-from xrdae.patterns import Patterns
 from xrdae.peaks import Regions, channels, find_regions, noise_level
 from xrdae.prepare import Source
 from xrdae.sampling import evenly

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from xrdae import summary
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axis_kinds import OTHER
 from xrdae.estimate import find_estimator
 from xrdae.explorer.content import Content, find_content
 from xrdae.explorer.packing import packed

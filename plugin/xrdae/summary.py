@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xrdae import provenance
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.names import RESULTS
+from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError
-from xrdae.names import RESULTS
-from xrdae.patterns import find_patterns
 from xrdae.records import parsed
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from xrdae.axes import Axis
     from xrdae.config import Config
+    from xrdae.convention.axes import Axis
     from xrdae.model import Model
 
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.autoencoder import Autoencoder
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.names import describe, find_scale, name_label_result
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
 from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
 from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
-from xrdae.names import describe, find_scale, name_label_result
-from xrdae.patterns import Patterns
 from xrdae.prepare import Preparation
 from xrdae.regridding import regridder
 from xrdae.support import Support

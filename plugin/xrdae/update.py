@@ -18,9 +18,9 @@ from xrdae.checkpoint import Checkpoint, checkpoint_of
 from xrdae.checks import naming, training_patterns
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.config import Config
+from xrdae.convention.names import find_scale
 from xrdae.errors import DataError
 from xrdae.fitting import changed_copies, held_out_error, history_of
-from xrdae.names import find_scale
 from xrdae.network import as_tensor
 from xrdae.provenance import fingerprint, of_fit, of_update
 from xrdae.sampling import Index, evenly, spread

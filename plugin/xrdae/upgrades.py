@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.axis_kinds import LONG_NAMES, UNITS
+from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
 from xrdae.support import binned, find_halvings
 
 VERSION = 4  # of what is written

@@ -11,7 +11,7 @@ import structure
 import xarray as xr
 
 import xrdae
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 
 CORPUS, FOUND = (Path(__file__).with_name(name) for name in ("corpus", "found"))
 # An ending for each target where the content does not tell the reader all; the others need none.

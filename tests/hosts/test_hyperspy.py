@@ -8,7 +8,7 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 
 hs = pytest.importorskip("hyperspy.api")
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
-from xrdae.patterns import find_patterns
-from xrdae.units import is_same_units
+from xrdae.convention.patterns import find_patterns
+from xrdae.convention.units import is_same_units
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:traitlets"),

@@ -20,7 +20,7 @@ from pyFAI.units import AZIMUTHAL_UNITS, RADIAL_UNITS, to_unit
 
 import xrdae
 from xrdae import plugins
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 from xrdae_adapters.pyfai import to_results
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`

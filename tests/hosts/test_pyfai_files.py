@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import xrdae
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 
 pytest.importorskip("pyFAI", reason="pyFAI is not installed")
 

@@ -11,7 +11,7 @@ import scipp as sc
 
 import xrdae
 from xrdae import plugins
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 from xrdae.provenance import read
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`

@@ -7,7 +7,7 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
-from xrdae.patterns import find_patterns
+from xrdae.convention.patterns import find_patterns
 from xrdae.provenance import read
 
 scp = pytest.importorskip("spectrochempy")

@@ -11,8 +11,8 @@ pytest.importorskip("tiled.server")
 
 import xrdae
 from xrdae import plugins
+from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError
-from xrdae.patterns import find_patterns
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`"),

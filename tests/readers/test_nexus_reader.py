@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import xrdae
+from xrdae.convention.patterns import find_patterns
 from xrdae.opening import read_dataset
-from xrdae.patterns import find_patterns
 
 
 @pytest.fixture

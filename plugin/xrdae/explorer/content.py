@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.axis_kinds import OTHER
-from xrdae.categories import category_names, is_category, order_categories
 from xrdae.checks import known_empty
+from xrdae.convention.apply import titled
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.categories import category_names, is_category, order_categories
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
 from xrdae.interpolation import METHODS
-from xrdae.labelled import titled
 from xrdae.model import Model
-from xrdae.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
 from xrdae.plugins import manager
 from xrdae.regridding import regridder
@@ -178,7 +178,7 @@ def _labels(
 ) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
     """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
 
-    Times are milliseconds since 1970, durations seconds; categories (`xrdae.categories`) are
+    Times are milliseconds since 1970, durations seconds; categories (`xrdae.convention.categories`) are
     positions among their names. Labels without any value are left out.
     """
     template = patterns.intensity.isel({patterns.dim: 0}, drop=True)

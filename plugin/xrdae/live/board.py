@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.categories import is_category
+from xrdae.convention.categories import is_category
 from xrdae.explorer.figures import ORANGE
 
 MOST = 20_000  # points that a browser stays fluid with

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import Axis
+from xrdae.convention.axes import Axis
+from xrdae.convention.names import RESERVED
 from xrdae.errors import DataError
 from xrdae.gather import Grid, axis_of, gather
 from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
-from xrdae.names import RESERVED
 from xrdae.prepare import Preparation
 from xrdae.regridding import check_axis
 from xrdae.scan import Scan

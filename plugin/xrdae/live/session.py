@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axis_kinds import OTHER
 from xrdae.explorer.figures import BLUE, FEW, ORANGE
 from xrdae.live.board import MOST, Board, Message, Point, columns
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import summary
-from xrdae.axes import Axis as PatternAxis
-from xrdae.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
-from xrdae.categories import category_names, is_category, order_categories
+from xrdae.convention.apply import titled
+from xrdae.convention.axes import Axis as PatternAxis
+from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.convention.categories import category_names, is_category, order_categories
+from xrdae.convention.patterns import Patterns, find_patterns
 from xrdae.errors import DataError
-from xrdae.labelled import titled
-from xrdae.patterns import Patterns, find_patterns
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -44,7 +44,7 @@ class Label:
     title
         Its name and units.
     kind
-        "number", "time" or "text"; text stands for any category, see `xrdae.categories`.
+        "number", "time" or "text"; text stands for any category, see `xrdae.convention.categories`.
     categories
         The names of categories that occur, in order.
     """

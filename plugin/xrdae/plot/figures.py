@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.convention.apply import titled
 from xrdae.errors import DataError
-from xrdae.labelled import titled
 from xrdae.plot.colors import BLUE, VERMILION
 from xrdae.plot.drawing import (
     ENCODE,

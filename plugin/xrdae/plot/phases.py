@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.axes import Axis
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axes import Axis
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.patterns import Patterns
 from xrdae.plot.colors import OKABE_ITO
 from xrdae.plot.drawing import axes_size
 from xrdae.reflections import StrPath, read_structure, reflections

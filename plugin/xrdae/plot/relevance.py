@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.axis_kinds import OTHER
-from xrdae.labelled import titled
-from xrdae.patterns import Patterns
+from xrdae.convention.apply import titled
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.patterns import Patterns
 from xrdae.peaks import CONTRARY, contrary, strength
 from xrdae.plot.colors import pale
 from xrdae.plot.drawing import RELEVANCE, add_colorbar, axes_size, needed, new_axes, patterns_of

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.convention.apply import titled
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.labelled import titled
-from xrdae.patterns import Patterns
 from xrdae.plot.drawing import (
     flat,
     is_drawn_downward,

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import xarray as xr
 
-from xrdae.axis_kinds import UNITS
+from xrdae.convention.axis_kinds import UNITS
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.scan import Scan

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.axis_kinds import OTHER
+from xrdae.convention.axis_kinds import OTHER
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import number

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axis_kinds import (
+from xrdae.convention.axis_kinds import (
     OTHER,
     UNITS,
     find_axis_kind,
@@ -24,13 +24,13 @@ from xrdae.axis_kinds import (
     is_spectral_name,
     name_kind,
 )
+from xrdae.convention.names import AXIS_ATTRIBUTE
+from xrdae.convention.units import convert_to_angstrom, parse_units
 from xrdae.errors import DataError, FormatError
 from xrdae.integrity import HDF5
-from xrdae.names import AXIS_ATTRIBUTE
 from xrdae.netcdf import ONE_BY_ONE
 from xrdae.readers.datafile import DataFile, check_loaded
 from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
-from xrdae.units import convert_to_angstrom, parse_units
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000

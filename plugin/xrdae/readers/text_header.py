@@ -6,17 +6,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
-from xrdae.axis_kinds import (
+from xrdae.convention.axis_kinds import (
     DIMENSIONS,
     OTHER,
     find_axis_kind,
     is_other_name,
     is_spectral_name,
 )
+from xrdae.convention.units import Units, convert_to_angstrom, convert_value, is_units, parse_units
 from xrdae.errors import DataError, FormatError
 from xrdae.readers.header import iso_time
 from xrdae.scan import METADATA_UNITS, ScanAxis
-from xrdae.units import Units, convert_to_angstrom, convert_value, is_units, parse_units
 
 # Names of axes in labels; the first that fits.
 _KINDS = {

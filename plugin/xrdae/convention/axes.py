@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.axis_kinds import LONG_NAMES, OTHER, UNITS
+from xrdae.convention.axis_kinds import LONG_NAMES, OTHER, UNITS
+from xrdae.convention.units import is_same_units
 from xrdae.errors import DataError
-from xrdae.units import is_same_units
 
 Float = npt.NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from collections.abc import Hashable
 import numpy as np
 import numpy.typing as npt
 
+from xrdae.convention.units import Units, parse_units
 from xrdae.errors import DataError
-from xrdae.units import Units, parse_units
 
 UNITS = {"two_theta": "degree", "q": "1/angstrom", "d": "angstrom"}
 LONG_NAMES = {"two_theta": "diffraction angle", "q": "momentum transfer", "d": "lattice spacing"}

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xrdae.convention.units import convert_to_angstrom
 from xrdae.errors import DataError, warn
-from xrdae.units import convert_to_angstrom
 
 LOWEST, HIGHEST = 0.01, 10.0  # angstrom; beyond, a number without units is likely in others
 # K-alpha lines [angstrom, keV], which a number without units may be in nm or keV.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.names import MODEL_INPUT_DIM, clash, is_left_over
+from xrdae.convention.names import MODEL_INPUT_DIM, clash, is_left_over
 
 Float = npt.NDArray[Any]
 

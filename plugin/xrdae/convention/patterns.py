@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.axes import Axis
-from xrdae.axis_kinds import (
+from xrdae.convention.axes import Axis
+from xrdae.convention.axis_kinds import (
     OTHER,
     UNITS,
     AxisKind,
@@ -19,11 +19,11 @@ from xrdae.axis_kinds import (
     is_spectral_name,
     name_kind,
 )
-from xrdae.categories import is_category
+from xrdae.convention.categories import is_category
+from xrdae.convention.names import AXIS_ATTRIBUTE, RESULTS, check_sample_names
+from xrdae.convention.quantities import strip_quantities
+from xrdae.convention.wavelengths import find_wavelength
 from xrdae.errors import DataError
-from xrdae.names import AXIS_ATTRIBUTE, RESULTS, check_sample_names
-from xrdae.quantities import strip_quantities
-from xrdae.wavelengths import find_wavelength
 
 _SET_UNITS = (
     "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q), 'angstrom' (d) or "
@@ -110,7 +110,7 @@ class Patterns:
     def labels(self) -> dict[str, xr.DataArray]:
         """Return the numeric coordinates along the sample dimensions, each on all of them.
 
-        Categories (text, truth values, CF flags) are none; see `xrdae.categories`.
+        Categories (text, truth values, CF flags) are none; see `xrdae.convention.categories`.
         """
         template = self.intensity.isel({self.dim: 0}, drop=True)
         found = {}

@@ -1,0 +1,1 @@
+"""What a Dataset of patterns is: its axes, units, names and quantities, and labels around arrays."""
