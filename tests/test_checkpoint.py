@@ -18,8 +18,9 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae import checkpoint, seal, training
+from xrdae import checkpoint, training
 from xrdae.provenance import fingerprint
+from xrdae.storage import checksum
 
 FEW = {"steps": 60, "members": 3, "hidden": (16,), "progress": False}
 
@@ -171,7 +172,7 @@ def damaged(path):
         path.unlink()
         changed.to_netcdf(path)
         if name != "no seal":
-            seal.close(path)
+            checksum.close(path)
         yield name
 
 

@@ -20,12 +20,13 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
-from xrdae import cli, files, plugins
+from xrdae import cli, plugins
 from xrdae.compute.device import in_pieces, ran_out
 from xrdae.encoder import Encoder
-from xrdae.files import replacing
 from xrdae.live.column import Column
 from xrdae.live.results import Results
+from xrdae.storage import atomic_writing
+from xrdae.storage.atomic_writing import replacing
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live_kills import FIRST, rows
@@ -82,9 +83,9 @@ def test_what_the_netcdf_library_says_is_a_full_disk_where_there_is_no_room(
     target, monkeypatch, free, error
 ):
     monkeypatch.setattr(
-        files.shutil, "disk_usage", lambda _: os.terminal_size((0, 0)) and Usage(free)
+        atomic_writing.shutil, "disk_usage", lambda _: os.terminal_size((0, 0)) and Usage(free)
     )
-    full = free < files.LITTLE
+    full = free < atomic_writing.LITTLE
     expected = "there is no room" if full else "the netCDF library failed|Errno 13"
     with pytest.raises(OSError, match=expected):
         write_and_raise(target, error)
@@ -98,11 +99,11 @@ def test_other_errors_are_left_as_they_are(target):
 
 
 def test_what_a_killed_process_has_left_is_removed_by_the_next_one(target):
-    dead = target.with_name(f".out.nc.{files._HERE}.{gone()}.0.part")
-    folder = target.with_name(f".out.nc.{files._HERE}.{gone()}.1.part")
-    alive = target.with_name(f".out.nc.{files._HERE}.{os.getppid()}.0.part")
+    dead = target.with_name(f".out.nc.{atomic_writing._HERE}.{gone()}.0.part")
+    folder = target.with_name(f".out.nc.{atomic_writing._HERE}.{gone()}.1.part")
+    alive = target.with_name(f".out.nc.{atomic_writing._HERE}.{os.getppid()}.0.part")
     elsewhere = target.with_name(f".out.nc.00000000.{gone()}.0.part")
-    other = target.with_name(f".other.nc.{files._HERE}.{gone()}.0.part")
+    other = target.with_name(f".other.nc.{atomic_writing._HERE}.{gone()}.0.part")
     for path in (dead, alive, elsewhere, other):
         path.write_text("half")
     folder.mkdir()
@@ -327,7 +328,7 @@ def test_what_a_thread_begins_again_after_a_failure_is_removed_too(tmp_path):
     target = tmp_path / "out.nc"
 
     def write_on(aside):
-        time.sleep(files.MOMENT / 2)
+        time.sleep(atomic_writing.MOMENT / 2)
         aside.touch()  # as xarray's file manager opens a file anew for a thread left at work
 
     with pytest.raises(ValueError, match="failed"), replacing(target) as aside:  # noqa: PT012

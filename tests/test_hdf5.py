@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from xrdae.errors import FormatError
-from xrdae.hdf5.file import File
-from xrdae.hdf5.lookup3 import checksum
-from xrdae.hdf5.objects import Group
+from xrdae.storage.hdf5_checksum import checksum
+from xrdae.storage.hdf5_file import File
+from xrdae.storage.hdf5_objects import Group
 
 
 def root(content, **options):

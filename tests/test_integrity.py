@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae import integrity, seal
 from xrdae.errors import FormatError
 from xrdae.sources import open_data, write_netcdf, write_zarr
+from xrdae.storage import checksum, netcdf_structure
 
 
 @pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF3_64BIT_DATA"])
@@ -94,8 +94,8 @@ def sealed(tmp_path, series):
 
 def test_every_changed_byte_of_a_result_shows_as_it_is_opened(sealed):
     whole = sealed.read_bytes()
-    n = len(whole) - seal.SIZE
-    for at in range(len(integrity.HDF5), n, n // 200):
+    n = len(whole) - checksum.SIZE
+    for at in range(len(netcdf_structure.HDF5), n, n // 200):
         sealed.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(FormatError, match=r"latents\.nc: .*damaged after it was written"):
             open_data([str(sealed)])

@@ -15,8 +15,8 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae import seal
 from xrdae.config import Config
+from xrdae.storage import checksum
 
 sys.path.insert(0, str(Path(__file__).with_name("models")))
 from make import patterns, spectra
@@ -244,7 +244,7 @@ def _rewrite(path, change):
     changed = change(tree)
     path.unlink()
     (tree if changed is None else changed).to_netcdf(path, engine="netcdf4")
-    seal.close(path)
+    checksum.close(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -380,7 +380,7 @@ def test_names_of_labels_that_cannot_be_are_damage(saved, names):
 
 def test_a_file_that_ends_early_is_refused_wherever(saved, tmp_path):
     content = saved.read_bytes()
-    for count in (*range(0, len(content), 4096), len(content) - 1, len(content) - seal.SIZE):
+    for count in (*range(0, len(content), 4096), len(content) - 1, len(content) - checksum.SIZE):
         (tmp_path / "cut.nc").write_bytes(content[:count])
         with pytest.raises(xrdae.FormatError, match=r"cut\.nc"):
             xrdae.load_model(tmp_path / "cut.nc")
@@ -388,7 +388,7 @@ def test_a_file_that_ends_early_is_refused_wherever(saved, tmp_path):
 
 def test_a_bit_that_flips_is_never_loaded(saved, tmp_path):
     content = saved.read_bytes()
-    for at in (*range(0, len(content), 997), *range(len(content) - seal.SIZE, len(content))):
+    for at in (*range(0, len(content), 997), *range(len(content) - checksum.SIZE, len(content))):
         changed = bytearray(content)
         changed[at] ^= 1
         (tmp_path / "flipped.nc").write_bytes(changed)
@@ -398,10 +398,10 @@ def test_a_bit_that_flips_is_never_loaded(saved, tmp_path):
 
 def _forge(path, change):
     h5py = pytest.importorskip("h5py")
-    path.write_bytes(path.read_bytes()[: -seal.SIZE])
+    path.write_bytes(path.read_bytes()[: -checksum.SIZE])
     with h5py.File(path, "r+", libver="v108") as file:
         change(file, h5py)
-    seal.close(path)
+    checksum.close(path)
 
 
 def test_a_file_that_points_to_another_one_does_not_have_it_read(saved, tmp_path):

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae import seal
 from xrdae.config import Config
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.files import check_folder, replacing
-from xrdae.netcdf import ONE_BY_ONE
+from xrdae.storage import checksum
+from xrdae.storage.atomic_writing import check_folder, replacing
+from xrdae.storage.netcdf import ONE_BY_ONE
 
 FORMAT = "xrdae-checkpoint"
 FORMAT_VERSION = 1
@@ -80,7 +80,7 @@ class Checkpoint:
         with replacing(self.path) as aside:
             with ONE_BY_ONE:
                 dataset.to_netcdf(aside, engine="netcdf4", encoding=encoding)
-            seal.close(aside)
+            checksum.close(aside)
 
     def read(self, like: Arrays) -> dict[str, npt.NDArray[Any]] | None:
         """Return the state that is in the file; None where there is no file yet.
@@ -120,7 +120,7 @@ class Checkpoint:
 
     def _check_seal(self) -> None:
         with open(self.path, "rb") as stream:
-            if not seal.check(stream, os.fstat(stream.fileno()).st_size):
+            if not checksum.check(stream, os.fstat(stream.fileno()).st_size):
                 raise ValueError("its content is not what was written")
 
     def _check(self, attrs: Mapping[Any, Any]) -> None:

@@ -21,7 +21,6 @@ from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import SCALE_NAME, describe, find_scale
 from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
 from xrdae.estimate import estimate_label, shift_of_label
-from xrdae.files import NETCDF, check_ending
 from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
@@ -31,6 +30,7 @@ from xrdae.provenance import stamped
 from xrdae.reference import find_labels, find_training_labels
 from xrdae.regridding import check_axis
 from xrdae.relevance import relevance_maps
+from xrdae.storage.atomic_writing import NETCDF, check_ending
 from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
 

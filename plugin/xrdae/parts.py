@@ -16,11 +16,12 @@ from xrdae.basis import Basis
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import KINDS
-from xrdae.hdf5.objects import Group
 from xrdae.network import Ensemble, Layer
 from xrdae.prepare import Preparation
-from xrdae.records import MODEL, fits, parsed
+from xrdae.provenance_schema import MODEL
 from xrdae.regridding import INTERPOLATIONS
+from xrdae.storage.bounded_json import matches_schema, parse_json
+from xrdae.storage.hdf5_objects import Group
 from xrdae.support import Novelty, Support
 from xrdae.transforms import Transform
 from xrdae.upgrades import Content, upgraded
@@ -51,7 +52,7 @@ def read_content(root: Group) -> Content:
     """Return the content of a file by the group that is its root."""
     content = Content({"": dict(root.attrs)}, {}, {})
     for name in ("config", "provenance"):
-        content.attrs[""][name] = parsed(_entry(content.attrs[""], name))
+        content.attrs[""][name] = parse_json(_entry(content.attrs[""], name))
     for name in ("preparation", "basis", "ensemble", "support", "labels", "history"):
         group = root.group(name)
         matching = {"ensemble": LAYERS, "labels": LABELS}.get(name)
@@ -78,7 +79,7 @@ def build(content: Content, version: int) -> dict[str, Any]:
     """
     content = upgraded(content, version)
     config, provenance = (content.attrs[""][name] for name in ("config", "provenance"))
-    if not isinstance(config, dict) or not fits(provenance, MODEL):
+    if not isinstance(config, dict) or not matches_schema(provenance, MODEL):
         raise ValueError("config or provenance is not as it should be")
     settings = Config.from_options(config)
     ensemble = _ensemble(content)
@@ -271,8 +272,8 @@ def _support(content: Content) -> Support:
 def _labels(content: Content) -> xr.Dataset:
     """Return the labels by their own names, see `store.numbered`."""
     arrays, attrs = content.arrays["labels"], content.array_attrs["labels"]
-    names = parsed(_entry(content.attrs["labels"], "names"))
-    if not fits(names, [str]) or len(set(names)) != len(names) or "latent" not in names:
+    names = parse_json(_entry(content.attrs["labels"], "names"))
+    if not matches_schema(names, [str]) or len(set(names)) != len(names) or "latent" not in names:
         raise ValueError("the labels' names are not as they should be")
     found = {}
     for i, name in enumerate(names):

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xrdae.fingerprint import LONGEST, bounded, compact, digest, hash_of_model, of_data
-from xrdae.records import MODEL, STEP, fits, parsed
+from xrdae.provenance_schema import MODEL, STEP
+from xrdae.storage.bounded_json import matches_schema, parse_json
 
 if TYPE_CHECKING:
     from xrdae.convention.patterns import Patterns
@@ -146,11 +147,15 @@ def of_model(model: Model) -> dict[str, Any]:
 def read(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return `steps` and `models` of a dataset's attributes; none where there are none."""
     try:
-        record = parsed(attrs.get(ATTRIBUTE, "{}"))
+        record = parse_json(attrs.get(ATTRIBUTE, "{}"))
         steps, models = record.get("steps", []), record.get("models", {})
     except (AttributeError, ValueError):  # not written by this package
         return {"steps": [], "models": {}}
-    is_ours = fits(steps, [STEP]) and isinstance(models, dict) and fits([*models.values()], [MODEL])
+    is_ours = (
+        matches_schema(steps, [STEP])
+        and isinstance(models, dict)
+        and matches_schema([*models.values()], [MODEL])
+    )
     whole = [entry for entry in steps if entry.keys() >= _KEYS] if is_ours else []
     return {"steps": whole, "models": models if is_ours else {}}
 

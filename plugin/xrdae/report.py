@@ -17,7 +17,7 @@ from xrdae.convention.axis_kinds import OTHER
 from xrdae.estimate import find_estimator
 from xrdae.explorer.content import Content, find_content
 from xrdae.explorer.packing import packed
-from xrdae.files import check_ending, replacing
+from xrdae.storage.atomic_writing import check_ending, replacing
 
 if TYPE_CHECKING:
     import xarray as xr

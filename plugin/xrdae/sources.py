@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xrdae import seal
 from xrdae.errors import DataError, FormatError
+from xrdae.storage import checksum
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,9 +39,9 @@ def open_data(
         See `xrdae.open_patterns`.
     """
     import xrdae.accessor  # noqa: F401  (registers ds.xrdae)
-    from xrdae.netcdf import loaded, opened, starts_as_netcdf
     from xrdae.opening import open_patterns
-    from xrdae.zarr_metadata import is_store
+    from xrdae.storage.netcdf import loaded, opened, starts_as_netcdf
+    from xrdae.storage.zarr_metadata import is_store
 
     names = [name for path in paths for name in (_listed() if path == "-" else [path])]
     one = Path(names[0]) if len(names) == 1 else None
@@ -58,7 +58,7 @@ def open_data(
 def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
     """Write a netCDF4 file that ends in a seal: `open_data` sees if it was damaged since."""
     dataset.to_netcdf(path, engine="netcdf4")
-    seal.close(path)
+    checksum.close(path)
 
 
 def write_zarr(dataset: xr.Dataset, path: Path, **options: Any) -> None:
@@ -96,8 +96,8 @@ def _listed() -> list[str]:
 def _opened_store(path: Path, *, lazy: bool) -> xr.Dataset:
     import xarray as xr
 
-    from xrdae.netcdf import loaded
-    from xrdae.zarr_metadata import check
+    from xrdae.storage.netcdf import loaded
+    from xrdae.storage.zarr_metadata import check
 
     check(path)
     consolidated = (path / ".zmetadata").is_file() and not (path / "zarr.json").exists()

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae import seal
 from xrdae.autoencoder import Autoencoder
 from xrdae.config import Config
 from xrdae.errors import FormatError
-from xrdae.files import replacing
-from xrdae.hdf5.file import File
-from xrdae.hdf5.objects import Group
-from xrdae.netcdf import ONE_BY_ONE
 from xrdae.parts import build, read_content
+from xrdae.storage import checksum
+from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.hdf5_file import File
+from xrdae.storage.hdf5_objects import Group
+from xrdae.storage.netcdf import ONE_BY_ONE
 from xrdae.support import Support
 from xrdae.upgrades import VERSION
 
@@ -52,7 +52,7 @@ def write(
     with replacing(path) as aside:
         with ONE_BY_ONE:
             xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
-        seal.close(aside)
+        checksum.close(aside)
         read(aside)  # before it takes the place of an older one
 
 
@@ -140,7 +140,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
                 f"{os.fspath(path)!r} has {size / 2**30:.1f} GB; a model has at most "
                 f"{LARGEST / 2**30:.0f}: give a file that model.save() wrote"
             )
-        sealed = seal.check(stream, size)
+        sealed = checksum.check(stream, size)
         if sealed is False:
             raise FormatError(
                 f"{os.fspath(path)!r} is damaged: its content is not what model.save() wrote (its "

@@ -14,7 +14,7 @@ from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import RESULTS
 from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError
-from xrdae.records import parsed
+from xrdae.storage.bounded_json import parse_json
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -170,7 +170,7 @@ def _listed(values: Mapping[str, Any]) -> str:
 def _of_skipped(dataset: xr.Dataset) -> dict[str, str]:
     """Return which files could not be read; see `xrdae.open_patterns`."""
     try:
-        skipped = dict(parsed(dataset.attrs.get("xrdae_skipped", "{}")))
+        skipped = dict(parse_json(dataset.attrs.get("xrdae_skipped", "{}")))
     except (TypeError, ValueError):  # not written by this package
         return {}
     some = "; ".join(f"{file}: {reason}" for file, reason in list(skipped.items())[:3])

@@ -13,7 +13,7 @@ from damage import damaged
 from harness import Row, main, try_in_child
 
 import xrdae
-from xrdae import seal
+from xrdae.storage import checksum
 from xrdae.store import groups
 
 FOLDER = Path(__file__).parents[1] / "models"
@@ -30,7 +30,7 @@ def written(content: bytes, resealed: bool = False) -> Path:
     path = Path(tempfile.gettempdir()) / f"xrdae_{os.getpid()}.nc"
     path.write_bytes(content)
     if resealed:
-        seal.close(path)
+        checksum.close(path)
     return path
 
 
@@ -72,7 +72,7 @@ def changed(case: list) -> str:
     content = (FOLDER / name).read_bytes()
     sealed = how == "sealed"
     if how == "resealed":
-        content = content[: -seal.SIZE]
+        content = content[: -checksum.SIZE]
     return outcome(
         written(damaged(content, seed), how == "resealed"), FOLDER / name if sealed else None
     )
@@ -80,11 +80,11 @@ def changed(case: list) -> str:
 
 def forged(case: list) -> str:
     """Load a file that somebody made, with a seal that fits."""
-    path = written((FOLDER / NEWEST).read_bytes()[: -seal.SIZE])
+    path = written((FOLDER / NEWEST).read_bytes()[: -checksum.SIZE])
     kind, where, value = case
     with h5py.File(path, "r+", libver="v108") as file:
         FORGERIES[kind](file, where, value)
-    seal.close(path)
+    checksum.close(path)
     return outcome(path, None)
 
 
@@ -191,7 +191,7 @@ def rows(scale: float) -> list[Row]:
     lengths = [
         [name, n]
         for name in FILES
-        for n in (*range(0, (FOLDER / name).stat().st_size, 1024), *([-1, -30, -seal.SIZE]))
+        for n in (*range(0, (FOLDER / name).stat().st_size, 1024), *([-1, -30, -checksum.SIZE]))
         if name == NEWEST or n >= 0
     ]
     n = round(2000 * scale) + 3

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.files import replacing
-from xrdae.zarr_metadata import check_blosc
+from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.zarr_metadata import check_blosc
 
 FILL: dict[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 

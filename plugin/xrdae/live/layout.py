@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from xrdae import zarr_metadata
 from xrdae.errors import FormatError
+from xrdae.storage import zarr_metadata
 
 METADATA = ".zmetadata"
 # Columns that every store has, and numpy's kinds of their types.

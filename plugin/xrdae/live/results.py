@@ -15,12 +15,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.errors import DataError, FormatError
-from xrdae.files import replacing
 from xrdae.live.arrivals import Signature
 from xrdae.live.column import Column
 from xrdae.live.layout import METADATA, columns_of, read_layout
-from xrdae.records import parsed
 from xrdae.sources import write_zarr
+from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.bounded_json import parse_json
 
 CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
 SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
@@ -262,7 +262,7 @@ class Results:
         try:
             self._metadata = read_layout(self.path)
             attrs = self._metadata[".zattrs"]
-            skipped = parsed(attrs.get("xrdae_skipped", "{}"))
+            skipped = parse_json(attrs.get("xrdae_skipped", "{}"))
         except (OSError, ValueError) as error:
             raise FormatError(
                 f"{os.fspath(self.path)!r} is not a store of live results, or damaged ({error}); "

@@ -11,9 +11,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from xrdae import integrity
 from xrdae.errors import FormatError
-from xrdae.integrity import HDF5
+from xrdae.storage import netcdf_structure
+from xrdae.storage.netcdf_structure import HDF5
 
 MOST_BYTES = 512 * 2**20  # a text of 10 million points
 MOST_TIMES = 100  # of a file's size, what it may unpack to; instruments' files reach 20
@@ -60,7 +60,7 @@ class DataFile:
         with path.open("rb") as stream:
             start = stream.read(len(HDF5))
             if start == HDF5:
-                integrity.check(path)  # by whichever library it is read then
+                netcdf_structure.check(path)  # by whichever library it is read then
                 return cls(path, start)
             if status.st_size > MOST_BYTES:
                 raise FormatError(

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xrdae.errors import FormatError
-from xrdae.integrity import CLASSIC, HDF5
-from xrdae.netcdf import ONE_BY_ONE, opened
 from xrdae.readers.datafile import DataFile, check_loaded
 from xrdae.readers.fields import field_of
+from xrdae.storage.netcdf import ONE_BY_ONE, opened
+from xrdae.storage.netcdf_structure import CLASSIC, HDF5
 
 
 def is_mine(file: DataFile) -> bool:

@@ -27,10 +27,10 @@ from xrdae.convention.axis_kinds import (
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom, parse_units
 from xrdae.errors import DataError, FormatError
-from xrdae.integrity import HDF5
-from xrdae.netcdf import ONE_BY_ONE
 from xrdae.readers.datafile import DataFile, check_loaded
 from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
+from xrdae.storage.netcdf import ONE_BY_ONE
+from xrdae.storage.netcdf_structure import HDF5
 
 _HC = 12.398419843320026  # keV angstrom
 MOST_GROUPS = 10_000

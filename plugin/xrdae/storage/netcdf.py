@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae import integrity
 from xrdae.errors import FormatError
+from xrdae.storage import netcdf_structure
 
 # The netCDF library crashes where threads meet in it, and may share its HDF5 library with h5py.
 ONE_BY_ONE = threading.RLock()
@@ -22,7 +22,7 @@ MOST_BYTES = 2**29  # of a coordinate, and of what is loaded where it need not b
 def starts_as_netcdf(path: Path) -> bool:
     """Tell whether a file is netCDF, or HDF5."""
     with path.open("rb") as file:
-        return file.read(8).startswith((*integrity.CLASSIC, integrity.HDF5))
+        return file.read(8).startswith((*netcdf_structure.CLASSIC, netcdf_structure.HDF5))
 
 
 def opened(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -35,7 +35,7 @@ def opened(path: str | os.PathLike[str]) -> xr.Dataset:
     Exception
         Of any kind, if it is damaged in other ways.
     """
-    integrity.check(path)
+    netcdf_structure.check(path)
     store = xr.backends.NetCDF4DataStore(_looked_through(path))  # type: ignore[no-untyped-call]
     dataset = xr.open_dataset(store)
     dataset.encoding["source"] = os.path.abspath(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xrdae.errors import FormatError
-from xrdae.records import parsed
+from xrdae.storage.bounded_json import parse_json
 
 UNSAFE = ("pickle", "numcodecs.pickle")
 MOST_BYTES = 2**26  # of a file of metadata
@@ -95,7 +95,7 @@ def read(file: Path) -> Any:
     if size > MOST_BYTES:
         raise FormatError(f"{file.name} has {size} bytes, at most {MOST_BYTES} are read")
     try:
-        return parsed(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_text(encoding="utf-8"))
     except ValueError as error:  # UnicodeDecodeError too
         raise FormatError(f"{file.name} is damaged: {error}") from error
 

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from xrdae.errors import FormatError
-from xrdae.hdf5.file import File, pieces
+from xrdae.storage.hdf5_file import File, pieces
 
 HUGE, LINK_NAMES, ATTRIBUTE_NAMES = 1, 5, 8  # kinds of B-trees
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.hdf5.file import NOWHERE, File, pieces
-from xrdae.hdf5.heap import ATTRIBUTE_NAMES, LINK_NAMES, Heap
+from xrdae.storage.hdf5_file import NOWHERE, File, pieces
+from xrdae.storage.hdf5_heap import ATTRIBUTE_NAMES, LINK_NAMES, Heap
 
 _DATASPACE, _LINK_INFO, _DATATYPE, _EXTERNAL, _LINK, _LAYOUT = 1, 2, 3, 7, 6, 8
 _FILTERS, _ATTRIBUTE, _CONTINUATION, _ATTRIBUTE_INFO = 11, 12, 16, 21

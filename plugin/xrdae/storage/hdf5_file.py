@@ -1,4 +1,11 @@
-"""The bytes of an HDF5 file, and the texts in its global heaps."""
+"""Bytes of an HDF5 file, and the texts in its global heaps.
+
+Why not the HDF5 library: it follows links and data into any other file, unpacks whatever was
+packed, and does not return from some damaged files (`xrdae.storage.netcdf_structure`). These
+modules read only the parts of HDF5 (its File Format Specification 3.0; sections are named below)
+in which the netCDF library writes numbers, texts and groups, and refuse everything else. No
+structure is trusted beyond the file, and no more is read than the file has.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,7 @@ import struct
 from typing import BinaryIO
 
 from xrdae.errors import FormatError
-from xrdae.hdf5.lookup3 import checksum
+from xrdae.storage.hdf5_checksum import checksum
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 2**64 - 1  # an address
@@ -22,7 +29,8 @@ class File:
     size
         How many these are.
     checked
-        Compare the checksums of its structures; of data HDF5 has none.
+        Compare the checksums of its structures; data have one only where
+        the filter Fletcher32 wrote it, and netCDF4 files of this package are without filters.
 
     Raises
     ------

@@ -13,8 +13,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from xrdae import seal
 from xrdae.errors import FormatError
+from xrdae.storage import checksum
 
 CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -37,7 +37,7 @@ def check(path: str | os.PathLike[str]) -> None:
     with open(path, "rb") as stream:
         start, size = stream.read(len(HDF5)), os.fstat(stream.fileno()).st_size
         if start == HDF5:
-            whole = seal.check(stream, size)
+            whole = checksum.check(stream, size)
             if whole is False:
                 raise FormatError("it was damaged after it was written")
             if whole is None and size <= MOST_SEARCHED:

@@ -1,0 +1,9 @@
+"""Form of the provenance records of models and of results; apart, for reading it needs no torch."""
+
+from __future__ import annotations
+
+_TEXT_OR_NONE = (str, type(None))
+_DATA = {"sizes": dict, "files": (list, dict)}
+_RUN = {"time": str, "versions": dict, "command": _TEXT_OR_NONE, "data": _DATA, "config": dict}
+MODEL = _RUN | {"updated_from": [_RUN | {"fingerprint": str}]}
+STEP = _RUN | {"step": str, "results": [str], "arguments": dict, "model": str}

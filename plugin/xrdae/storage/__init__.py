@@ -1,0 +1,1 @@
+"""Bytes on disk, without any science: atomic writing, netCDF, Zarr, checksums, JSON."""
