@@ -116,7 +116,7 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_one(target):
 @pytest.mark.parametrize("swaps", [True, False])
 def test_a_folder_takes_the_place_of_another(target, monkeypatch, swaps):
     if not swaps:
-        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        monkeypatch.setattr(atomic_writing, "_exchange", lambda *_: False)
     for content in ("one", "two"):
         with replacing(target) as aside:
             aside.mkdir()

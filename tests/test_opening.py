@@ -239,7 +239,7 @@ def test_natural_order_puts_2_before_10(tmp_path):
 
 def test_scans_of_a_file_become_a_dimension(tmp_path):
     from xrdae.gather import find_grid, gather
-    from xrdae.scan import Scan
+    from xrdae.readers.scan import Scan
 
     scans = [
         Scan("two_theta", np.arange(4.0), np.full(4, i), metadata={"omega": float(i)})
@@ -252,7 +252,7 @@ def test_scans_of_a_file_become_a_dimension(tmp_path):
 
 def test_a_missing_number_is_nan_and_times_are_in_utc():
     from xrdae.gather import described
-    from xrdae.scan import Scan
+    from xrdae.readers.scan import Scan
 
     metadata = [{"temperature": 300.0, "time": "2020-01-01T02:00:00+02:00"}, {}]
     metadata += [{"time": "0001-01-01T00:00:00+01:00"}]  # what some programs write for none

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.gather import Grid, Gridder, axis_coordinate, find_grid, orient, read_scans
-from xrdae.scan import METADATA_UNITS, Scan
+from xrdae.readers.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
 

@@ -18,9 +18,9 @@ from xrdae.convention.axis_kinds import OTHER, UNITS
 from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.readers.datafile import check_loaded
+from xrdae.readers.scan import METADATA_UNITS, Scan, ScanAxis
 from xrdae.readers.text_header import convert
 from xrdae.regridding import Regrid, regridder
-from xrdae.scan import METADATA_UNITS, Scan, ScanAxis
 
 Float = npt.NDArray[Any]
 

@@ -23,7 +23,7 @@ from xrdae.deferred import defer
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.gather import find_grid, gather, ordered, read_scans, to_scans
 from xrdae.labels import read_labels
-from xrdae.scan import Scan
+from xrdae.readers.scan import Scan
 
 PathLike = str | os.PathLike[str]
 

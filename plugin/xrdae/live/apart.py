@@ -15,7 +15,7 @@ from typing import IO
 
 from xrdae.errors import FormatError, XrdaeError
 from xrdae.gather import read_scans
-from xrdae.scan import Scan
+from xrdae.readers.scan import Scan
 from xrdae.storage.netcdf_structure import HDF5
 
 MOST_SECONDS = 60  # for a file, after which it is taken for damaged

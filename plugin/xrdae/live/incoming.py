@@ -16,8 +16,8 @@ from xrdae.gather import Grid, axis_of, gather
 from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
 from xrdae.prepare import Preparation
+from xrdae.readers.scan import Scan
 from xrdae.regridding import check_axis
-from xrdae.scan import Scan
 
 CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
 

@@ -17,7 +17,7 @@ import xarray as xr
 from xrdae.convention.axis_kinds import UNITS
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
-from xrdae.scan import Scan
+from xrdae.readers.scan import Scan
 
 # Asked in this order: those with unmistakable content first, columns of numbers last.
 MODULES = (

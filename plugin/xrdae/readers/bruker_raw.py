@@ -16,7 +16,7 @@ import numpy as np
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import iso_time, stated
-from xrdae.scan import Float, Metadata, Scan
+from xrdae.readers.scan import Float, Metadata, Scan
 
 # Version 3: coupled, unlocked coupled, detector scan, high-resolution coupled, PSD fixed and fast.
 _OVER_TWO_THETA_3 = frozenset({0, 1, 2, 20, 129, 130})

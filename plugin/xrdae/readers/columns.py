@@ -18,6 +18,7 @@ from xrdae.convention.axis_kinds import OTHER
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import number
+from xrdae.readers.scan import Scan, ScanAxis
 from xrdae.readers.stepped import announced_steps, read_steps
 from xrdae.readers.text_header import (
     axis_of_header,
@@ -33,7 +34,6 @@ from xrdae.readers.text_table import (
     split_lines,
     without_quotes,
 )
-from xrdae.scan import Scan, ScanAxis
 
 Float: TypeAlias = npt.NDArray[np.float64]
 

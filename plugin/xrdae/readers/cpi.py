@@ -11,9 +11,9 @@ from __future__ import annotations
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import iso_time, number, stated
+from xrdae.readers.scan import Scan
 from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
-from xrdae.scan import Scan
 
 _MARKER = "SIETRONICS XRD SCAN"
 _COMMENT = 8  # the line where it begins

@@ -22,9 +22,9 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
+from xrdae.readers.scan import Scan
 from xrdae.readers.text_header import metadata
 from xrdae.readers.text_table import split_lines
-from xrdae.scan import Scan
 
 Float: TypeAlias = npt.NDArray[np.float64]
 Columns: TypeAlias = tuple[Float, Float, Float | None]  # positions [degree], intensity, errors

@@ -10,8 +10,8 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
+from xrdae.readers.scan import Scan
 from xrdae.readers.text_header import DATAFORMATS
-from xrdae.scan import Scan
 
 _START = re.compile(r'\s*\{\s*"(?:dims|attrs|data|coords|name)"\s*:')
 

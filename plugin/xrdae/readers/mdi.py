@@ -13,9 +13,9 @@ import re
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import number, stated
+from xrdae.readers.scan import Scan
 from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
-from xrdae.scan import Scan
 
 _NUMBER = r"([\d.]{1,20})"
 _RANGE = re.compile(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import stated
-from xrdae.scan import Scan
+from xrdae.readers.scan import Scan
 
 if TYPE_CHECKING:
     import gemmi

@@ -24,8 +24,8 @@ import numpy as np
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import stated
+from xrdae.readers.scan import Scan
 from xrdae.readers.stepped import positions
-from xrdae.scan import Scan
 
 _HEADER = 250
 _ANODES = {0: "Cu", 1: "Mo"}  # the sources agree on these two only

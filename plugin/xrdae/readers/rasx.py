@@ -9,8 +9,8 @@ from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import counting_time, number, stated
 from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
+from xrdae.readers.scan import Scan
 from xrdae.readers.xml import Float, parse, parse_numbers, text_of
-from xrdae.scan import Scan
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -13,9 +13,9 @@ from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import counting_time, iso_time, number, stated
 from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
+from xrdae.readers.scan import Scan
 from xrdae.readers.stepped import intensities, positions
 from xrdae.readers.text_table import split_lines
-from xrdae.scan import Scan
 
 _MINE = re.compile(r"\s*\*TYPE\s*=")
 _ANODES = {"24": "Cr", "26": "Fe", "27": "Co", "29": "Cu", "42": "Mo", "47": "Ag", "74": "W"}

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
+from xrdae.readers.scan import Scan
 from xrdae.readers.text_header import metadata
 from xrdae.readers.text_table import COMMENT, numbers_from
-from xrdae.scan import Scan
 
 Float: TypeAlias = npt.NDArray[np.float64]
 

@@ -15,8 +15,8 @@ import numpy as np
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import iso_time, stated
+from xrdae.readers.scan import Scan
 from xrdae.readers.stepped import positions
-from xrdae.scan import Scan
 
 _MAGIC = b"RAW_1.06"
 _RECORD = 512

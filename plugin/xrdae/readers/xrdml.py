@@ -10,8 +10,8 @@ import numpy as np
 from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.header import number, stated
+from xrdae.readers.scan import Scan
 from xrdae.readers.xml import Float, numbers, parse, text_of
-from xrdae.scan import Scan
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
