@@ -5,8 +5,8 @@ from click.testing import CliRunner
 
 import xrdae
 from xrdae.cli import main
+from xrdae.loading.sources import write_zarr
 from xrdae.provenance import fingerprint, read
-from xrdae.sources import write_zarr
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import xarray as xr
 
 import xrdae
 from xrdae.errors import FormatError
-from xrdae.sources import open_data, write_netcdf, write_zarr
+from xrdae.loading.sources import open_data, write_netcdf, write_zarr
 from xrdae.storage import checksum, netcdf_structure
 
 
@@ -51,7 +51,7 @@ def test_an_attribute_that_cannot_be_read_does_not_end_the_process(tmp_path, ser
     content[at - 16] = 200  # this text in the heap gets another number, by which nothing names it
     path.write_bytes(content)
     code = (
-        "import gc, sys; from xrdae.sources import open_data\n"
+        "import gc, sys; from xrdae.loading.sources import open_data\n"
         "try: open_data(sys.argv[1:])\n"
         "except ValueError as error: print(error)\n"
         "gc.collect()"

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xrdae.errors import DataError, FormatError
 from xrdae.live.results import Results
-from xrdae.sources import write_zarr
+from xrdae.loading.sources import write_zarr
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live_kills import FIRST, rows

@@ -8,7 +8,7 @@ import xarray as xr
 
 import xrdae
 from xrdae.convention.patterns import find_patterns
-from xrdae.opening import find_files
+from xrdae.loading.opening import find_files
 
 
 def write_xy(path, x, y, *, header="", sigma=None):
@@ -238,7 +238,7 @@ def test_natural_order_puts_2_before_10(tmp_path):
 
 
 def test_scans_of_a_file_become_a_dimension(tmp_path):
-    from xrdae.gather import find_grid, gather
+    from xrdae.loading.gridding import find_grid, gather
     from xrdae.readers.scan import Scan
 
     scans = [
@@ -251,7 +251,7 @@ def test_scans_of_a_file_become_a_dimension(tmp_path):
 
 
 def test_a_missing_number_is_nan_and_times_are_in_utc():
-    from xrdae.gather import described
+    from xrdae.loading.gridding import described
     from xrdae.readers.scan import Scan
 
     metadata = [{"temperature": 300.0, "time": "2020-01-01T02:00:00+02:00"}, {}]

@@ -125,7 +125,7 @@ def read_patterns(urls: Sequence[str], *, retry_timeout: float) -> xr.Dataset:
 
 
 def _as_one(urls: Sequence[str], datasets: Sequence[xr.Dataset]) -> xr.Dataset:
-    from xrdae.gather import find_grid, gather, ordered, to_scans
+    from xrdae.loading.gridding import find_grid, gather, ordered, to_scans
 
     scans = [[ordered(scan) for scan in to_scans(dataset)] for dataset in datasets]
     names = [url for url, each in zip(urls, scans, strict=True) for _ in each]

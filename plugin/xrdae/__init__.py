@@ -13,8 +13,8 @@ from xrdae.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from xrdae.config import Config
+    from xrdae.loading.opening import open_patterns
     from xrdae.model import Model, load_model
-    from xrdae.opening import open_patterns
 
 __all__ = [
     "Config",

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from xrdae.errors import XrdaeError
+from xrdae.loading.sources import open_data, stem, write_netcdf, write_zarr
 from xrdae.provenance import made_by
-from xrdae.sources import open_data, stem, write_netcdf, write_zarr
 from xrdae.storage.atomic_writing import NETCDF, check_ending, replacing
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xrdae.loading.sources import write_netcdf
 from xrdae.model import Model
 from xrdae.peaks import contrary
 from xrdae.sampling import evenly
 from xrdae.simulate import alloy_series
-from xrdae.sources import write_netcdf
 
 IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition
 WINDOW = 0.5  # degree, in which relevance is compared with what is known of the simulation

@@ -22,7 +22,7 @@ import atheris
 with atheris.instrument_imports(include=["xrdae"]):
     from law import CORPUS, FOUND, SUFFIXES, outcome, put
 
-    import xrdae.opening  # noqa: F401  (instrumented, though it is imported late)
+    import xrdae.loading.opening  # noqa: F401  (instrumented, though it is imported late)
 
 MOST_SECONDS, MOST_MEGABYTES = 30, 1024
 # Bytes of HDF5: its library shows no coverage, and does not come back from some. Changed files of

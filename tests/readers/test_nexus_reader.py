@@ -4,7 +4,7 @@ import pytest
 
 import xrdae
 from xrdae.convention.patterns import find_patterns
-from xrdae.opening import read_dataset
+from xrdae.loading.opening import read_dataset
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from harness import Row, main, try_in_child
 import xrdae
 from xrdae import provenance, summary
 from xrdae.live.results import Results
-from xrdae.sources import open_data, write_netcdf, write_zarr
+from xrdae.loading.sources import open_data, write_netcdf, write_zarr
 
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "models")]
 from live_kills import FIRST

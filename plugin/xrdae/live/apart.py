@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from xrdae.errors import FormatError, XrdaeError
-from xrdae.gather import read_scans
+from xrdae.loading.gridding import read_scans
 from xrdae.readers.scan import Scan
 from xrdae.storage.netcdf_structure import HDF5
 

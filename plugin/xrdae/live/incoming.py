@@ -12,9 +12,9 @@ import xarray as xr
 from xrdae.convention.axes import Axis
 from xrdae.convention.names import RESERVED
 from xrdae.errors import DataError
-from xrdae.gather import Grid, axis_of, gather
 from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
+from xrdae.loading.gridding import Grid, axis_of, gather
 from xrdae.prepare import Preparation
 from xrdae.readers.scan import Scan
 from xrdae.regridding import check_axis

@@ -19,10 +19,10 @@ import xarray as xr
 from xrdae import readers
 from xrdae.convention.names import RESERVED
 from xrdae.convention.patterns import find_patterns
-from xrdae.deferred import defer
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.gather import find_grid, gather, ordered, read_scans, to_scans
-from xrdae.labels import read_labels
+from xrdae.loading.gridding import find_grid, gather, ordered, read_scans, to_scans
+from xrdae.loading.label_table import read_labels
+from xrdae.loading.lazy_files import defer
 from xrdae.readers.scan import Scan
 
 PathLike = str | os.PathLike[str]

@@ -39,7 +39,7 @@ class XrdaeBackend(BackendEntrypoint):
         self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None
     ) -> xr.Dataset:
         """Open one file; see `xrdae.open_patterns`."""
-        from xrdae.opening import read_dataset
+        from xrdae.loading.opening import read_dataset
 
         if not isinstance(filename_or_obj, str | os.PathLike):
             raise TypeError(

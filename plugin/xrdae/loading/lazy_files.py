@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.gather import Grid, Gridder, axis_coordinate, find_grid, orient, read_scans
+from xrdae.loading.gridding import Grid, Gridder, axis_coordinate, find_grid, orient, read_scans
 from xrdae.readers.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
