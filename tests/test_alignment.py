@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xrdae.alignment import aligned_mean, displacement, peak_width, resample
+from xrdae.preprocessing.alignment import aligned_mean, displacement, peak_width, resample
 
 CHANNELS = np.arange(600.0)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae.convention.axes import Axis
-from xrdae.peaks import channels, contrary, find_regions, peak_bounds, strength
+from xrdae.preprocessing.peaks import channels, contrary, find_regions, peak_bounds, strength
 
 POSITIONS = np.linspace(20, 80, 1200)
 

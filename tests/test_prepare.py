@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from xrdae import DataError
 from xrdae.convention.axes import Axis
-from xrdae.prepare import find_preparation, without_background
-from xrdae.regridding import check_axis, regridder
-from xrdae.scaling import scale_patterns
+from xrdae.preprocessing.preparation import find_preparation, without_background
+from xrdae.preprocessing.regridding import check_axis, regridder
+from xrdae.preprocessing.scaling import scale_patterns
 
 POSITIONS = np.linspace(20, 80, 50)
 

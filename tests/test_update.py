@@ -8,9 +8,10 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
-from xrdae import provenance, sampling, support, update
+from xrdae import provenance, support, update
 from xrdae.cli import main
 from xrdae.plugins import manager
+from xrdae.preprocessing import sampling
 
 SMALL = {"steps": 300, "members": 4, "progress": False}
 

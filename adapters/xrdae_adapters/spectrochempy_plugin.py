@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from xrdae.model import Model
-    from xrdae.peaks import Regions
+    from xrdae.preprocessing.peaks import Regions
     from xrdae.synthesis import Position
 
     ModelOrPath = Model | str | os.PathLike[str]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from xrdae.model import Model
-    from xrdae.peaks import Regions
     from xrdae.plot import Plot
+    from xrdae.preprocessing.peaks import Regions
     from xrdae.report import Report
     from xrdae.synthesis import Position
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 
-from xrdae.alignment import resample
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
+from xrdae.preprocessing.alignment import resample
 
 Float = npt.NDArray[Any]
 

@@ -11,7 +11,7 @@ import torch
 
 from xrdae.basis import Basis
 from xrdae.network import Ensemble, as_tensor
-from xrdae.prepare import Preparation
+from xrdae.preprocessing.preparation import Preparation
 
 Float = npt.NDArray[Any]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xrdae.config import Config
     from xrdae.hookspecs import File
     from xrdae.model import Model
-    from xrdae.peaks import Regions
+    from xrdae.preprocessing.peaks import Regions
     from xrdae.synthesis import Request
 
 

@@ -12,8 +12,8 @@ import xarray as xr
 
 from xrdae.loading.sources import write_netcdf
 from xrdae.model import Model
-from xrdae.peaks import contrary
-from xrdae.sampling import evenly
+from xrdae.preprocessing.peaks import contrary
+from xrdae.preprocessing.sampling import evenly
 from xrdae.simulate import alloy_series
 
 IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae.convention.apply import texts
-from xrdae.sampling import evenly
+from xrdae.preprocessing.sampling import evenly
 
 if TYPE_CHECKING:
     from xrdae.convention.patterns import Patterns

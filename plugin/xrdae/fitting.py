@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.alignment import peak_width
 from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder import Autoencoder
 from xrdae.basis import Basis, find_basis
 from xrdae.checkpoint import checkpoint_of
-from xrdae.checks import naming, training_patterns
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError
-from xrdae.prepare import Preparation, find_preparation
+from xrdae.preprocessing.alignment import peak_width
+from xrdae.preprocessing.empty_patterns import naming, training_patterns
+from xrdae.preprocessing.preparation import Preparation, find_preparation
+from xrdae.preprocessing.regridding import find_sampling, regridder
 from xrdae.provenance import of_fit
-from xrdae.regridding import find_sampling, regridder
 from xrdae.support import find_support
 from xrdae.training import Trained, train
 

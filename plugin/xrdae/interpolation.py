@@ -10,9 +10,9 @@ import numpy.typing as npt
 import scipy.optimize
 from scipy.spatial.distance import cdist
 
-from xrdae.alignment import aligned_mean, displacement, resample
 from xrdae.autoencoder import Autoencoder
-from xrdae.sampling import evenly
+from xrdae.preprocessing.alignment import aligned_mean, displacement, resample
+from xrdae.preprocessing.sampling import evenly
 from xrdae.support import Support
 
 Float = npt.NDArray[Any]

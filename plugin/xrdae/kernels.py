@@ -17,9 +17,9 @@ from xrdae.compute.threads import by_blocks
 from xrdae.convention.apply import flattened
 from xrdae.convention.patterns import Patterns
 from xrdae.encoder import BLOCK, Encoder
-from xrdae.peaks import Regions
-from xrdae.prepare import Source
-from xrdae.regridding import regridder
+from xrdae.preprocessing.peaks import Regions
+from xrdae.preprocessing.preparation import Source
+from xrdae.preprocessing.regridding import regridder
 from xrdae.relevance import Masking, find_masking
 from xrdae.support import Support
 

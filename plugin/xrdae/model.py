@@ -14,7 +14,6 @@ import xarray as xr
 
 from xrdae import store, summary
 from xrdae.autoencoder import Autoencoder
-from xrdae.checks import warn_of_empty
 from xrdae.config import Config
 from xrdae.convention.apply import apply, flattened, labelled
 from xrdae.convention.axis_kinds import OTHER
@@ -25,10 +24,11 @@ from xrdae.fingerprint import of_data
 from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
-from xrdae.peaks import Regions
+from xrdae.preprocessing.empty_patterns import warn_of_empty
+from xrdae.preprocessing.peaks import Regions
+from xrdae.preprocessing.regridding import check_axis
 from xrdae.provenance import stamped
 from xrdae.reference import find_labels, find_training_labels
-from xrdae.regridding import check_axis
 from xrdae.relevance import relevance_maps
 from xrdae.storage.atomic_writing import NETCDF, check_ending
 from xrdae.support import Support

@@ -17,13 +17,13 @@ from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import KINDS
 from xrdae.network import Ensemble, Layer
-from xrdae.prepare import Preparation
+from xrdae.preprocessing.preparation import Preparation
+from xrdae.preprocessing.regridding import INTERPOLATIONS
+from xrdae.preprocessing.transforms import Transform
 from xrdae.provenance_schema import MODEL
-from xrdae.regridding import INTERPOLATIONS
 from xrdae.storage.bounded_json import matches_schema, parse_json
 from xrdae.storage.hdf5_objects import Group
 from xrdae.support import Novelty, Support
-from xrdae.transforms import Transform
 from xrdae.upgrades import Content, upgraded
 
 # Dimensions and numpy's kinds of the arrays of each group.

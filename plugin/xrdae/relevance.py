@@ -21,9 +21,9 @@ from xrdae.convention.names import describe
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.network import Stacked, as_tensor
-from xrdae.peaks import Regions, channels, find_regions, noise_level
-from xrdae.prepare import Source
-from xrdae.sampling import evenly
+from xrdae.preprocessing.peaks import Regions, channels, find_regions, noise_level
+from xrdae.preprocessing.preparation import Source
+from xrdae.preprocessing.sampling import evenly
 from xrdae.support import Support
 
 Float = npt.NDArray[Any]

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from scipy.spatial import cKDTree
 
-from xrdae.alignment import peak_width
 from xrdae.autoencoder import Autoencoder
 from xrdae.basis import Basis, find_basis
-from xrdae.sampling import Index, evenly
+from xrdae.preprocessing.alignment import peak_width
+from xrdae.preprocessing.sampling import Index, evenly
 
 Float = npt.NDArray[Any]
 

@@ -18,8 +18,8 @@ from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
 from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
 from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
-from xrdae.prepare import Preparation
-from xrdae.regridding import regridder
+from xrdae.preprocessing.preparation import Preparation
+from xrdae.preprocessing.regridding import regridder
 from xrdae.support import Support
 
 Float = npt.NDArray[Any]

@@ -19,7 +19,7 @@ from xrdae.errors import DataError, TrainingError, warn
 from xrdae.frame import in_frame_of, in_one_frame
 from xrdae.network import Ensemble, as_tensor
 from xrdae.optimization import Optimization, State
-from xrdae.sampling import evenly
+from xrdae.preprocessing.sampling import evenly
 from xrdae.start import Start, from_scratch, from_start
 from xrdae.task import BATCH, Task, held_out_reconstruction
 

@@ -18,7 +18,7 @@ import torch
 from captum.attr import IntegratedGradients
 
 import xrdae
-from xrdae.peaks import channels
+from xrdae.preprocessing.peaks import channels
 from xrdae.relevance import FILLS
 from xrdae.simulate import alloy_series
 

@@ -34,7 +34,7 @@ from sklearn.metrics import roc_auc_score
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
 from xrdae.estimate import find_estimator
-from xrdae.peaks import channels
+from xrdae.preprocessing.peaks import channels
 from xrdae.simulate import alloy_series
 
 TI, ZR = np.linspace(0, 2, 15), np.linspace(0, 0.5, 10)

@@ -1,1 +1,1 @@
-"""What a Dataset of patterns is: its axes, units, names and quantities, and labels around arrays."""
+"""What a Dataset of patterns is: axes, units, names, quantities, and labels around arrays."""

@@ -191,7 +191,7 @@ def find_patterns(
             raise  # over q and d it is only needed to go to two_theta, which then says so
     if isinstance(wavelength, xr.Variable):
         if kind.kind == "two_theta":
-            from xrdae.regridding import bring_to_q
+            from xrdae.preprocessing.regridding import bring_to_q
 
             axis, array = bring_to_q(array, values, wavelength, onto)
             return Patterns(array, "q", axis, UNITS["q"], 1.0, left_out)

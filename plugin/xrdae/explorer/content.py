@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.checks import known_empty
 from xrdae.convention.apply import titled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.categories import category_names, is_category, order_categories
@@ -20,9 +19,10 @@ from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
 from xrdae.interpolation import METHODS
 from xrdae.model import Model
-from xrdae.peaks import CONTRARY, contrary, strength
 from xrdae.plugins import manager
-from xrdae.regridding import regridder
+from xrdae.preprocessing.empty_patterns import known_empty
+from xrdae.preprocessing.peaks import CONTRARY, contrary, strength
+from xrdae.preprocessing.regridding import regridder
 
 Float = npt.NDArray[Any]
 
@@ -178,7 +178,7 @@ def _labels(
 ) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
     """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
 
-    Times are milliseconds since 1970, durations seconds; categories (`xrdae.convention.categories`) are
+    Times are milliseconds since 1970, durations seconds; categories are
     positions among their names. Labels without any value are left out.
     """
     template = patterns.intensity.isel({patterns.dim: 0}, drop=True)
@@ -219,7 +219,7 @@ def _labels(
 
 
 def _notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
-    """Return the regions that are contrary on average, see `xrdae.peaks.contrary`."""
+    """Return the regions that are contrary on average, see `xrdae.preprocessing.peaks.contrary`."""
     mean = patterns.intensity.mean(patterns.sample_dims, dtype=np.float64).values
     excess = maps["relevance_excess"].mean(patterns.sample_dims).values
     bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)

@@ -15,9 +15,9 @@ from xrdae.errors import DataError
 from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
 from xrdae.loading.gridding import Grid, axis_of, gather
-from xrdae.prepare import Preparation
+from xrdae.preprocessing.preparation import Preparation
+from xrdae.preprocessing.regridding import check_axis
 from xrdae.readers.scan import Scan
-from xrdae.regridding import check_axis
 
 CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
 

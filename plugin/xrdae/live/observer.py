@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import plugins
-from xrdae.checks import known_empty
+from xrdae.preprocessing.empty_patterns import known_empty
 
 if TYPE_CHECKING:
     from xrdae.model import Model

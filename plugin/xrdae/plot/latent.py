@@ -23,7 +23,7 @@ from xrdae.plot.drawing import (
     new_axes,
     wrapped,
 )
-from xrdae.sampling import evenly
+from xrdae.preprocessing.sampling import evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -26,7 +26,7 @@ from xrdae.plot.drawing import (
     orient,
     short,
 )
-from xrdae.sampling import evenly
+from xrdae.preprocessing.sampling import evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

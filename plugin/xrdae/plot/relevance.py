@@ -14,10 +14,10 @@ import xarray as xr
 from xrdae.convention.apply import titled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
-from xrdae.peaks import CONTRARY, contrary, strength
 from xrdae.plot.colors import pale
 from xrdae.plot.drawing import RELEVANCE, add_colorbar, axes_size, needed, new_axes, patterns_of
 from xrdae.plot.phases import HEIGHT, Phases, Row, draw_rows, find_rows
+from xrdae.preprocessing.peaks import CONTRARY, contrary, strength
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

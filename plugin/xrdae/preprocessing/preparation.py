@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from xrdae.convention.axes import Axis
 from xrdae.errors import DataError, warn
-from xrdae.regridding import Regrid, regridder
-from xrdae.scaling import LARGEST, check_scales, find_common_scale, scale_patterns
-from xrdae.transforms import Transform, find_transform
+from xrdae.preprocessing.regridding import Regrid, regridder
+from xrdae.preprocessing.scaling import LARGEST, check_scales, find_common_scale, scale_patterns
+from xrdae.preprocessing.transforms import Transform, find_transform
 
 Float32 = npt.NDArray[np.float32]
 Float = npt.NDArray[Any]
@@ -54,7 +54,7 @@ class Preparation:
     sampling
         Step of the training data over that of the axis; infinite where it is not known.
     interpolation
-        How patterns are brought to the axis, see `xrdae.regridding.regridder`.
+        How patterns are brought to the axis, see `xrdae.preprocessing.regridding.regridder`.
     """
 
     axis: Axis

@@ -16,7 +16,7 @@ import xarray as xr
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
-from xrdae.sampling import Index, one_of_each
+from xrdae.preprocessing.sampling import Index, one_of_each
 
 Float = npt.NDArray[Any]
 
