@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrdae.basis import find_basis
+from xrdae.autoencoder.basis import find_basis
 
 SHAPES = [(30, 200), (200, 30)]
 

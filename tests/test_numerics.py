@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import xrdae
-from xrdae.basis import find_basis
+from xrdae.autoencoder.basis import find_basis
 
 sys.path.insert(0, str(Path(__file__).parent / "robustness"))
 from numerics import changed, compared, counted, datasets, expected, labelled, results, spectra

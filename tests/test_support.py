@@ -1,6 +1,6 @@
 import numpy as np
 
-from xrdae.support import FALSE_POSITIVES
+from xrdae.autoencoder.novelty import FALSE_POSITIVES
 
 
 def novelty(model, series, intensity):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from xrdae.network import Ensemble
+from xrdae.autoencoder.ensemble import Ensemble
 
 Float = npt.NDArray[Any]
 

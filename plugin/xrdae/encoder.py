@@ -11,15 +11,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xrdae.autoencoder import Autoencoder
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.ensemble import Stacked, as_tensor
+from xrdae.autoencoder.novelty import Novelty, binned, neighbours
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
 from xrdae.convention.apply import flattened
-from xrdae.network import Stacked, as_tensor
 from xrdae.preprocessing.preparation import Source
 from xrdae.preprocessing.scaling import STEEPEST
 from xrdae.preprocessing.transforms import Transform
-from xrdae.support import Novelty, binned, neighbours
 
 Float = npt.NDArray[Any]
 
@@ -177,7 +177,7 @@ class Encoder:
 
 
 def _sizes(rows: Tensor, scale: str, common: float) -> Tensor:
-    """Return what each pattern is divided by, as `xrdae.preprocessing.scaling.scale_patterns` has it."""
+    """Return what each pattern is divided by, as `scaling.scale_patterns` does."""
     if scale == "max":
         return rows.amax(1)
     if scale == "area":

@@ -143,7 +143,7 @@ def _of_labels(labels: Mapping[str, xr.DataArray]) -> str:
 
 def hash_of_model(model: Model) -> str:
     """Return the fingerprint of what a model's file holds but history, provenance and device."""
-    from xrdae.store import groups
+    from xrdae.autoencoder.model_file import groups
 
     config = json.loads(model.config.to_json())
     parts: list[Any] = [json.dumps({k: config[k] for k in config if k not in _SETTINGS_OF_A_PLACE})]

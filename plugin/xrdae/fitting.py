@@ -10,8 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.augment import COPIES, changed, is_augmented
-from xrdae.autoencoder import Autoencoder
-from xrdae.basis import Basis, find_basis
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.basis import Basis, find_basis
+from xrdae.autoencoder.novelty import find_support
 from xrdae.checkpoint import checkpoint_of
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
@@ -23,7 +24,6 @@ from xrdae.preprocessing.empty_patterns import naming, training_patterns
 from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.preprocessing.regridding import find_sampling, regridder
 from xrdae.provenance import of_fit
-from xrdae.support import find_support
 from xrdae.training import Trained, train
 
 

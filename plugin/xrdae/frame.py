@@ -10,7 +10,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from xrdae.network import Ensemble
+from xrdae.autoencoder.ensemble import Ensemble
 
 Float = npt.NDArray[Any]
 

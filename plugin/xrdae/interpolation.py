@@ -10,10 +10,10 @@ import numpy.typing as npt
 import scipy.optimize
 from scipy.spatial.distance import cdist
 
-from xrdae.autoencoder import Autoencoder
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.novelty import Support
 from xrdae.preprocessing.alignment import aligned_mean, displacement, resample
 from xrdae.preprocessing.sampling import evenly
-from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.novelty import Support
 from xrdae.compute.threads import by_blocks
 from xrdae.convention.apply import flattened
 from xrdae.convention.patterns import Patterns
@@ -21,7 +22,6 @@ from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.preparation import Source
 from xrdae.preprocessing.regridding import regridder
 from xrdae.relevance import Masking, find_masking
-from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 

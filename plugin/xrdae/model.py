@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae import store, summary
-from xrdae.autoencoder import Autoencoder
+from xrdae import summary
+from xrdae.autoencoder import model_file
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.novelty import Support
 from xrdae.config import Config
 from xrdae.convention.apply import apply, flattened, labelled
 from xrdae.convention.axis_kinds import OTHER
@@ -31,7 +33,6 @@ from xrdae.provenance import stamped
 from xrdae.reference import find_labels, find_training_labels
 from xrdae.relevance import relevance_maps
 from xrdae.storage.atomic_writing import NETCDF, check_ending
-from xrdae.support import Support
 from xrdae.synthesis import Position, Request, decoded, synthesize
 
 Float = npt.NDArray[Any]
@@ -427,7 +428,7 @@ class Model:
             If the name has the ending of another kind of file; `.nc` is the usual one.
         """
         check_ending(path, NETCDF, "a model as netCDF")
-        store.write(path, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        model_file.write(path, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     @property
     def n_latent(self) -> int:
@@ -491,7 +492,7 @@ def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Mo
     FileNotFoundError
         If there is no such file.
     """
-    model = Model(**store.read(path))
+    model = Model(**model_file.read(path))
     if device is None:
         return model
     config = dataclasses.replace(model.config, device=device)

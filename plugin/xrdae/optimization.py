@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from xrdae.autoencoder.ensemble import Ensemble
 from xrdae.best import Best
 from xrdae.config import Config
-from xrdae.network import Ensemble
 
 Float = npt.NDArray[Any]
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from xrdae.autoencoder.provenance_schema import MODEL, STEP
 from xrdae.fingerprint import LONGEST, bounded, compact, digest, hash_of_model, of_data
-from xrdae.provenance_schema import MODEL, STEP
 from xrdae.storage.bounded_json import matches_schema, parse_json
 
 if TYPE_CHECKING:

@@ -13,18 +13,18 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from xrdae.autoencoder import Autoencoder
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.ensemble import Stacked, as_tensor
+from xrdae.autoencoder.novelty import Support
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
 from xrdae.convention.apply import apply, flattened, labelled
 from xrdae.convention.names import describe
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.network import Stacked, as_tensor
 from xrdae.preprocessing.peaks import Regions, channels, find_regions, noise_level
 from xrdae.preprocessing.preparation import Source
 from xrdae.preprocessing.sampling import evenly
-from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from xrdae.autoencoder.ensemble import Ensemble, as_tensor, new_ensemble
 from xrdae.config import Config
 from xrdae.embedding import geodesic_embedding
-from xrdae.network import Ensemble, as_tensor, new_ensemble
 
 Float = npt.NDArray[Any]
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.novelty import Support
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import describe, find_scale, name_label_result
 from xrdae.convention.patterns import Patterns
@@ -20,7 +21,6 @@ from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesi
 from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.preprocessing.regridding import regridder
-from xrdae.support import Support
 
 Float = npt.NDArray[Any]
 Position = int | Mapping[str, int]

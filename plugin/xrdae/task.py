@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xrdae.network import Ensemble
+from xrdae.autoencoder.ensemble import Ensemble
 
 Float = npt.NDArray[Any]
 

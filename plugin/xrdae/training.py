@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from xrdae.autoencoder.ensemble import Ensemble, as_tensor
 from xrdae.checkpoint import Checkpoint
 from xrdae.compute.device import ERRORS, find_device, ran_out
 from xrdae.config import Config
 from xrdae.errors import DataError, TrainingError, warn
 from xrdae.frame import in_frame_of, in_one_frame
-from xrdae.network import Ensemble, as_tensor
 from xrdae.optimization import Optimization, State
 from xrdae.preprocessing.sampling import evenly
 from xrdae.start import Start, from_scratch, from_start

@@ -12,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder
-from xrdae.basis import Basis, extend_basis
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.basis import Basis, extend_basis
+from xrdae.autoencoder.ensemble import as_tensor
+from xrdae.autoencoder.novelty import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.checkpoint import Checkpoint, checkpoint_of
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.config import Config
 from xrdae.convention.names import find_scale
 from xrdae.errors import DataError
 from xrdae.fitting import changed_copies, held_out_error, history_of
-from xrdae.network import as_tensor
 from xrdae.preprocessing.empty_patterns import naming, training_patterns
 from xrdae.preprocessing.sampling import Index, evenly, spread
 from xrdae.preprocessing.scaling import check_scales
 from xrdae.provenance import fingerprint, of_fit, of_update
 from xrdae.start import Start
-from xrdae.support import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.task import held_out_reconstruction
 from xrdae.training import Trained, train
 

@@ -304,7 +304,7 @@ def _memory_of_device(path: Path, what: str, limit: int) -> None:
     """Raise what torch raises for a GPU, where more than `limit` patterns come together."""
     import torch
 
-    from xrdae.autoencoder import Autoencoder
+    from xrdae.autoencoder.autoencoder import Autoencoder
     from xrdae.encoder import Encoder
     from xrdae.relevance import Masking
 

@@ -13,8 +13,8 @@ from damage import damaged
 from harness import Row, main, try_in_child
 
 import xrdae
+from xrdae.autoencoder.model_file import groups
 from xrdae.storage import checksum
-from xrdae.store import groups
 
 FOLDER = Path(__file__).parents[1] / "models"
 FILES = sorted(path.name for path in FOLDER.glob("*.nc"))

@@ -206,7 +206,7 @@ def spectra():
 
 
 def try_basis(name):
-    from xrdae.basis import find_basis
+    from xrdae.autoencoder.basis import find_basis
 
     x = spectra()[name]
     differences = compared(find_basis(x, 64), x.astype(np.float64))

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from scipy.spatial import cKDTree
 
-from xrdae.autoencoder import Autoencoder
-from xrdae.basis import Basis, find_basis
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.basis import Basis, find_basis
 from xrdae.preprocessing.alignment import peak_width
 from xrdae.preprocessing.sampling import Index, evenly
 

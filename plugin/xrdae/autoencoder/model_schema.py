@@ -11,20 +11,20 @@ import numpy.typing as npt
 import torch
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder
-from xrdae.basis import Basis
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.basis import Basis
+from xrdae.autoencoder.ensemble import Ensemble, Layer
+from xrdae.autoencoder.model_migrations import Content, upgraded
+from xrdae.autoencoder.novelty import Novelty, Support
+from xrdae.autoencoder.provenance_schema import MODEL
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import KINDS
-from xrdae.network import Ensemble, Layer
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.preprocessing.regridding import INTERPOLATIONS
 from xrdae.preprocessing.transforms import Transform
-from xrdae.provenance_schema import MODEL
 from xrdae.storage.bounded_json import matches_schema, parse_json
 from xrdae.storage.hdf5_objects import Group
-from xrdae.support import Novelty, Support
-from xrdae.upgrades import Content, upgraded
 
 # Dimensions and numpy's kinds of the arrays of each group.
 ARRAYS = {

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xrdae.autoencoder.novelty import binned, find_halvings
 from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
-from xrdae.support import binned, find_halvings
 
 VERSION = 4  # of what is written
 FWHM = 2.355  # full width at half maximum of a Gaussian over its standard deviation

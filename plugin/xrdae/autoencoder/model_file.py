@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.autoencoder import Autoencoder
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.model_migrations import VERSION
+from xrdae.autoencoder.model_schema import build, read_content
+from xrdae.autoencoder.novelty import Support
 from xrdae.config import Config
 from xrdae.errors import FormatError
-from xrdae.parts import build, read_content
 from xrdae.storage import checksum
 from xrdae.storage.atomic_writing import replacing
 from xrdae.storage.hdf5_file import File
 from xrdae.storage.hdf5_objects import Group
 from xrdae.storage.netcdf import ONE_BY_ONE
-from xrdae.support import Support
-from xrdae.upgrades import VERSION
 
 FORMAT = "xrdae-model"
 LARGEST = 8 * 2**30  # bytes of a file: a basis of 512 components of 10^6 channels is 2 GB

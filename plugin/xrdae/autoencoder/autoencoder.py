@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from xrdae.basis import Basis
-from xrdae.network import Ensemble, as_tensor
+from xrdae.autoencoder.basis import Basis
+from xrdae.autoencoder.ensemble import Ensemble, as_tensor
 from xrdae.preprocessing.preparation import Preparation
 
 Float = npt.NDArray[Any]
