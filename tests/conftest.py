@@ -86,9 +86,9 @@ def real_data():
 @pytest.fixture
 def interrupted_training(monkeypatch):
     """Ctrl-C comes in step 50 of a training."""
-    from xrdae import training
+    from xrdae.training import loop
 
-    loss, steps = training._loss, []
+    loss, steps = loop._loss, []
 
     def interrupted(*args):
         steps.append(len(steps))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xrdae.augment import changed
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
+from xrdae.training.augmentation import changed
 
 SMALL = {"steps": 300, "members": 4, "hidden": (32, 32), "progress": False}
 CHANGES = [{"zero_shift": 0.3}, {"strain": 0.01}, {"texture": 0.3}, {"background_change": 0.3}]

@@ -18,9 +18,9 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae import checkpoint, training
 from xrdae.provenance import fingerprint
 from xrdae.storage import checksum
+from xrdae.training import checkpoint, loop
 
 FEW = {"steps": 60, "members": 3, "hidden": (16,), "progress": False}
 
@@ -33,7 +33,7 @@ def path(tmp_path):
 @pytest.fixture
 def stopped_at(monkeypatch):
     """Let training fail in a step, as if the process ended there."""
-    loss = training._loss
+    loss = loop._loss
 
     def stop(step, error=KeyboardInterrupt):
         def failing(ensemble, task, config, now, generator):
@@ -67,7 +67,7 @@ def test_going_on_gives_the_undisturbed_model(series, path, stopped_at, monkeypa
         series.xrdae.fit(checkpoint=path, **FEW)
     monkeypatch.undo()
     steps = []
-    errors = training._errors
+    errors = loop._errors
     monkeypatch.setattr(training, "_errors", lambda *args: steps.append(0) or errors(*args))
     assert same(series.xrdae.fit(checkpoint=path, **FEW), undisturbed)
     assert len(steps) == 7 - step // 10  # those before were not taken again
@@ -102,7 +102,7 @@ def test_updates_and_augmented_fits_with_batches_go_on_too(
     ):
         undisturbed = dataset.xrdae.fit(**settings)
         with monkeypatch.context() as patched:
-            loss = training._loss
+            loss = loop._loss
             patched.setattr(
                 training, "_loss", lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a)
             )
@@ -216,7 +216,7 @@ def test_a_checkpoint_that_can_no_longer_be_written_does_not_end_the_fit(series,
 
 def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
     series.xrdae.fit(checkpoint=path, **FEW)
-    as_tensor = training.as_tensor
+    as_tensor = loop.as_tensor
     monkeypatch.setattr(training, "as_tensor", lambda array: -as_tensor(array))
     with pytest.raises(xrdae.DataError, match="the basis comes out differently here"):
         series.xrdae.fit(checkpoint=path, **FEW)
@@ -225,7 +225,7 @@ def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
 def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, monkeypatch):
     """The device is the processor by another name; the error is the real one's type."""
     undisturbed = series.xrdae.fit(**FEW)
-    loss, calls = training._loss, []
+    loss, calls = loop._loss, []
 
     def failing(*args):
         calls.append(0)
@@ -251,7 +251,7 @@ def test_memory_that_runs_out_on_the_processor_is_said(series, monkeypatch):
 
 FIT = """
 import sys, xarray as xr
-from xrdae import checkpoint
+from xrdae.training import checkpoint
 checkpoint.EVERY = 0
 ds = xr.open_dataset(sys.argv[1]).load()
 model = ds.xrdae.fit(steps=400, members=3, progress=False, checkpoint=sys.argv[2])

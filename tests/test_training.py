@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import xrdae
-from xrdae import training
 from xrdae.config import Config
-from xrdae.start import split
+from xrdae.training import loop
+from xrdae.training.initialization import split
 
 FEW = Config(steps=40, members=3, hidden=(16,), patience=1000)
 
@@ -36,7 +36,7 @@ def _parameters(trained):
 def test_a_loss_that_is_not_finite_is_an_error_with_step_and_value(
     coefficients, monkeypatch, value
 ):
-    loss, steps = training._loss, []
+    loss, steps = loop._loss, []
 
     def broken(*args):
         steps.append(len(steps))
@@ -44,7 +44,7 @@ def test_a_loss_that_is_not_finite_is_an_error_with_step_and_value(
 
     monkeypatch.setattr(training, "_loss", broken)
     with pytest.raises(xrdae.TrainingError, match=rf"loss is {value} at step 7") as caught:
-        training.train(coefficients, FEW)
+        loop.train(coefficients, FEW)
     assert f"learning_rate={FEW.learning_rate}" in str(caught.value)
 
 
@@ -78,7 +78,7 @@ def test_ctrl_c_at_the_first_step_still_gives_a_model(series, monkeypatch):
 
 
 def test_training_stops_when_the_held_out_error_no_longer_falls(coefficients):
-    trained = training.train(coefficients, Config(steps=5000, patience=50, members=3))
+    trained = loop.train(coefficients, Config(steps=5000, patience=50, members=3))
     assert trained.stopped == "converged"
     steps, held_out = trained.history["step"], trained.history["held_out"]
     assert steps[-1] < 5000
@@ -86,13 +86,13 @@ def test_training_stops_when_the_held_out_error_no_longer_falls(coefficients):
 
 
 def test_training_without_a_reason_to_stop_uses_every_step(coefficients):
-    trained = training.train(coefficients, FEW)
+    trained = loop.train(coefficients, FEW)
     assert trained.stopped == "steps"
     assert trained.history["step"].tolist() == [0, 10, 20, 30, 40]
 
 
 def test_the_state_that_is_kept_is_the_best_one(coefficients, monkeypatch):
-    errors, calls = training._errors, []
+    errors, calls = loop._errors, []
 
     def worse_later(*args):
         calls.append([p.detach().clone() for p in args[0].parameters()])
@@ -100,7 +100,7 @@ def test_the_state_that_is_kept_is_the_best_one(coefficients, monkeypatch):
 
     monkeypatch.setattr(training, "_errors", worse_later)
     monkeypatch.setattr(training, "in_one_frame", lambda ensemble, sample: ensemble)
-    trained = training.train(coefficients, FEW)
+    trained = loop.train(coefficients, FEW)
     for kept, then in zip(trained.ensemble.parameters(), calls[1], strict=True):
         assert torch.equal(kept, then)
 
@@ -213,7 +213,7 @@ def test_each_member_leaves_out_its_own_patterns(coefficients):
 
 def test_more_patterns_than_a_batch_train_and_place_every_pattern(coefficients, monkeypatch):
     monkeypatch.setattr(training, "BATCH", 8)
-    trained = training.train(coefficients, FEW)
+    trained = loop.train(coefficients, FEW)
     assert all(np.isfinite(p).all() for p in _parameters(trained))
     assert trained.held_out_reconstruction.shape == coefficients.shape
     loss = trained.history["loss"]
@@ -225,7 +225,7 @@ def test_more_patterns_than_a_batch_train_and_place_every_pattern(coefficients, 
 
 def test_training_leaves_the_global_random_states_alone(coefficients):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    training.train(coefficients, FEW)
+    loop.train(coefficients, FEW)
     assert torch.equal(torch.get_rng_state(), torch_state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
 
@@ -240,23 +240,23 @@ def test_training_leaves_torch_settings_alone(coefficients):
         )
 
     before = settings()
-    training.train(coefficients, FEW)
+    loop.train(coefficients, FEW)
     assert settings() == before
 
 
 def test_training_does_not_depend_on_the_global_random_state(coefficients):
     torch.manual_seed(1)
-    one = _parameters(training.train(coefficients, FEW))
+    one = _parameters(loop.train(coefficients, FEW))
     torch.manual_seed(2)
-    other = _parameters(training.train(coefficients, FEW))
+    other = _parameters(loop.train(coefficients, FEW))
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_training_does_not_depend_on_the_callers_default_dtype(coefficients):
-    expected = _parameters(training.train(coefficients, FEW))
+    expected = _parameters(loop.train(coefficients, FEW))
     torch.set_default_dtype(torch.float64)
     try:
-        found = _parameters(training.train(coefficients, FEW))
+        found = _parameters(loop.train(coefficients, FEW))
     finally:
         torch.set_default_dtype(torch.float32)
     assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
@@ -265,10 +265,10 @@ def test_training_does_not_depend_on_the_callers_default_dtype(coefficients):
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_training_works_where_the_caller_has_switched_gradients_off(coefficients, context):
     with context():
-        trained = training.train(coefficients, FEW)
+        trained = loop.train(coefficients, FEW)
     assert trained.history["loss"][-1] < trained.history["loss"][0]
 
 
 def test_a_trained_model_needs_no_gradients(coefficients):
-    trained = training.train(coefficients, FEW)
+    trained = loop.train(coefficients, FEW)
     assert not any(p.requires_grad for p in trained.ensemble.parameters())

@@ -8,7 +8,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
-from xrdae import provenance, update
+from xrdae import provenance
 from xrdae.cli import main
 from xrdae.plugins import manager
 from xrdae.preprocessing import sampling

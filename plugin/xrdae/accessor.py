@@ -65,7 +65,7 @@ class XrdaeAccessor:
         """Fit a model; keyword arguments are the fields of `xrdae.Config`.
 
         With `update`, return that model trained on, so that it knows these patterns too: its
-        settings hold, its map stays, and itself it is left as it is; see `xrdae.update`.
+        settings hold, its map stays, and itself it is left as it is; see `xrdae.training.update`.
         `checkpoint` is a file that keeps how far training is; see `Model.fit`.
         """
         from xrdae.config import Config

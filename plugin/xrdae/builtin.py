@@ -69,7 +69,7 @@ def xrdae_update(
 ) -> Model:
     """Extend the basis and train the ensemble on."""
     from xrdae.model import Model
-    from xrdae.update import find_update
+    from xrdae.training.update import find_update
 
     inputs = plugins.model_input(dataset, model)
     options: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}

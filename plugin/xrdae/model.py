@@ -23,7 +23,6 @@ from xrdae.convention.names import SCALE_NAME, describe, find_scale
 from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
 from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fingerprint import of_data
-from xrdae.fitting import find_parts
 from xrdae.interpolation import Mixture, find_mixture
 from xrdae.kernels import Kernels
 from xrdae.preprocessing.empty_patterns import warn_of_empty
@@ -34,6 +33,7 @@ from xrdae.reference import find_labels, find_training_labels
 from xrdae.relevance import relevance_maps
 from xrdae.storage.atomic_writing import NETCDF, check_ending
 from xrdae.synthesis import Position, Request, decoded, synthesize
+from xrdae.training.fit import find_parts
 
 Float = npt.NDArray[Any]
 

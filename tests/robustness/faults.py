@@ -34,8 +34,9 @@ sys.path.insert(0, str(TESTS))
 from conftest import make_series  # noqa: E402
 
 import xrdae  # noqa: E402
-from xrdae import checkpoint, cli, plugins  # noqa: E402
+from xrdae import cli, plugins
 from xrdae.provenance import fingerprint  # noqa: E402
+from xrdae.training import checkpoint  # noqa: E402
 
 FULL = "full disk"
 READ_ONLY = "read-only folder"

@@ -24,8 +24,9 @@ import live_kills  # noqa: E402
 from conftest import make_series  # noqa: E402
 
 import xrdae  # noqa: E402
-from xrdae import checkpoint, cli  # noqa: E402
+from xrdae import cli
 from xrdae.provenance import fingerprint  # noqa: E402
+from xrdae.training import checkpoint  # noqa: E402
 
 IN_FIT = "kill -9 in a fit with a checkpoint"
 SAVING = "kill -9 while models and results are saved"

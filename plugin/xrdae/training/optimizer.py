@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from xrdae.autoencoder.ensemble import Ensemble
-from xrdae.best import Best
 from xrdae.config import Config
+from xrdae.training.best_state import Best
 
 Float = npt.NDArray[Any]
 

@@ -13,15 +13,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xrdae.autoencoder.ensemble import Ensemble, as_tensor
-from xrdae.checkpoint import Checkpoint
 from xrdae.compute.device import ERRORS, find_device, ran_out
 from xrdae.config import Config
 from xrdae.errors import DataError, TrainingError, warn
-from xrdae.frame import in_frame_of, in_one_frame
-from xrdae.optimization import Optimization, State
 from xrdae.preprocessing.sampling import evenly
-from xrdae.start import Start, from_scratch, from_start
-from xrdae.task import BATCH, Task, held_out_reconstruction
+from xrdae.training.checkpoint import Checkpoint
+from xrdae.training.initialization import Start, from_scratch, from_start
+from xrdae.training.latent_frame import in_frame_of, in_one_frame
+from xrdae.training.objective import BATCH, Task, held_out_reconstruction
+from xrdae.training.optimizer import Optimization, State
 
 Float = npt.NDArray[Any]
 

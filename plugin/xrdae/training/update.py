@@ -16,19 +16,19 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, extend_basis
 from xrdae.autoencoder.ensemble import as_tensor
 from xrdae.autoencoder.novelty import FALSE_POSITIVES, REFERENCES, extend_support
-from xrdae.checkpoint import Checkpoint, checkpoint_of
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.config import Config
 from xrdae.convention.names import find_scale
 from xrdae.errors import DataError
-from xrdae.fitting import changed_copies, held_out_error, history_of
-from xrdae.preprocessing.empty_patterns import naming, training_patterns
 from xrdae.preprocessing.sampling import Index, evenly, spread
 from xrdae.preprocessing.scaling import check_scales
 from xrdae.provenance import fingerprint, of_fit, of_update
-from xrdae.start import Start
-from xrdae.task import held_out_reconstruction
-from xrdae.training import Trained, train
+from xrdae.training.checkpoint import Checkpoint, checkpoint_of
+from xrdae.training.fit import changed_copies, held_out_error, history_of
+from xrdae.training.initialization import Start
+from xrdae.training.loop import Trained, train
+from xrdae.training.objective import held_out_reconstruction
+from xrdae.training.training_set import load_training_set, locate_patterns
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -172,7 +172,7 @@ def _further(
     """Return further patterns, at most as many as the settings leave room for."""
     patterns, most = model.patterns(dataset), model.config.most_patterns
     room = max(most // 2, most - len(model.support.latents), FEWEST)
-    intensity, labels, at = training_patterns(
+    intensity, labels, at = load_training_set(
         patterns,
         most=room,
         seed=model.config.seed,
@@ -189,7 +189,7 @@ def _further(
         rows, size = rows.astype(np.float32), np.ones(len(rows))
         if (given := find_scale(inputs)) is not None:
             size = given.transpose(*patterns.sample_dims).values[at]
-    check_scales(size, intensity, scale=preparation.scale, named=naming(patterns, at))
+    check_scales(size, intensity, scale=preparation.scale, named=locate_patterns(patterns, at))
     return Further(rows, size, labels, made, bool((intensity < 0).any()))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xrdae.autoencoder.ensemble import Ensemble, as_tensor, new_ensemble
 from xrdae.config import Config
-from xrdae.embedding import geodesic_embedding
+from xrdae.training.isomap import geodesic_embedding
 
 Float = npt.NDArray[Any]
 

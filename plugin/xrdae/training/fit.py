@@ -9,22 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.augment import COPIES, changed, is_augmented
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, find_basis
 from xrdae.autoencoder.novelty import find_support
-from xrdae.checkpoint import checkpoint_of
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.alignment import peak_width
-from xrdae.preprocessing.empty_patterns import naming, training_patterns
 from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.preprocessing.regridding import find_sampling, regridder
 from xrdae.provenance import of_fit
-from xrdae.training import Trained, train
+from xrdae.training.augmentation import COPIES, changed, is_augmented
+from xrdae.training.checkpoint import checkpoint_of
+from xrdae.training.loop import Trained, train
+from xrdae.training.training_set import load_training_set, locate_patterns
 
 
 def find_parts(
@@ -36,7 +36,7 @@ def find_parts(
 ) -> dict[str, Any]:
     """Return a model's parts, by the names of its attributes; see `Model.fit`."""
     patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
-    intensity, labels, at = training_patterns(
+    intensity, labels, at = load_training_set(
         patterns,
         most=config.most_patterns,
         seed=config.seed,
@@ -55,7 +55,7 @@ def find_parts(
         sampling=find_sampling(patterns.axis, axis),
         background=config.background,
         background_options=config.background_options,
-        named=naming(patterns, at),
+        named=locate_patterns(patterns, at),
     )
     basis = find_basis(inputs, config.rank, rounding=preparation.rounding)
     check_n_latent(config.n_latent, basis, len(inputs))

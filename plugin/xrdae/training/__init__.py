@@ -1,0 +1,1 @@
+"""A dataset to a fitted autoencoder: training set, optimization, latent frame and update."""

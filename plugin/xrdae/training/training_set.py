@@ -1,0 +1,102 @@
+"""The patterns that a fit trains on, checked: what cannot be used is refused here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.compute.lazy_arrays import load_patterns
+from xrdae.convention.patterns import Patterns
+from xrdae.errors import DataError
+from xrdae.preprocessing.empty_patterns import warn_of_infinite
+from xrdae.preprocessing.sampling import Index, one_of_each
+
+Float = npt.NDArray[Any]
+
+_NAME = re.compile(r"[^\W_][^/\x00-\x1f\x7f]*(?<!\s)")
+_TAKEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "coordinates"}
+
+
+def load_training_set(
+    patterns: Patterns, *, most: int, seed: int, progress: bool | None, scale: str
+) -> tuple[Float, dict[str, xr.DataArray], tuple[Index, ...]]:
+    """Return what to train on: intensities `(pattern, point)` and the labels along `pattern`.
+
+    And where these patterns are along each sample dimension. What a usable intensity is depends on
+    the `scale`: a signed spectrum has one unless it is divided by its maximum or its area.
+
+    Of more than `most` patterns, so many spread over all of them. Patterns that the mask hides
+    whole are left out.
+
+    Raises
+    ------
+    DataError
+        If fewer than 3 are left, or one of them has no usable intensity.
+    """
+    array = patterns.intensity
+    shape = tuple(array.sizes[d] for d in patterns.sample_dims)
+    usable = np.arange(math.prod(shape))
+    if patterns.left_out is not None:
+        usable = np.flatnonzero(~patterns.left_out.transpose(*patterns.sample_dims).values)
+    if len(usable) < 3:
+        raise DataError(
+            f"{len(usable)} patterns of {array.name!r} (sample dimensions "
+            f"{list(patterns.sample_dims)} of sizes {list(shape)}); a fit needs at least 3"
+        )
+    which = usable[one_of_each(len(usable), most, seed=seed)]
+    at = np.unravel_index(which, shape)
+    intensity = load_patterns(array, at, progress=progress)
+    finite = np.isfinite(intensity)
+    largest = np.where(finite, intensity, -np.inf).max(axis=1)
+    smallest = np.where(finite, intensity, np.inf).min(axis=1)
+    problems = [
+        (~finite.any(axis=1), "has no finite intensity"),
+        (finite.any(axis=1) & (largest == smallest), "is constant ({value:g} everywhere)"),
+    ]
+    if scale in ("max", "area"):
+        signed = "has no positive intensity (its largest is {value:g}) for scale='" + scale + "'"
+        problems.append((largest <= 0, signed))
+    for wrong, what in problems:
+        found = np.flatnonzero(wrong)
+        if found.size:
+            first = locate_patterns(patterns, at)(found[0])
+            more = f" (and {found.size - 1} more)" if found.size > 1 else ""
+            other = "scale='std' or 'none' takes signed spectra; else " if "scale" in what else ""
+            raise DataError(
+                f"pattern {first}{more} {what.format(value=largest[found[0]])}; {other}leave it "
+                "out (ds.drop_isel) or hide it from the fit with a variable 'mask' that is True "
+                "there"
+            )
+    warn_of_infinite(intensity)
+    labels = {
+        name: xr.DataArray(
+            label.values.reshape(-1)[which], dims="pattern", attrs=_plain(label.attrs)
+        )
+        for name, label in patterns.labels().items()
+    }
+    return intensity, labels, at
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the attributes of a label that its model's file can hold."""
+    named = {str(name): value for name, value in attrs.items()}
+    return {
+        name: value
+        for name, value in named.items()
+        if isinstance(value, str | int | float) and _NAME.fullmatch(name) and name not in _TAKEN
+    }
+
+
+def locate_patterns(patterns: Patterns, at: tuple[Index, ...]) -> Callable[[int], dict[str, int]]:
+    """Return what names a pattern in errors: from a row of `at` to its place in the dataset."""
+    return lambda row: _position(patterns.sample_dims, [along[row] for along in at])
+
+
+def _position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:
+    return {str(d): int(i) for d, i in zip(dims, index, strict=True)}
