@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from xrdae.estimate import find_estimator
+from xrdae.analysis.estimate import find_estimator
 
 # Cell edges [angstrom] and positions in Pbnm of La, Mn, O1 and O2: Mn-O bonds of 1.91, 1.97 and
 # 2.18 angstrom, and of 2.00 to 2.01. Close to Rodriguez-Carvajal et al., Phys. Rev. B 57, R3189.

@@ -18,7 +18,7 @@ from PIL import Image
 from pybaselines import Baseline
 from sklearn.decomposition import PCA
 
-from xrdae.estimate import find_estimator
+from xrdae.analysis.estimate import find_estimator
 
 # Bands: Raman shift and full width [1/cm] at 300 K, shift and broadening [1/cm/K], height. The
 # positions are the known ones; coefficients and heights have a plausible sign and size.

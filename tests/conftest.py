@@ -96,4 +96,4 @@ def interrupted_training(monkeypatch):
             raise KeyboardInterrupt
         return loss(*args)
 
-    monkeypatch.setattr(training, "_loss", interrupted)
+    monkeypatch.setattr(loop, "_loss", interrupted)

@@ -41,7 +41,7 @@ def stopped_at(monkeypatch):
                 raise error
             return loss(ensemble, task, config, now, generator)
 
-        monkeypatch.setattr(training, "_loss", failing)
+        monkeypatch.setattr(loop, "_loss", failing)
 
     yield stop
     monkeypatch.undo()
@@ -68,7 +68,7 @@ def test_going_on_gives_the_undisturbed_model(series, path, stopped_at, monkeypa
     monkeypatch.undo()
     steps = []
     errors = loop._errors
-    monkeypatch.setattr(training, "_errors", lambda *args: steps.append(0) or errors(*args))
+    monkeypatch.setattr(loop, "_errors", lambda *args: steps.append(0) or errors(*args))
     assert same(series.xrdae.fit(checkpoint=path, **FEW), undisturbed)
     assert len(steps) == 7 - step // 10  # those before were not taken again
 
@@ -94,7 +94,7 @@ def test_a_fit_that_has_ended_is_not_done_again(series, path, stopped_at):
 def test_updates_and_augmented_fits_with_batches_go_on_too(
     series, model, path, stopped_at, simulated_series, monkeypatch
 ):
-    monkeypatch.setattr(training, "BATCH", 16)
+    monkeypatch.setattr(loop, "BATCH", 16)
     more = simulated_series(seed=3)
     for dataset, settings in (
         (more, {"update": model, "steps": 40, "progress": False}),
@@ -103,9 +103,7 @@ def test_updates_and_augmented_fits_with_batches_go_on_too(
         undisturbed = dataset.xrdae.fit(**settings)
         with monkeypatch.context() as patched:
             loss = loop._loss
-            patched.setattr(
-                training, "_loss", lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a)
-            )
+            patched.setattr(loop, "_loss", lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a))
             with pytest.raises(ZeroDivisionError):
                 dataset.xrdae.fit(checkpoint=path, **settings)
         assert same(dataset.xrdae.fit(checkpoint=path, **settings), undisturbed)
@@ -217,7 +215,7 @@ def test_a_checkpoint_that_can_no_longer_be_written_does_not_end_the_fit(series,
 def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
     series.xrdae.fit(checkpoint=path, **FEW)
     as_tensor = loop.as_tensor
-    monkeypatch.setattr(training, "as_tensor", lambda array: -as_tensor(array))
+    monkeypatch.setattr(loop, "as_tensor", lambda array: -as_tensor(array))
     with pytest.raises(xrdae.DataError, match="the basis comes out differently here"):
         series.xrdae.fit(checkpoint=path, **FEW)
 
@@ -233,7 +231,7 @@ def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, mon
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return loss(*args)
 
-    monkeypatch.setattr(training, "_loss", failing)
+    monkeypatch.setattr(loop, "_loss", failing)
     with pytest.warns(UserWarning, match=r"memory of cpu:0 has run out .*the processor trains"):
         model = series.xrdae.fit(device="cpu:0", **FEW)
     assert same(model, undisturbed)
@@ -244,7 +242,7 @@ def test_memory_that_runs_out_on_the_processor_is_said(series, monkeypatch):
     def failing(*_):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't ...")
 
-    monkeypatch.setattr(training, "_loss", failing)
+    monkeypatch.setattr(loop, "_loss", failing)
     with pytest.raises(MemoryError, match=r"memory has run out in training .*free some"):
         series.xrdae.fit(device="cpu", **FEW)
 

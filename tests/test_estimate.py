@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from xrdae import DataError
-from xrdae.estimate import find_estimator
+from xrdae.analysis.estimate import find_estimator
 
 
 @pytest.fixture(scope="module")

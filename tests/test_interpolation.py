@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.interpolation import METHODS, surrounding
+from xrdae.analysis.interpolation import METHODS, surrounding
 
 SMALL = {"steps": 300, "members": 4, "hidden": (32, 32), "progress": False}
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.relevance import compared, cover
+from xrdae.analysis.relevance import compared, cover
 
 FILLS = st.sampled_from(["background", "zero", "mean"])
 few = settings(max_examples=25, deadline=None)
@@ -192,7 +192,7 @@ def test_a_label_s_estimate_moves_as_far_as_the_estimate_of_the_masked_pattern(s
     out = series.xrdae.relevance(model, regions=bounds, label="x")
     shifted = masked_and_encoded(model, series, 31.0, 36.0, "background")
     reference = series.xrdae.encode(model)["latent"]
-    from xrdae.estimate import find_estimator
+    from xrdae.analysis.estimate import find_estimator
 
     predict = find_estimator(
         model.labels["latent"].values, model.labels["x"].values, name="x"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from xrdae import DataError
-from xrdae.label_order import latents_at
-from xrdae.synthesis import Request
+from xrdae.analysis.label_order import latents_at
+from xrdae.analysis.synthesis import Request
 
 
 def test_points_lie_evenly_and_strictly_between_the_ends(series, model):

@@ -42,7 +42,7 @@ def test_a_loss_that_is_not_finite_is_an_error_with_step_and_value(
         steps.append(len(steps))
         return loss(*args) * (value if len(steps) == 8 else 1.0)
 
-    monkeypatch.setattr(training, "_loss", broken)
+    monkeypatch.setattr(loop, "_loss", broken)
     with pytest.raises(xrdae.TrainingError, match=rf"loss is {value} at step 7") as caught:
         loop.train(coefficients, FEW)
     assert f"learning_rate={FEW.learning_rate}" in str(caught.value)
@@ -68,7 +68,7 @@ def test_ctrl_c_at_the_first_step_still_gives_a_model(series, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_loss", interrupted)
+    monkeypatch.setattr(loop, "_loss", interrupted)
     with pytest.warns(UserWarning, match="interrupted at step 0"):
         model = series.xrdae.fit()
     assert np.isfinite(series.xrdae.encode(model)["latent"]).all()
@@ -98,8 +98,8 @@ def test_the_state_that_is_kept_is_the_best_one(coefficients, monkeypatch):
         calls.append([p.detach().clone() for p in args[0].parameters()])
         return errors(*args)[0], [5.0, 1.0, 3.0, 2.0, 4.0][len(calls) - 1]
 
-    monkeypatch.setattr(training, "_errors", worse_later)
-    monkeypatch.setattr(training, "in_one_frame", lambda ensemble, sample: ensemble)
+    monkeypatch.setattr(loop, "_errors", worse_later)
+    monkeypatch.setattr(loop, "in_one_frame", lambda ensemble, sample: ensemble)
     trained = loop.train(coefficients, FEW)
     for kept, then in zip(trained.ensemble.parameters(), calls[1], strict=True):
         assert torch.equal(kept, then)
@@ -212,7 +212,7 @@ def test_each_member_leaves_out_its_own_patterns(coefficients):
 
 
 def test_more_patterns_than_a_batch_train_and_place_every_pattern(coefficients, monkeypatch):
-    monkeypatch.setattr(training, "BATCH", 8)
+    monkeypatch.setattr(loop, "BATCH", 8)
     trained = loop.train(coefficients, FEW)
     assert all(np.isfinite(p).all() for p in _parameters(trained))
     assert trained.held_out_reconstruction.shape == coefficients.shape

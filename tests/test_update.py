@@ -9,9 +9,11 @@ from click.testing import CliRunner
 
 import xrdae
 from xrdae import provenance
+from xrdae.autoencoder import novelty
 from xrdae.cli import main
 from xrdae.plugins import manager
 from xrdae.preprocessing import sampling
+from xrdae.training import update
 
 SMALL = {"steps": 300, "members": 4, "progress": False}
 
@@ -279,7 +281,7 @@ def test_settings_of_every_kind_hold_in_an_update(halves, settings):
 def test_an_update_of_an_update_keeps_the_first_map_and_a_bounded_size(
     simulated_series, monkeypatch
 ):
-    for module in (support, update):
+    for module in (novelty, update):
         monkeypatch.setattr(module, "REFERENCES", 90)
     known = simulated_series(60)
     first = known.xrdae.fit(rank=12, **SMALL)

@@ -167,8 +167,8 @@ class Synthesize(Task, input_model=SynthesizeInputs, output_names=APPLIED):
 
     def run(self) -> None:
         """Synthesize and attach."""
+        from xrdae.analysis.synthesis import Request
         from xrdae.plugins import manager
-        from xrdae.synthesis import Request
 
         given = self.inputs
         request = Request(

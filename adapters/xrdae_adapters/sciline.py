@@ -29,10 +29,10 @@ import scipp as sc
 import xarray as xr
 
 from xrdae.accessor import analyze
+from xrdae.analysis.synthesis import Request
 from xrdae.config import Config
 from xrdae.model import Model
 from xrdae.plugins import manager, model_input, to_dataset
-from xrdae.synthesis import Request
 
 PatternSet = NewType("PatternSet", sc.DataArray)
 """Patterns on one axis, dims (pattern, axis), to be analyzed."""

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
+    from xrdae.analysis.synthesis import Position
     from xrdae.model import Model
     from xrdae.preprocessing.peaks import Regions
-    from xrdae.synthesis import Position
 
     ModelOrPath = Model | str | os.PathLike[str]
 

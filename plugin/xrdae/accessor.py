@@ -16,11 +16,11 @@ from xrdae.provenance import joined
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from xrdae.analysis.synthesis import Position
     from xrdae.model import Model
     from xrdae.plot import Plot
     from xrdae.preprocessing.peaks import Regions
     from xrdae.report import Report
-    from xrdae.synthesis import Position
 
 
 def analyze(obj: Any, model: Model) -> Any:
@@ -119,7 +119,7 @@ class XrdaeAccessor:
         extrapolate: bool = False,
     ) -> xr.Dataset:
         """Add `synthesized` and its companions: `Model.synthesize`."""
-        from xrdae.synthesis import Request
+        from xrdae.analysis.synthesis import Request
 
         request = Request(
             between=between,

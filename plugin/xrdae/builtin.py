@@ -23,11 +23,11 @@ from xrdae.hookspecs import hookimpl
 from xrdae.provenance import joined, kept, read
 
 if TYPE_CHECKING:
+    from xrdae.analysis.synthesis import Request
     from xrdae.config import Config
     from xrdae.hookspecs import File
     from xrdae.model import Model
     from xrdae.preprocessing.peaks import Regions
-    from xrdae.synthesis import Request
 
 
 @hookimpl(trylast=True)

@@ -21,7 +21,7 @@ from xrdae.storage.atomic_writing import NETCDF, check_ending, replacing
 if TYPE_CHECKING:
     import xarray as xr
 
-    from xrdae.synthesis import Position
+    from xrdae.analysis.synthesis import Position
 
 # Of libraries too: netCDF raises RuntimeError where a lazy file turns out to be damaged.
 REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from xrdae.analysis.synthesis import Request
     from xrdae.config import Config
     from xrdae.model import Model
     from xrdae.preprocessing.peaks import Regions
-    from xrdae.synthesis import Request
 
     File = str | os.PathLike[str]
 

@@ -13,6 +13,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import summary
+from xrdae.analysis.estimate import estimate_label, shift_of_label
+from xrdae.analysis.interpolation import Mixture, find_mixture
+from xrdae.analysis.kernel_cache import Kernels
+from xrdae.analysis.reference import find_labels, find_training_labels
+from xrdae.analysis.relevance import relevance_maps
+from xrdae.analysis.synthesis import Position, Request, decoded, synthesize
 from xrdae.autoencoder import model_file
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
@@ -21,18 +27,12 @@ from xrdae.convention.apply import apply, flattened, labelled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import SCALE_NAME, describe, find_scale
 from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
-from xrdae.estimate import estimate_label, shift_of_label
 from xrdae.fingerprint import of_data
-from xrdae.interpolation import Mixture, find_mixture
-from xrdae.kernels import Kernels
 from xrdae.preprocessing.empty_patterns import warn_of_empty
 from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.regridding import check_axis
 from xrdae.provenance import stamped
-from xrdae.reference import find_labels, find_training_labels
-from xrdae.relevance import relevance_maps
 from xrdae.storage.atomic_writing import NETCDF, check_ending
-from xrdae.synthesis import Position, Request, decoded, synthesize
 from xrdae.training.fit import find_parts
 
 Float = npt.NDArray[Any]
@@ -293,7 +293,7 @@ class Model:
         """Synthesize patterns between, or near, measured ones.
 
         A mixture of four methods: linear blending, the decoded latent point, and the patterns'
-        alignment in position, as it is and denoised; see `xrdae.interpolation`. The weights are
+        alignment in position, as it is and denoised; see `xrdae.analysis.interpolation`. The weights are
         found once a model, on training patterns that were held out, so that the result is no
         worse than blending and far better where peaks move by more than their width.
 

@@ -13,8 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from xrdae import summary
+from xrdae.analysis.estimate import find_estimator
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.estimate import find_estimator
 from xrdae.explorer.content import Content, find_content
 from xrdae.explorer.packing import packed
 from xrdae.storage.atomic_writing import check_ending, replacing

@@ -18,8 +18,8 @@ import torch
 from captum.attr import IntegratedGradients
 
 import xrdae
+from xrdae.analysis.relevance import FILLS
 from xrdae.preprocessing.peaks import channels
-from xrdae.relevance import FILLS
 from xrdae.simulate import alloy_series
 
 PATTERNS = slice(None, None, 5)

@@ -33,7 +33,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import roc_auc_score
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
-from xrdae.estimate import find_estimator
+from xrdae.analysis.estimate import find_estimator
 from xrdae.preprocessing.peaks import channels
 from xrdae.simulate import alloy_series
 

@@ -34,7 +34,7 @@ sys.path.insert(0, str(TESTS))
 from conftest import make_series  # noqa: E402
 
 import xrdae  # noqa: E402
-from xrdae import cli, plugins
+from xrdae import cli, plugins  # noqa: E402
 from xrdae.provenance import fingerprint  # noqa: E402
 from xrdae.training import checkpoint  # noqa: E402
 
@@ -305,9 +305,9 @@ def _memory_of_device(path: Path, what: str, limit: int) -> None:
     """Raise what torch raises for a GPU, where more than `limit` patterns come together."""
     import torch
 
+    from xrdae.analysis.encode import Encoder
+    from xrdae.analysis.relevance import Masking
     from xrdae.autoencoder.autoencoder import Autoencoder
-    from xrdae.encoder import Encoder
-    from xrdae.relevance import Masking
 
     owner, name = {
         "encode": (Encoder, "_centred"),

@@ -24,7 +24,7 @@ import live_kills  # noqa: E402
 from conftest import make_series  # noqa: E402
 
 import xrdae  # noqa: E402
-from xrdae import cli
+from xrdae import cli  # noqa: E402
 from xrdae.provenance import fingerprint  # noqa: E402
 from xrdae.training import checkpoint  # noqa: E402
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.interpolation import METHODS
 from xrdae.convention.apply import titled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.categories import category_names, is_category, order_categories
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.explorer.packing import quantized
-from xrdae.interpolation import METHODS
 from xrdae.model import Model
 from xrdae.plugins import manager
 from xrdae.preprocessing.empty_patterns import known_empty

@@ -88,7 +88,7 @@ class Plot:
 
         Arrows above show where masking the region moves the latent point, along the first two
         latent axes. A strong region of less relevance, and a weak one of more, than an
-        untrained network gives it are named: see `preprocessing.peaks.contrary` and `relevance_excess`.
+        untrained network gives it are named (`peaks.contrary` and `relevance_excess`).
 
         Parameters
         ----------

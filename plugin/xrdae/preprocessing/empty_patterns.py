@@ -44,6 +44,7 @@ def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
 
 
 def warn_of_infinite(intensity: Float) -> None:
+    """Warn of infinite intensities, which count as not measured."""
     rows = intensity.reshape(-1, intensity.shape[-1]) if intensity.size else intensity
     count = sum(int(np.isinf(rows[i : i + _BLOCK]).sum()) for i in range(0, len(rows), _BLOCK))
     if count:

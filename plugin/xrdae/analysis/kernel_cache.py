@@ -12,16 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.encode import BLOCK, Encoder
+from xrdae.analysis.relevance import Masking, find_masking
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
 from xrdae.compute.threads import by_blocks
 from xrdae.convention.apply import flattened
 from xrdae.convention.patterns import Patterns
-from xrdae.encoder import BLOCK, Encoder
 from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.preparation import Source
 from xrdae.preprocessing.regridding import regridder
-from xrdae.relevance import Masking, find_masking
 
 Float = npt.NDArray[Any]
 

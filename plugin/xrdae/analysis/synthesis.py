@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
+from xrdae.analysis.label_order import UNORDERED, find_disorder, find_outside, latents_at
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import describe, find_scale, name_label_result
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
-from xrdae.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
-from xrdae.label_order import UNORDERED, find_disorder, find_outside, latents_at
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.preprocessing.regridding import regridder
 

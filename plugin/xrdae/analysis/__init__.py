@@ -1,0 +1,1 @@
+"""A fitted model and patterns to results: latents, relevance, synthesis, estimates."""
