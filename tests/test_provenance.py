@@ -12,7 +12,7 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
-from xrdae import plugins, provenance, summary
+from xrdae import describe, plugins, provenance
 from xrdae.cli import main
 from xrdae.convention.patterns import find_patterns
 from xrdae.fingerprint import digest, of_data
@@ -388,5 +388,5 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
     ],
 )
 def test_attributes_of_strangers_are_not_taken_for_our_own(series, attribute, value):
-    described = summary.of_data(series.assign_attrs({attribute: value}))
+    described = describe.of_data(series.assign_attrs({attribute: value}))
     assert described["Data"]["results"].startswith("none yet")

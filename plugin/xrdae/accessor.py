@@ -169,13 +169,13 @@ class XrdaeAccessor:
         return report
 
     def _repr_html_(self) -> str:
-        from xrdae import summary
+        from xrdae import describe
 
         try:
-            rows = summary.of_patterns(to_dataset(self._obj))
+            rows = describe.of_patterns(to_dataset(self._obj))
         except DataError as error:  # a representation does not raise
             rows = {"patterns": f"not found: {error}"}
-        return summary.table(rows, "xrdae")
+        return describe.table(rows, "xrdae")
 
     def _input(self, model: Model) -> dict[str, Any]:
         dataset = to_dataset(self._obj)

@@ -307,20 +307,20 @@ def watch(folder: Path, model_path: Path, out: Path, as_json: bool, **options: A
 @JSON
 def info(data: tuple[str, ...], as_json: bool) -> None:
     """Describe a model file, or data with their results, and how they were made."""
-    from xrdae import provenance, summary
+    from xrdae import describe, provenance
     from xrdae.errors import FormatError
 
     try:
         if len(data) > 1 or not Path(data[0]).is_file():
             raise FormatError("it is no single file")
         model = _load(Path(data[0]))
-        sections, made = summary.of_model(model), provenance.of_model(model)
+        sections, made = describe.of_model(model), provenance.of_model(model)
     except FormatError as no_model:
         try:
             dataset = open_data(data, lazy=False)
         except FormatError as error:
             raise FormatError(f"{error}; nor is it a model: {no_model}") from error
-        sections, made = summary.of_data(dataset), provenance.read(dataset.attrs)
+        sections, made = describe.of_data(dataset), provenance.read(dataset.attrs)
     if as_json:
         click.echo(json.dumps(sections | {"provenance": made}))
     else:
@@ -448,7 +448,7 @@ def _load(path: Path) -> Any:
 
 def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
     """Write a result whole or not at all; DATA itself may be the target."""
-    from xrdae import summary
+    from xrdae import describe
     from xrdae.compute.lazy_arrays import is_lazy, progress_shown
 
     _check_ending(out, (".nc", ".zarr", *NETCDF), "netCDF (or a Zarr store)")
@@ -459,7 +459,7 @@ def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
                 write_zarr(dataset, aside)
             else:
                 write_netcdf(dataset, aside)
-        rows = {} if is_lazy(dataset) else summary.of_patterns(dataset)
+        rows = {} if is_lazy(dataset) else describe.of_patterns(dataset)
         dataset.close()
     _say(rows | {"wrote": str(out)}, as_json)
 

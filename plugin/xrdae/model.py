@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae import summary
+from xrdae import describe
 from xrdae.analysis.estimate import estimate_label, shift_of_label
 from xrdae.analysis.interpolation import Mixture, find_mixture
 from xrdae.analysis.kernel_cache import Kernels
@@ -293,7 +293,7 @@ class Model:
         """Synthesize patterns between, or near, measured ones.
 
         A mixture of four methods: linear blending, the decoded latent point, and the patterns'
-        alignment in position, as it is and denoised; see `xrdae.analysis.interpolation`. The weights are
+        alignment in position, as it is and denoised; see `analysis.interpolation`. The weights are
         found once a model, on training patterns that were held out, so that the result is no
         worse than blending and far better where peaks move by more than their width.
 
@@ -446,8 +446,8 @@ class Model:
         )
 
     def _repr_html_(self) -> str:
-        sections = summary.of_model(self).items()
-        return "".join(summary.table(rows, caption) for caption, rows in sections)
+        sections = describe.of_model(self).items()
+        return "".join(describe.table(rows, caption) for caption, rows in sections)
 
     def label_names(self) -> list[str]:
         """Return the names of the training patterns' numeric labels."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from xrdae import summary
+from xrdae import describe
 from xrdae.analysis.estimate import find_estimator
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.explorer.content import Content, find_content
@@ -149,7 +149,7 @@ def _lead(content: Content) -> str:
     return words
 
 
-def _sections(content: Content, model: Model, progress: bool | None) -> summary.Sections:
+def _sections(content: Content, model: Model, progress: bool | None) -> describe.Sections:
     """Return the tables of figures."""
     header, arrays = content.header, content.arrays
     values = {label["name"]: arrays[f"label.{i}"] for i, label in enumerate(header["labels"])}
@@ -174,9 +174,9 @@ def _sections(content: Content, model: Model, progress: bool | None) -> summary.
     }
 
 
-def _of_model(model: Model) -> summary.Sections:
+def _of_model(model: Model) -> describe.Sections:
     """Return the tables of a model; an axis that is not one of diffraction has no wavelength."""
-    sections = summary.of_model(model)
+    sections = describe.of_model(model)
     if model.autoencoder.preparation.axis.kind == OTHER:
         del sections["Preprocessing"]["wavelength"]
     return sections
@@ -195,5 +195,5 @@ def _cross_validation(model: Model, progress: bool | None) -> dict[str, str]:
         except ImportError as error:
             return {"not made": str(error)}
         figures, units = estimator.figures, str(label.attrs.get("units", "1"))
-        found[name] = summary.cross_validated(figures["r2"], figures["mae"], units)
+        found[name] = describe.cross_validated(figures["r2"], figures["mae"], units)
     return found

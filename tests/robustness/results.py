@@ -14,7 +14,7 @@ from damage import damaged
 from harness import Row, main, try_in_child
 
 import xrdae
-from xrdae import provenance, summary
+from xrdae import describe, provenance
 from xrdae.live.results import Results
 from xrdae.loading.sources import open_data, write_netcdf, write_zarr
 
@@ -66,7 +66,7 @@ def outcome(path: Path, wrong: Callable[[xr.Dataset], bool]) -> str:
     """Read results as `xrdae info` does; what is wrong must be refused."""
     try:
         dataset = open_data([str(path)], lazy=False).load()
-        json.dumps(summary.of_data(dataset) | provenance.read(dataset.attrs), default=str)
+        json.dumps(describe.of_data(dataset) | provenance.read(dataset.attrs), default=str)
     except xrdae.errors.XrdaeError:
         return "refused"
     return "lost" if wrong(dataset) else "read"

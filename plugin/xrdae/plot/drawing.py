@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae import summary
+from xrdae import describe
 from xrdae.convention.apply import titled
 from xrdae.convention.axes import Axis as PatternAxis
 from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
@@ -109,7 +109,7 @@ def patterns_of(dataset: xr.Dataset) -> Patterns:
     Patterns over two_theta with a wavelength each are brought to the q of the results that the
     dataset carries.
     """
-    names = summary.names_of_patterns(dataset)
+    names = describe.names_of_patterns(dataset)
     variable, dim = names["variable"], names["dim"]
     if variable is not None and dim not in dataset[variable].dims:
         names["dim"] = None
