@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from xrdae import DataError
 from xrdae.cli import main
-from xrdae.explorer.packing import LEVELS, packed, quantized
+from xrdae.report.packing import LEVELS, packed, quantized
 
 
 def unpacked(header, text):

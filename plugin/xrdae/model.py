@@ -25,7 +25,7 @@ from xrdae.autoencoder.novelty import Support
 from xrdae.config import Config
 from xrdae.convention.apply import apply, flattened, labelled
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.convention.names import SCALE_NAME, describe, find_scale
+from xrdae.convention.names import SCALE_NAME, find_scale, set_result_attrs
 from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
 from xrdae.fingerprint import of_data
 from xrdae.preprocessing.empty_patterns import warn_of_empty
@@ -161,7 +161,7 @@ class Model:
             "reconstruction_error": error,
             "novelty": novelty,
         }
-        variables = {name: describe(variable, name) for name, variable in found.items()}
+        variables = {name: set_result_attrs(variable, name) for name, variable in found.items()}
         result = labelled(array, variables, {"latent_axis": np.arange(self.n_latent)})
         return stamped(result, "encode", self, patterns, inputs=inputs)
 
@@ -189,7 +189,7 @@ class Model:
             out = out if given is None else out * given.variable
         result = labelled(
             array,
-            {"reconstruction": describe(out, "reconstruction", units)},
+            {"reconstruction": set_result_attrs(out, "reconstruction", units)},
             {patterns.dim: patterns.intensity[patterns.dim].variable},
         )
         result = patterns.orient(result)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.explorer import content
+from xrdae.report import content
 
 from .test_explorer import same_at, same_pattern, same_synthesis
 

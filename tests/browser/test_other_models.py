@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.explorer import content
+from xrdae.report import content
 
 from .test_explorer import read_csv, same_as_python, same_at, same_pattern
 from .test_kinds_of_data import SETTINGS, check

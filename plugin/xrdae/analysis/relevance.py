@@ -19,7 +19,7 @@ from xrdae.autoencoder.novelty import Support
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
 from xrdae.convention.apply import apply, flattened, labelled
-from xrdae.convention.names import describe
+from xrdae.convention.names import set_result_attrs
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.peaks import Regions, channels, find_regions, noise_level
@@ -350,7 +350,7 @@ def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
     return labelled(
         array,
         {
-            name: describe(array, name)
+            name: set_result_attrs(array, name)
             for name, array in {
                 "relevance": relevance,
                 "relevance_excess": excess,
@@ -363,7 +363,7 @@ def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
             patterns.dim: patterns.intensity[patterns.dim].variable,
             "latent_axis": np.arange(n_latent),
             **{
-                name: describe(xr.Variable("region", values), name, patterns.units)
+                name: set_result_attrs(xr.Variable("region", values), name, patterns.units)
                 for name, values in edges.items()
             },
         },

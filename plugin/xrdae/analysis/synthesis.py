@@ -16,7 +16,7 @@ from xrdae.analysis.label_order import UNORDERED, find_disorder, find_outside, l
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.convention.names import describe, find_scale, name_label_result
+from xrdae.convention.names import find_scale, name_label_result, set_result_attrs
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.preparation import Preparation
@@ -185,7 +185,7 @@ def synthesize(
         "synthesized_novelty": along(novelty),
     }
     found = {
-        name: array.assign_attrs(describe(array.variable, name, units).attrs)
+        name: array.assign_attrs(set_result_attrs(array.variable, name, units).attrs)
         for name, array in results.items()
     }
     if request.between is not None:

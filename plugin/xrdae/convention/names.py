@@ -106,7 +106,7 @@ def find_scale(inputs: xr.DataArray) -> xr.DataArray | None:
     return None
 
 
-def describe(array: xr.Variable, name: str, units: str = "1") -> xr.Variable:
+def set_result_attrs(array: xr.Variable, name: str, units: str = "1") -> xr.Variable:
     """Return a result with its units and its description; `units` where they are not its own."""
     result = RESULTS.get(name) or REGION_BOUNDS[name]
     own = result.units if result.units == "1" else units

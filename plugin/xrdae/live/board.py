@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae.convention.categories import is_category
-from xrdae.explorer.figures import ORANGE
+from xrdae.report.figures import ORANGE
 
 MOST = 20_000  # points that a browser stays fluid with
 

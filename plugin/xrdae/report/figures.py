@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xrdae.explorer.content import Content
+from xrdae.report.content import Content
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
 FEW = 5000  # patterns that a canvas draws as soon as WebGL has started

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from xrdae import describe
 from xrdae.analysis.estimate import find_estimator
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.explorer.content import Content, find_content
-from xrdae.explorer.packing import packed
+from xrdae.report.content import Content, find_content
+from xrdae.report.packing import packed
 from xrdae.storage.atomic_writing import check_ending, replacing
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def make_report(
         from bokeh.embed import file_html
         from bokeh.resources import Resources
 
-        from xrdae.explorer.figures import explorer_document
+        from xrdae.report.figures import explorer_document
     except ImportError as error:
         raise ImportError("a report needs bokeh: pip install 'xrdae[report]'") from error
     content = find_content(dataset, model)
@@ -129,7 +129,7 @@ def make_report(
 
 
 def _asset(name: str) -> str:
-    return (files("xrdae") / "explorer" / name).read_text(encoding="utf-8")
+    return (files("xrdae") / "report" / "assets" / name).read_text(encoding="utf-8")
 
 
 def _json(value: Any) -> str:
