@@ -23,7 +23,7 @@ import xrdae
 from xrdae import cli, plugins
 from xrdae.analysis.encode import Encoder
 from xrdae.compute.device import in_pieces, ran_out
-from xrdae.live.column import Column
+from xrdae.live.result_column import Column
 from xrdae.live.results import Results
 from xrdae.storage import atomic_writing
 from xrdae.storage.atomic_writing import replacing

@@ -6,7 +6,7 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
-from xrdae.live.observer import RECENT, Observer
+from xrdae.live.notification import RECENT, Observer
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Arrivals
-from xrdae.live.incoming import Arrived, find_rows
+from xrdae.live.isolated_reading import Apart
+from xrdae.live.new_files import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.loading.gridding import axis_of, read_scans

@@ -20,7 +20,7 @@ import xarray as xr
 from event_model import DocumentRouter
 
 from xrdae.errors import warn
-from xrdae.live.observer import Observer
+from xrdae.live.notification import Observer
 from xrdae.provenance import fingerprint, of_any
 from xrdae_adapters.events import DataKeys, names_of_readings, to_patterns
 from xrdae_adapters.rows import DIM, Rows

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.live.board import Board
+from xrdae.live.dashboard import Board
 from xrdae.live.page import LivePage
 from xrdae.live.results import Results
 from xrdae.live.session import Session

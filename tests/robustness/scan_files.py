@@ -77,7 +77,7 @@ def try_file(case: list[Any]) -> str:
 def try_hdf5(case: list[Any]) -> str:
     """Read a file as `xrdae watch` does: in a process that may crash."""
     import xrdae
-    from xrdae.live.apart import Apart
+    from xrdae.live.isolated_reading import Apart
 
     if not hasattr(try_hdf5, "apart"):
         try_hdf5.apart = Apart()

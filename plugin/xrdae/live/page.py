@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xrdae.live.board import MOST, Board, needed
+from xrdae.live.dashboard import MOST, Board, needed
 from xrdae.live.session import Session
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import xarray as xr
 
 from xrdae.errors import DataError, FormatError
 from xrdae.live.arrivals import Signature
-from xrdae.live.column import Column
-from xrdae.live.layout import METADATA, columns_of, read_layout
+from xrdae.live.result_column import Column
+from xrdae.live.result_layout import METADATA, columns_of, read_layout
 from xrdae.loading.sources import write_zarr
 from xrdae.storage.atomic_writing import replacing
 from xrdae.storage.bounded_json import parse_json

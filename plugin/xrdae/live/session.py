@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.live.board import MOST, Board, Message, Point, columns
+from xrdae.live.dashboard import MOST, Board, Message, Point, columns
 from xrdae.report.figures import BLUE, FEW, ORANGE
 
 if TYPE_CHECKING:

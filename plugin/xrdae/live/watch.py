@@ -14,10 +14,10 @@ import numpy as np
 import xarray as xr
 
 from xrdae.errors import DataError, XrdaeError
-from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Arrivals
-from xrdae.live.incoming import CUT_OFF, Arrived, find_rows, read
-from xrdae.live.observer import Observer
+from xrdae.live.isolated_reading import Apart
+from xrdae.live.new_files import CUT_OFF, Arrived, find_rows, read
+from xrdae.live.notification import Observer
 from xrdae.live.results import Results
 from xrdae.provenance import of_any
 from xrdae.storage.atomic_writing import FULL

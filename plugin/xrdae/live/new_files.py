@@ -12,8 +12,8 @@ import xarray as xr
 from xrdae.convention.axes import Axis
 from xrdae.convention.names import RESERVED
 from xrdae.errors import DataError
-from xrdae.live.apart import Apart
 from xrdae.live.arrivals import Signature
+from xrdae.live.isolated_reading import Apart
 from xrdae.loading.gridding import Grid, axis_of, gather
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.preprocessing.regridding import check_axis

@@ -1,6 +1,6 @@
 """Reads HDF5 files in a process of its own: one that breaks its library ends no watch.
 
-As a program (`python -m xrdae.live.apart`) it is that process: paths in, scans or errors out.
+As a program (`python -m xrdae.live.isolated_reading`) it is that process: paths in, scans or errors out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Apart:
             if stream.read(len(HDF5)) != HDF5:
                 return read_scans(path)
         if self._child is None:
-            command = [sys.executable, "-m", "xrdae.live.apart"]
+            command = [sys.executable, "-m", "xrdae.live.isolated_reading"]
             self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._child.stdin is not None  # as asked for
         assert self._child.stdout is not None
