@@ -1,6 +1,6 @@
 """Reads HDF5 files in a process of its own: one that breaks its library ends no watch.
 
-As a program (`python -m xrdae.live.isolated_reading`) it is that process: paths in, scans or errors out.
+As a program (`python -m xrdae.live.isolated_reading`) it is that process: paths in, scans out.
 """
 
 from __future__ import annotations

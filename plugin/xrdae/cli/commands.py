@@ -1,36 +1,26 @@
-"""The command line: files in, files out."""
+"""The commands of `xrdae`: files in, files out."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from xrdae.errors import XrdaeError
-from xrdae.loading.sources import open_data, stem, write_netcdf, write_zarr
-from xrdae.provenance import made_by
-from xrdae.storage.atomic_writing import NETCDF, check_ending, replacing
+from xrdae.cli.group import ReportingGroup
+from xrdae.cli.output import (
+    check_out_ending,
+    print_rows,
+    print_sections,
+    refuse_overwrite,
+    write_result,
+)
+from xrdae.loading.sources import open_data, stem
+from xrdae.storage.atomic_writing import NETCDF
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from xrdae.analysis.synthesis import Position
-
-# Of libraries too: netCDF raises RuntimeError where a lazy file turns out to be damaged.
-REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
-_OPTIONS = {
-    "extrapolate=True": "--extrapolate",
-    "by dim=...": "by --dim",
-    "variable=...": "--variable",
-}
-INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
 
 DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")
 MODEL = click.option(
@@ -46,38 +36,7 @@ JSON = click.option(
 )
 
 
-class Reporting(click.Group):
-    """A group whose commands report the package's own errors in one line, exit code 1."""
-
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Take the words of a command; click itself would end with 1 where this is interrupted."""
-        try:
-            return super().make_context(*args, **options)
-        except KeyboardInterrupt as interrupt:
-            _end_interrupted(interrupt)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the words of the command: what it makes says so."""
-        ctx.obj = ["xrdae", *args]
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        try:
-            with made_by(ctx.obj), _plain_warnings():
-                return super().invoke(ctx)
-        except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
-            raise
-        except Exception as error:
-            of_plugins = getattr(error, "__notes__", [])
-            if os.environ.get("XRDAE_TRACEBACK") or not (isinstance(error, REPORTED) or of_plugins):
-                raise
-            raise click.ClickException("; ".join([_said(error), *of_plugins])) from error
-        except KeyboardInterrupt as interrupt:
-            _end_interrupted(interrupt)
-
-
-@click.group(cls=Reporting, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="xrdae")
 def main() -> None:
     """Autoencoder latents, peak relevance and synthesized patterns for X-ray diffraction data.
@@ -107,9 +66,9 @@ def demo(out: Path, as_json: bool) -> None:
 
     figures = dict(work.run(out))
     if as_json:
-        _say(figures | {"wrote": str(out)}, as_json)
+        print_rows(figures | {"wrote": str(out)}, as_json)
         return
-    _say(figures, as_json)
+    print_rows(figures, as_json)
     click.echo(f"\nwrote {', '.join(sorted(p.name for p in out.iterdir()))} to {out}/")
 
 
@@ -147,12 +106,12 @@ def fit(
     patterns stay: of the options, only --seed, --variable and --dim may differ. The file that
     --checkpoint names is removed once the model is written.
     """
-    _spare(out, *data, update_path, checkpoint)
-    _check_ending(out, NETCDF, "a model as netCDF")
+    refuse_overwrite(out, *data, update_path, checkpoint)
+    check_out_ending(out, NETCDF, "a model as netCDF")
     given = {name: value for name, value in settings.items() if value is not None}
     if update_path is not None:
-        given["update"] = _load(update_path)
-    model = _fitted(open_data(data), checkpoint=checkpoint, **given)
+        given["update"] = _load_model(update_path)
+    model = _fit(open_data(data), checkpoint=checkpoint, **given)
     model.save(out)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
@@ -165,7 +124,7 @@ def fit(
         "stopped": model.history.attrs["stopped"],
         "wrote": str(out),
     }
-    _say(rows, as_json)
+    print_rows(rows, as_json)
 
 
 @main.command()
@@ -175,8 +134,8 @@ def fit(
 @JSON
 def encode(data: tuple[str, ...], model_path: Path, out: Path, as_json: bool) -> None:
     """Add latent coordinates, reconstruction error and novelty to DATA."""
-    _spare(out, model_path)
-    _write(lambda: open_data(data).xrdae.encode(_load(model_path)), out, as_json)
+    refuse_overwrite(out, model_path)
+    write_result(lambda: open_data(data).xrdae.encode(_load_model(model_path)), out, as_json)
 
 
 @main.command()
@@ -199,7 +158,7 @@ def relevance(
     as_json: bool,
 ) -> None:
     """Mask each peak and measure how far each pattern's latent point moves."""
-    _spare(out, model_path)
+    refuse_overwrite(out, model_path)
     windows: str | float = regions
     if regions != "peaks":
         try:
@@ -208,10 +167,10 @@ def relevance(
             raise click.BadParameter(f"{regions!r} is neither 'peaks' nor a width") from None
 
     def result() -> xr.Dataset:
-        dataset, model = open_data(data), _load(model_path)
+        dataset, model = open_data(data), _load_model(model_path)
         return dataset.xrdae.relevance(model, regions=windows, fill=fill, label=label)  # type: ignore[no-any-return]
 
-    _write(result, out, as_json)
+    write_result(result, out, as_json)
 
 
 @main.command()
@@ -238,17 +197,17 @@ def synthesize(
     as_json: bool,
 ) -> None:
     """Decode patterns between two measured ones, or at given labels."""
-    _spare(out, model_path)
-    ends = (_position(between[0]), _position(between[1])) if between else None
-    labels = dict(_label(text) for text in at) or None
+    refuse_overwrite(out, model_path)
+    ends = (_parse_position(between[0]), _parse_position(between[1])) if between else None
+    labels = dict(_parse_label(text) for text in at) or None
 
     def result() -> xr.Dataset:
-        dataset, model = open_data(data), _load(model_path)
+        dataset, model = open_data(data), _load_model(model_path)
         return dataset.xrdae.synthesize(  # type: ignore[no-any-return]
             model, between=ends, n=n, endpoints=endpoints, at=labels, extrapolate=extrapolate
         )
 
-    _write(result, out, as_json)
+    write_result(result, out, as_json)
 
 
 @main.command()
@@ -268,12 +227,12 @@ def report(
 ) -> None:
     """Write one HTML page on which to walk through the latent space of DATA."""
     out = out or Path(f"{stem(data)}.html")
-    _check_ending(out, (".html", ".htm"), "a page of HTML")
-    _spare(out, *data, model_path)
+    check_out_ending(out, (".html", ".htm"), "a page of HTML")
+    refuse_overwrite(out, *data, model_path)
     dataset = open_data(data)
-    model = _load(model_path) if model_path else _fitted(dataset)
+    model = _load_model(model_path) if model_path else _fit(dataset)
     dataset.xrdae.report(model, out, title=title)
-    _say({"wrote": str(out)}, as_json)
+    print_rows({"wrote": str(out)}, as_json)
 
 
 @main.command()
@@ -299,7 +258,7 @@ def watch(folder: Path, model_path: Path, out: Path, as_json: bool, **options: A
 
     if out.suffix != ".zarr":
         raise click.BadParameter(f"{out} does not end in .zarr", param_hint="-o")
-    keep_watch(folder, _load(model_path), out=out, as_json=as_json, **options)
+    keep_watch(folder, _load_model(model_path), out=out, as_json=as_json, **options)
 
 
 @main.command()
@@ -313,7 +272,7 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
     try:
         if len(data) > 1 or not Path(data[0]).is_file():
             raise FormatError("it is no single file")
-        model = _load(Path(data[0]))
+        model = _load_model(Path(data[0]))
         sections, made = describe.of_model(model), provenance.of_model(model)
     except FormatError as no_model:
         try:
@@ -324,7 +283,7 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(sections | {"provenance": made}))
     else:
-        _say_sections(sections, as_json)
+        print_sections(sections, as_json)
 
 
 @main.command()
@@ -337,7 +296,7 @@ def plugins(as_json: bool) -> None:
     for name, plugin in manager().list_name_plugin():
         callers = manager().get_hookcallers(plugin) if plugin is not None else None
         rows[name] = ", ".join(sorted(c.name for c in callers or [])) if plugin else "blocked"
-    _say(rows, as_json)
+    print_rows(rows, as_json)
 
 
 @main.command()
@@ -347,7 +306,7 @@ def doctor(as_json: bool) -> None:
     from xrdae.doctor import examine
 
     sections, wrong = examine()
-    _say_sections(sections | ({"Wrong": dict(enumerate(wrong, 1))} if wrong else {}), as_json)
+    print_sections(sections | ({"Wrong": dict(enumerate(wrong, 1))} if wrong else {}), as_json)
     if wrong:
         raise click.exceptions.Exit(1)
 
@@ -363,76 +322,7 @@ def completion(shell: str) -> None:
     click.echo(found(main, {}, "xrdae", "_XRDAE_COMPLETE").source())
 
 
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Show warnings as a line each: where in the package they come from helps nobody here."""
-    usual = warnings.formatwarning
-
-    def format_plainly(message: Warning | str, *_: Any, **__: Any) -> str:
-        return f"Warning: {_in_words(str(message))}\n"
-
-    warnings.formatwarning = format_plainly
-    try:
-        yield
-    finally:
-        warnings.formatwarning = usual
-
-
-def _in_words(text: str) -> str:
-    """Return a message with the options of the command line in place of Python's arguments."""
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
-    return text
-
-
-def _say(rows: Mapping[str, Any], as_json: bool) -> None:
-    """Print names and values: a table, or JSON."""
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    width = max(map(len, map(str, rows)), default=0)
-    for name, value in rows.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        click.echo(f"{name:<{width}}  {text}")
-
-
-def _say_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(sections))
-        return
-    width = max((len(str(name)) for rows in sections.values() for name in rows), default=0)
-    for caption, rows in sections.items():
-        click.echo(caption)
-        for name, value in rows.items():
-            click.echo(f"  {name:<{width}}  {value}")
-
-
-def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
-    click.echo(f"interrupted; {str(interrupt) or 'no file was changed'}", err=True)
-    sys.exit(INTERRUPTED)
-
-
-def _said(error: Exception) -> str:
-    """Return an error in one line; of one that is not ours, its type says more than its words."""
-    text = _in_words(" ".join(str(error).split()))
-    return text if isinstance(error, REPORTED) and text else f"{type(error).__name__}: {text}"
-
-
-def _spare(out: Path, *inputs: str | Path | None) -> None:
-    """Refuse to write a model or a page over what it is made from."""
-    for path in inputs:
-        if path is not None and Path(path).exists() and out.exists() and out.samefile(path):
-            raise click.BadParameter(f"{out} is what is read; choose another name", param_hint="-o")
-
-
-def _check_ending(out: Path, endings: Sequence[str], what: str) -> None:
-    try:
-        check_ending(out, endings, what)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="-o") from None
-
-
-def _fitted(dataset: xr.Dataset, checkpoint: Path | None = None, **settings: Any) -> Any:
+def _fit(dataset: xr.Dataset, checkpoint: Path | None = None, **settings: Any) -> Any:
     """Fit a model; one whose training was interrupted is nothing to keep here."""
     model = dataset.xrdae.fit(checkpoint=checkpoint, **settings)
     if model.history.attrs["stopped"] == "interrupted":
@@ -440,31 +330,13 @@ def _fitted(dataset: xr.Dataset, checkpoint: Path | None = None, **settings: Any
     return model
 
 
-def _load(path: Path) -> Any:
+def _load_model(path: Path) -> Any:
     from xrdae.model import load_model
 
     return load_model(path)
 
 
-def _write(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
-    """Write a result whole or not at all; DATA itself may be the target."""
-    from xrdae import describe
-    from xrdae.compute.lazy_arrays import is_lazy, progress_shown
-
-    _check_ending(out, (".nc", ".zarr", *NETCDF), "netCDF (or a Zarr store)")
-    with replacing(out) as aside:
-        dataset = make()
-        with progress_shown(dataset, sys.stderr.isatty()):
-            if out.suffix.lower() == ".zarr":
-                write_zarr(dataset, aside)
-            else:
-                write_netcdf(dataset, aside)
-        rows = {} if is_lazy(dataset) else describe.of_patterns(dataset)
-        dataset.close()
-    _say(rows | {"wrote": str(out)}, as_json)
-
-
-def _position(text: str) -> Position:
+def _parse_position(text: str) -> Position:
     try:
         if "=" not in text:
             return int(text)
@@ -475,7 +347,7 @@ def _position(text: str) -> Position:
         ) from None
 
 
-def _label(text: str) -> tuple[str, list[float]]:
+def _parse_label(text: str) -> tuple[str, list[float]]:
     name, _, values = text.partition("=")
     try:
         return name.strip(), [float(v) for v in values.split(",")]

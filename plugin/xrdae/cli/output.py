@@ -1,0 +1,71 @@
+"""What commands print, and the files that they write."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xrdae.loading.sources import write_netcdf, write_zarr
+from xrdae.storage.atomic_writing import NETCDF, check_ending, replacing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def print_rows(rows: Mapping[str, Any], as_json: bool) -> None:
+    """Print names and values: a table, or JSON."""
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    width = max(map(len, map(str, rows)), default=0)
+    for name, value in rows.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        click.echo(f"{name:<{width}}  {text}")
+
+
+def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(sections))
+        return
+    width = max((len(str(name)) for rows in sections.values() for name in rows), default=0)
+    for caption, rows in sections.items():
+        click.echo(caption)
+        for name, value in rows.items():
+            click.echo(f"  {name:<{width}}  {value}")
+
+
+def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
+    """Write a result whole or not at all; DATA itself may be the target."""
+    from xrdae import describe
+    from xrdae.compute.lazy_arrays import is_lazy, progress_shown
+
+    check_out_ending(out, (".nc", ".zarr", *NETCDF), "netCDF (or a Zarr store)")
+    with replacing(out) as aside:
+        dataset = make()
+        with progress_shown(dataset, sys.stderr.isatty()):
+            if out.suffix.lower() == ".zarr":
+                write_zarr(dataset, aside)
+            else:
+                write_netcdf(dataset, aside)
+        rows = {} if is_lazy(dataset) else describe.of_patterns(dataset)
+        dataset.close()
+    print_rows(rows | {"wrote": str(out)}, as_json)
+
+
+def check_out_ending(out: Path, endings: Sequence[str], what: str) -> None:
+    try:
+        check_ending(out, endings, what)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="-o") from None
+
+
+def refuse_overwrite(out: Path, *inputs: str | Path | None) -> None:
+    """Refuse to write a model or a page over what it is made from."""
+    for path in inputs:
+        if path is not None and Path(path).exists() and out.exists() and out.samefile(path):
+            raise click.BadParameter(f"{out} is what is read; choose another name", param_hint="-o")
