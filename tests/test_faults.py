@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import click
 import netCDF4
 import numpy as np
 import pytest
@@ -317,7 +318,7 @@ def test_ctrl_c_ends_a_command_with_130_whenever_it_comes(monkeypatch, stage):
     def interrupted(*_, **__):
         os.kill(os.getpid(), signal.SIGINT)
 
-    owner = {"make_context": cli.click.Group, "invoke": cli.click.Command}[stage]
+    owner = {"make_context": click.Group, "invoke": click.Command}[stage]
     monkeypatch.setattr(owner, stage, interrupted)
     ended = CliRunner().invoke(cli.main, ["plugins"])
     assert ended.exit_code == 130

@@ -135,7 +135,7 @@ def save(path: Path, contents: list[Any]) -> None:
         if path.name == "model.nc":
             content.save(path)
         else:
-            cli._write(lambda content=content: content, path, as_json=True)
+            cli.output.write_result(lambda content=content: content, path, as_json=True)
 
 
 def saving(case: dict[str, Any]) -> str:

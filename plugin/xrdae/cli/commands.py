@@ -20,6 +20,8 @@ from xrdae.loading.sources import open_data, stem
 from xrdae.storage.atomic_writing import NETCDF
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from xrdae.analysis.synthesis import Position
 
 DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")

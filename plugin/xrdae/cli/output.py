@@ -29,6 +29,7 @@ def print_rows(rows: Mapping[str, Any], as_json: bool) -> None:
 
 
 def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> None:
+    """Print sections of names and values, each under its caption, or as JSON."""
     if as_json:
         click.echo(json.dumps(sections))
         return
@@ -58,6 +59,7 @@ def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> No
 
 
 def check_out_ending(out: Path, endings: Sequence[str], what: str) -> None:
+    """Refuse a target whose ending is none of these."""
     try:
         check_ending(out, endings, what)
     except ValueError as error:
