@@ -46,7 +46,7 @@ elsewhere() {  # NAME PYTHON [UV-OPTION ...]
     cp -r .ci constraints*.txt pyproject.toml README.md tests examples "$work/elsewhere-$1"
     cd "$work/elsewhere-$1"
     export OMP_NUM_THREADS=1
-    python -m pytest --ignore tests/browser --ignore tests/test_robustness.py
+    python -m pytest --ignore tests/browser --ignore tests/robustness/test_programs.py
     python - "$repository" <<'PYTHON'
 import sys
 import xrdae

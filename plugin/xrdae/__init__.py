@@ -32,7 +32,7 @@ _LAZY = {
     "Config": "config",
     "Model": "model",
     "load_model": "model",
-    "open_patterns": "opening",
+    "open_patterns": "loading.opening",
 }
 
 

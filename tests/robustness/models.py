@@ -16,7 +16,7 @@ import xrdae
 from xrdae.autoencoder.model_file import groups
 from xrdae.storage import checksum
 
-FOLDER = Path(__file__).parents[1] / "models"
+FOLDER = Path(__file__).parents[1] / "autoencoder" / "models"
 FILES = sorted(path.name for path in FOLDER.glob("*.nc"))
 NEWEST = FILES[-1]
 CUT, CHANGED, FORGED = "model files cut off", "model files with changed bytes", "forged model files"

@@ -18,7 +18,7 @@ from xrdae import describe, provenance
 from xrdae.live.results import Results
 from xrdae.loading.sources import open_data, write_netcdf, write_zarr
 
-sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "models")]
+sys.path.append(str(Path(__file__).parents[1] / "autoencoder" / "models"))
 from live_kills import FIRST
 from live_kills import rows as live_rows
 from make import patterns

@@ -14,7 +14,8 @@ from xrdae.errors import DataError, FormatError
 from xrdae.live.results import Results
 from xrdae.loading.sources import write_zarr
 
-sys.path.insert(0, str(Path(__file__).parent))
+ROBUSTNESS = Path(__file__).parents[1] / "robustness"
+sys.path.insert(0, str(ROBUSTNESS))
 from live_kills import FIRST, rows
 
 
@@ -24,7 +25,7 @@ def content(path):
 
 
 def test_a_killed_writer_leaves_whole_rows_and_the_next_one_goes_on(tmp_path):
-    program = Path(__file__).with_name("live_kills.py")
+    program = ROBUSTNESS / "live_kills.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, program, tmp_path, "11"], capture_output=True, text=True, env=environment

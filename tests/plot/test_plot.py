@@ -21,7 +21,7 @@ from xrdae.plot.phases import find_rows, indices
 from xrdae.plot.relevance import cells
 from xrdae.simulate import alloy_series
 
-STRUCTURES = Path(__file__).parent.parent / "examples" / "structures"
+STRUCTURES = Path(__file__).parents[2] / "examples" / "structures"
 TIMES = np.datetime64("2024-01-01T10:00", "ns") + np.arange(24) * np.timedelta64(7, "m")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).with_name("robustness")
-HELPERS = ("damage", "harness")
-PROGRAMS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in HELPERS)
+HELPERS = ("damage", "harness", "live_kills")
+FILES = {path for path in Path(__file__).parent.glob("[!_]*.py") if path.stem not in HELPERS}
+PROGRAMS = sorted(path for path in FILES if not path.stem.startswith("test_"))
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)

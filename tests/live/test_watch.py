@@ -425,7 +425,7 @@ def test_a_store_of_another_threshold_or_without_its_ending_is_refused(run, on_t
 
 
 def test_a_small_beamtime_keeps_every_good_file_once_and_names_every_broken_one():
-    program = Path(__file__).parent / "benchmarks" / "beamtime.py"
+    program = Path(__file__).parents[1] / "benchmarks" / "beamtime.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, program, "--files", "60", "--json"],

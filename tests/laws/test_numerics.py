@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import xrdae
 from xrdae.autoencoder.basis import find_basis
 
-sys.path.insert(0, str(Path(__file__).parent / "robustness"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
 from numerics import changed, compared, counted, datasets, expected, labelled, results, spectra
 
 FAST = {"steps": 60, "members": 2, "hidden": (16,), "progress": False}
