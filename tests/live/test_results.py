@@ -14,8 +14,7 @@ from xrdae.errors import DataError, FormatError
 from xrdae.live.results import Results
 from xrdae.loading.sources import write_zarr
 
-ROBUSTNESS = Path(__file__).parents[1] / "robustness"
-sys.path.insert(0, str(ROBUSTNESS))
+sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
 from live_kills import FIRST, rows
 
 
@@ -25,7 +24,7 @@ def content(path):
 
 
 def test_a_killed_writer_leaves_whole_rows_and_the_next_one_goes_on(tmp_path):
-    program = ROBUSTNESS / "live_kills.py"
+    program = Path(__file__).parents[1] / "robustness" / "live_kills.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, program, tmp_path, "11"], capture_output=True, text=True, env=environment
