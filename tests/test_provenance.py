@@ -15,7 +15,7 @@ import xrdae
 from xrdae import describe, plugins, provenance
 from xrdae.cli import main
 from xrdae.convention.patterns import find_patterns
-from xrdae.fingerprint import digest, of_data
+from xrdae.fingerprint import fingerprint_patterns, hash_values
 
 
 def run(*words) -> str:
@@ -25,11 +25,11 @@ def run(*words) -> str:
 
 
 def steps(dataset: xr.Dataset) -> list[dict]:
-    return provenance.read(dataset.attrs)["steps"]
+    return provenance.read_provenance(dataset.attrs)["steps"]
 
 
 def data_of(dataset: xr.Dataset, **options) -> dict:
-    return of_data(find_patterns(dataset), **options)
+    return fingerprint_patterns(find_patterns(dataset), **options)
 
 
 def opened(path) -> xr.Dataset:
@@ -54,7 +54,7 @@ def test_the_commands_in_a_result_give_the_same_model_and_result_in_another_plac
     folder, series, tmp_path
 ):
     results = opened(folder / "results.nc")
-    record = provenance.read(results.attrs)
+    record = provenance.read_provenance(results.attrs)
     made = [*record["models"].values(), *record["steps"]]
     series.to_netcdf(tmp_path / "data.nc")
     for command in (entry["command"] for entry in made):
@@ -68,7 +68,7 @@ def test_the_commands_in_a_result_give_the_same_model_and_result_in_another_plac
 
 
 def test_the_settings_and_data_in_a_result_tell_how_to_fit_its_model_in_python(folder, series):
-    (fingerprint, made), *none = provenance.read(opened(folder / "results.nc").attrs)[
+    (fingerprint, made), *none = provenance.read_provenance(opened(folder / "results.nc").attrs)[
         "models"
     ].items()
     assert not none
@@ -188,10 +188,14 @@ def test_masked_channels_are_part_of_the_fingerprint_and_hidden_values_are_not(s
 
 def test_numbers_have_one_fingerprint_whatever_their_type_and_shapes_count():
     values = np.arange(6.0)
-    assert digest(values) == digest(values.astype(np.uint8)) == digest(values.astype(">f4"))
-    assert digest(np.array([0.0, np.nan])) == digest(np.array([-0.0, -np.nan]))
-    assert digest(values) != digest(values.reshape(2, 3))
-    assert digest("a", "b") != digest("ab")
+    assert (
+        hash_values(values)
+        == hash_values(values.astype(np.uint8))
+        == hash_values(values.astype(">f4"))
+    )
+    assert hash_values(np.array([0.0, np.nan])) == hash_values(np.array([-0.0, -np.nan]))
+    assert hash_values(values) != hash_values(values.reshape(2, 3))
+    assert hash_values("a", "b") != hash_values("ab")
 
 
 def test_a_model_has_one_fingerprint_in_memory_in_its_file_and_on_any_device(
@@ -231,11 +235,13 @@ def test_results_of_two_models_name_both(series, model):
         "reconstruction_error",
         "novelty",
     ]  # the latents had two axes
-    known = provenance.read(out.attrs)["models"]
+    known = provenance.read_provenance(out.attrs)["models"]
     assert list(known) == [provenance.fingerprint(m) for m in (model, other)]
     assert [made["config"]["n_latent"] for made in known.values()] == [2, 3]
     again = out.xrdae.encode(other)
-    assert list(provenance.read(again.attrs)["models"]) == [provenance.fingerprint(other)]
+    assert list(provenance.read_provenance(again.attrs)["models"]) == [
+        provenance.fingerprint(other)
+    ]
 
 
 def test_an_updated_model_and_its_results_name_the_models_before_it(series, simulated_series):
@@ -248,7 +254,7 @@ def test_an_updated_model_and_its_results_name_the_models_before_it(series, simu
     assert before[-1]["data"] == models[-2].provenance["data"]
     again = further.xrdae.fit(update=models[-2], steps=2, progress=False)
     assert provenance.fingerprint(again) == provenance.fingerprint(models[-1])
-    (made,) = provenance.read(series.xrdae.encode(again).attrs)["models"].values()
+    (made,) = provenance.read_provenance(series.xrdae.encode(again).attrs)["models"].values()
     assert made["updated_from"][-1] == {
         "fingerprint": provenance.fingerprint(models[-2]),
         "command": None,
@@ -291,7 +297,7 @@ def test_lazy_patterns_stay_lazy_and_have_no_fingerprint(series, model):
 
 def test_what_is_appended_to_tells_of_no_patterns_but_of_their_axis(series, model):
     results = series.xrdae.encode(model)
-    results.attrs = provenance.of_any(results.attrs)
+    results.attrs = provenance.generalize_provenance(results.attrs)
     assert steps(results)[0]["data"].keys() == {"variable", "dim", "axis"}
     assert provenance.differences(results, series[{"pattern": slice(5)}], model) == []
     axis = series["two_theta"]
@@ -325,7 +331,7 @@ def test_info_says_how_models_and_results_were_made(folder):
     assert 'regions=4.0, fill="background"' in said
     assert said.count(fingerprint) == 3
     found = json.loads(run("info", folder / "results.nc", "--json"))["provenance"]
-    assert found == provenance.read(opened(folder / "results.nc").attrs)
+    assert found == provenance.read_provenance(opened(folder / "results.nc").attrs)
 
 
 def test_info_says_how_results_were_made_that_are_kept_without_their_patterns(folder, tmp_path):
@@ -352,7 +358,7 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
         {long: ("pattern", series["x"].values), "file": ("pattern", [long] * 24)}
     ).assign_attrs(title="kept")
     wordy = named.xrdae.fit(steps=20, members=1, progress=False)
-    with provenance.made_by(["xrdae", *[long] * 3]):
+    with provenance.record_command(["xrdae", *[long] * 3]):
         out = named.xrdae.encode(wordy).xrdae.estimate(wordy, long)
         out = out.xrdae.relevance(wordy, regions=np.tile([24.0, 27.0], (500, 1)))
         for label in (long, "x"):
@@ -361,13 +367,15 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
     assert steps(out)[2]["arguments"]["regions"]["shape"] == [500, 2]
     for i in range(100):
         step = xr.Dataset({f"{i}_{n}": ("pattern", np.zeros(24)) for n in range(100)})
-        step = provenance.stamped(step, "estimate", wordy, wordy.patterns(series), label=str(i))
-        out.attrs = provenance.joined([out.attrs, step.attrs])
+        step = provenance.attach_provenance(
+            step, "estimate", wordy, wordy.patterns(series), label=str(i)
+        )
+        out.attrs = provenance.merge_attrs([out.attrs, step.attrs])
     assert len(out.attrs["xrdae_provenance"]) <= provenance.LARGEST
     assert steps(out)[-1]["arguments"] == {"label": "99"}
     with h5py.File(tmp_path / "small.h5", "w") as file:  # refuses attributes beyond 64 kB
         file.attrs.update(out.attrs)
-        assert provenance.read(file.attrs) == provenance.read(out.attrs)
+        assert provenance.read_provenance(file.attrs) == provenance.read_provenance(out.attrs)
 
 
 @pytest.mark.parametrize("attribute", ["xrdae_provenance", "xrdae_skipped"])
@@ -388,5 +396,5 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
     ],
 )
 def test_attributes_of_strangers_are_not_taken_for_our_own(series, attribute, value):
-    described = describe.of_data(series.assign_attrs({attribute: value}))
+    described = describe.describe_dataset(series.assign_attrs({attribute: value}))
     assert described["Data"]["results"].startswith("none yet")

@@ -21,7 +21,7 @@ from event_model import DocumentRouter
 
 from xrdae.errors import warn
 from xrdae.live.notification import Observer
-from xrdae.provenance import fingerprint, of_any
+from xrdae.provenance import fingerprint, generalize_provenance
 from xrdae_adapters.events import DataKeys, names_of_readings, to_patterns
 from xrdae_adapters.rows import DIM, Rows
 from xrdae_adapters.tiled import metadata_of
@@ -161,7 +161,7 @@ class LiveEncoder(DocumentRouter):
         """Return the rows of a run, those that an earlier process wrote with this model too."""
         path = "/".join([*filter(None, self._container.path_parts), uid, self._stream])
         result = result.assign_attrs(
-            of_any(result.attrs),
+            generalize_provenance(result.attrs),
             xrdae_model=fingerprint(self._observer.model),
             xrdae_threshold=self._observer.threshold,
         )

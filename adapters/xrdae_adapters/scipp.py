@@ -16,7 +16,7 @@ from xrdae.convention.axis_kinds import UNITS, is_sample_name, is_spectral_name,
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.provenance import ATTRIBUTE, joined, kept
+from xrdae.provenance import ATTRIBUTE, merge_attrs, prune_provenance
 
 _DTYPES = {"float64", "float32", "int64", "int32", "bool", "string", "datetime64"}
 
@@ -86,7 +86,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     attached = builtin.xrdae_attach(dataset, result)  # in the order of the host's axis
     assert attached is not None
     group = dict(obj) if isinstance(obj, sc.DataGroup) else {"data": obj}
-    attrs = joined([kept(group, set(group) - set(result.data_vars)), result.attrs])
+    attrs = merge_attrs([prune_provenance(group, set(group) - set(result.data_vars)), result.attrs])
     group.pop(ATTRIBUTE, None)
     if ATTRIBUTE in attrs:
         group[ATTRIBUTE] = attrs[ATTRIBUTE]

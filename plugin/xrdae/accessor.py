@@ -11,7 +11,7 @@ import xarray as xr
 from xrdae.errors import DataError
 from xrdae.hook_returns import check_model
 from xrdae.plugins import latents_and_relevance, manager, model_input, to_dataset
-from xrdae.provenance import joined
+from xrdae.provenance import merge_attrs
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -104,7 +104,7 @@ class XrdaeAccessor:
             shift = model.label_shift(
                 latent_shift=result["latent_shift"], label=label, **self._input(model)
             )
-            result = result.merge(shift, compat="override", combine_attrs=joined)
+            result = result.merge(shift, compat="override", combine_attrs=merge_attrs)
         return self._attach(result)
 
     def synthesize(
@@ -172,10 +172,10 @@ class XrdaeAccessor:
         from xrdae import describe
 
         try:
-            rows = describe.of_patterns(to_dataset(self._obj))
+            rows = describe.describe_patterns(to_dataset(self._obj))
         except DataError as error:  # a representation does not raise
             rows = {"patterns": f"not found: {error}"}
-        return describe.table(rows, "xrdae")
+        return describe.format_table(rows, "xrdae")
 
     def _input(self, model: Model) -> dict[str, Any]:
         dataset = to_dataset(self._obj)

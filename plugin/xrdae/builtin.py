@@ -20,7 +20,7 @@ from xrdae.convention.names import (
 from xrdae.convention.quantities import strip_quantities
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae.provenance import joined, kept, read
+from xrdae.provenance import merge_attrs, prune_provenance, read_provenance
 
 if TYPE_CHECKING:
     from xrdae.analysis.synthesis import Request
@@ -104,7 +104,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
         return None
     if isinstance(obj, xr.DataArray) and obj.name is not None:
         dataset = obj.to_dataset(name=obj.name).assign_attrs(dataset.attrs)
-    earlier = {name for step in read(dataset.attrs)["steps"] for name in step["results"]}
+    earlier = {name for step in read_provenance(dataset.attrs)["steps"] for name in step["results"]}
     check_result_names(dataset, result, earlier)
     # What an earlier result left on a dimension that the new one brings anew must not clash.
     anew = {"region"} & set(result.dims)
@@ -121,14 +121,14 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
         if name not in stale and is_left_over(name, dataset.variables[name])
     ]
     dataset = dataset.drop_vars(stale)
-    attrs = kept(dataset.attrs, set(dataset.variables) - set(result.data_vars))
+    attrs = prune_provenance(dataset.attrs, set(dataset.variables) - set(result.data_vars))
     result = _match_positions(dataset, result)
     # The host's own coordinates stay its own: only what is new comes from the result. Numbers of
     # channels stay away: the host's axis has no coordinate.
     new = [n for n in result.coords if n not in dataset.coords and n not in dataset.dims]
     attached = dataset.assign({n: result.variables[n] for n in (*result.data_vars, *new)})
     own = {k: v for k, v in result.attrs.items() if str(k).startswith("xrdae_")}
-    attached.attrs = joined([attrs, own])
+    attached.attrs = merge_attrs([attrs, own])
     return attached.set_coords(new)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Sections = dict[str, dict[str, str]]
 
 
-def of_model(model: Model) -> Sections:
+def describe_model(model: Model) -> Sections:
     """Return sections of names and values that describe a model."""
     config, parts = model.config, model.autoencoder
     axis, held_out = parts.preparation.axis, model.history["held_out"]
@@ -47,12 +47,12 @@ def of_model(model: Model) -> Sections:
             "seed": str(config.seed),
         },
         "Preprocessing": {
-            "axis": f"{_axis_words(axis)}, {axis.values[0]:.5g} to {axis.values[-1]:.5g} "
+            "axis": f"{_describe_axis(axis)}, {axis.values[0]:.5g} to {axis.values[-1]:.5g} "
             f"{axis.units}",
             "points": f"{axis.values.size}, grid {config.grid}",
             "wavelength": wavelength if axis.kind != OTHER else "none, it is no diffraction",
             "background": background,
-            "scale": _scale_words(config),
+            "scale": _describe_scale(config),
             "blind to": ", ".join(taught) or "nothing in particular",
         },
         "Training": {
@@ -62,15 +62,18 @@ def of_model(model: Model) -> Sections:
             else "no pattern was held out",
         },
         "Made with": model.provenance.get("versions", {}),
-        "Provenance": {"fingerprint": provenance.fingerprint(model), **_made(model.provenance)},
+        "Provenance": {
+            "fingerprint": provenance.fingerprint(model),
+            **_describe_origin(model.provenance),
+        },
     }
 
 
-def _axis_words(axis: Axis) -> str:
+def _describe_axis(axis: Axis) -> str:
     return f"{axis.name} (kept as it is)" if axis.kind == OTHER else axis.kind
 
 
-def _scale_words(config: Config) -> str:
+def _describe_scale(config: Config) -> str:
     """Return what is done to the intensities of a pattern."""
     divided = "all patterns divided by one number"
     if config.scale != "none":
@@ -78,9 +81,9 @@ def _scale_words(config: Config) -> str:
     return divided if config.transform == "none" else f"{divided}, then {config.transform}"
 
 
-def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
+def describe_patterns(dataset: xr.Dataset) -> dict[str, str]:
     """Return names and values that describe a dataset's patterns and the results it carries."""
-    names = names_of_patterns(dataset)
+    names = find_pattern_names(dataset)
     found = find_patterns(dataset, variable=names["variable"], dim=names["dim"])
     axis = found.axis
     wavelength = f", wavelength {axis.wavelength:.6g} angstrom" if axis.wavelength else ""
@@ -91,14 +94,14 @@ def of_patterns(dataset: xr.Dataset) -> dict[str, str]:
         f"{axis.values[-1] / found.factor:.5g} {found.units} ({axis.kind}), {axis.values.size} "
         f"points{wavelength}",
         "labels": ", ".join(sorted(found.labels())) or "none",
-        **_of_skipped(dataset),
-        **_of_results(dataset),
+        **_describe_skipped(dataset),
+        **_describe_results(dataset),
     }
 
 
-def names_of_patterns(dataset: xr.Dataset) -> dict[str, str | None]:
+def find_pattern_names(dataset: xr.Dataset) -> dict[str, str | None]:
     """Return variable and axis of the patterns that results of a dataset were made of."""
-    steps = provenance.read(dataset.attrs)["steps"] or [{"data": {}}]
+    steps = provenance.read_provenance(dataset.attrs)["steps"] or [{"data": {}}]
     variable, dim = (steps[-1]["data"].get(name) for name in ("variable", "dim"))
     if variable not in dataset.variables:
         return {"variable": None, "dim": dim if dim in dataset.dims else None}
@@ -106,20 +109,23 @@ def names_of_patterns(dataset: xr.Dataset) -> dict[str, str | None]:
     return {"variable": variable, "dim": dim if dim in dataset[variable].dims else None}
 
 
-def of_data(dataset: xr.Dataset) -> Sections:
+def describe_dataset(dataset: xr.Dataset) -> Sections:
     """Return sections that describe patterns, the results they carry and how these were made."""
     made = of_provenance(dataset)
     try:
-        return {"Data": of_patterns(dataset), **made}
+        return {"Data": describe_patterns(dataset), **made}
     except DataError as error:
         if not made:
             raise
-        return {"Data": {"patterns": f"not among them: {error}", **_of_results(dataset)}, **made}
+        return {
+            "Data": {"patterns": f"not among them: {error}", **_describe_results(dataset)},
+            **made,
+        }
 
 
 def of_provenance(dataset: xr.Dataset) -> Sections:
     """Return sections of names and values that say how a dataset's results were made."""
-    record = provenance.read(dataset.attrs)
+    record = provenance.read_provenance(dataset.attrs)
     sections = {}
     for i, entry in enumerate(record["steps"], 1):
         arguments = (f"{k}={json.dumps(v)}" for k, v in entry["arguments"].items() if v is not None)
@@ -128,20 +134,20 @@ def of_provenance(dataset: xr.Dataset) -> Sections:
             "arguments": ", ".join(arguments) or "none",
             "model": entry["model"],
             "model input": entry.get("model_input", "unknown"),
-            **_made(entry),
+            **_describe_origin(entry),
             "made with": _listed(entry.get("versions", {})),
         }
     for name, made in record["models"].items():
         sections[f"Model {name[:12]}"] = {
             "fingerprint": name,
-            **_made(made),
+            **_describe_origin(made),
             "made with": _listed(made.get("versions", {})),
             "settings": _listed(made.get("config", {})),
         }
     return sections
 
 
-def _made(entry: Mapping[str, Any]) -> dict[str, str]:
+def _describe_origin(entry: Mapping[str, Any]) -> dict[str, str]:
     """Return when, how and of what data a model or a result was made."""
     data = entry.get("data", {})
     files = data.get("files", [])
@@ -167,7 +173,7 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def _of_skipped(dataset: xr.Dataset) -> dict[str, str]:
+def _describe_skipped(dataset: xr.Dataset) -> dict[str, str]:
     """Return which files could not be read; see `xrdae.open_patterns`."""
     try:
         skipped = dict(parse_json(dataset.attrs.get("xrdae_skipped", "{}")))
@@ -178,7 +184,7 @@ def _of_skipped(dataset: xr.Dataset) -> dict[str, str]:
     return {"skipped": f"{len(skipped)} files: {some}{more}"} if skipped else {}
 
 
-def _of_results(dataset: xr.Dataset) -> dict[str, str]:
+def _describe_results(dataset: xr.Dataset) -> dict[str, str]:
     found = {}
     if any(array.chunks for array in dataset.data_vars.values() if array.name in RESULTS):
         return {"results": "lazy: computed when they are read or written"}
@@ -200,7 +206,7 @@ def _of_results(dataset: xr.Dataset) -> dict[str, str]:
         found["synthesized"] = f"{dataset.sizes['synthetic']} patterns"
     for name, array in dataset.data_vars.items():
         if "cross_validation_r2" in array.attrs:
-            found[str(name)] = cross_validated(
+            found[str(name)] = format_cross_validation(
                 array.attrs["cross_validation_r2"],
                 array.attrs["cross_validation_mae"],
                 array.attrs.get("units", "1"),
@@ -208,12 +214,12 @@ def _of_results(dataset: xr.Dataset) -> dict[str, str]:
     return found or {"results": "none yet: ds.xrdae.encode(model) adds some"}
 
 
-def cross_validated(r2: float, mae: float, units: str) -> str:
+def format_cross_validation(r2: float, mae: float, units: str) -> str:
     """Return in words how well held-out blocks of a label are estimated."""
     return f"R2 {r2:.3f}, mean absolute error {mae:.3g}{'' if units == '1' else ' ' + units}"
 
 
-def table(rows: Mapping[str, Any], caption: str) -> str:
+def format_table(rows: Mapping[str, Any], caption: str) -> str:
     """Return names and values as an HTML table."""
     left = "style='text-align: left'"
     cells = ((html.escape(str(name)), html.escape(str(value))) for name, value in rows.items())

@@ -27,7 +27,7 @@ _BLOCK = 2**18  # values that are brought to one form at a time
 _SETTINGS_OF_A_PLACE = {"device"}  # that say where to compute, not what
 
 
-def digest(*parts: Any) -> str:
+def hash_values(*parts: Any) -> str:
     """Return the SHA-256 of texts and numeric arrays, as hexadecimal digits.
 
     Numbers count as 64-bit floats, all NaN and both zeros as one; shapes count.
@@ -47,36 +47,36 @@ def digest(*parts: Any) -> str:
     return found.hexdigest()
 
 
-def bounded(name: Hashable) -> str:
+def shorten_name(name: Hashable) -> str:
     """Return a name of at most a hundred characters, which a long one's fingerprint ends."""
     text = str(name)
     if len(text) <= LONGEST_NAME:
         return text
-    return f"{text[: LONGEST_NAME - 20]}...{digest(text)[:16]}"
+    return f"{text[: LONGEST_NAME - 20]}...{hash_values(text)[:16]}"
 
 
-def compact(value: Any) -> Any:
+def compact_argument(value: Any) -> Any:
     """Return an argument as JSON has it, or its fingerprint and size where that would be long."""
     if isinstance(value, np.ndarray | xr.DataArray) and value.size > MOST_VALUES:
-        return {"sha256": digest(value), "shape": list(value.shape)}
-    plain = _plain(value)
+        return {"sha256": hash_values(value), "shape": list(value.shape)}
+    plain = _to_plain(value)
     text = json.dumps(plain)
     if len(text) <= LONGEST:
         return plain
-    return {"sha256": digest(text), "characters": len(text)}
+    return {"sha256": hash_values(text), "characters": len(text)}
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _to_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic | xr.DataArray):
         return np.asarray(value).tolist()
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def of_data(
+def fingerprint_patterns(
     patterns: Patterns, *, labels: Collection[str] = (), read: bool = False
 ) -> dict[str, Any]:
     """Return what patterns are known again by.
@@ -102,23 +102,23 @@ def of_data(
     """
     array, axis = patterns.intensity, patterns.axis
     lazy = array.chunks is not None and not read
-    intensity, sampled = (None, 0) if lazy else _of_intensity(array)
+    intensity, sampled = (None, 0) if lazy else _hash_intensity(array)
     found = {
-        "variable": bounded(array.name),
-        "dim": bounded(patterns.dim),
-        "sizes": {bounded(d): array.sizes[d] for d in sorted(array.dims, key=str)},
-        "axis": digest(axis.kind, np.round(axis.values, 8), np.round(axis.wavelength or 0, 8)),
+        "variable": shorten_name(array.name),
+        "dim": shorten_name(patterns.dim),
+        "sizes": {shorten_name(d): array.sizes[d] for d in sorted(array.dims, key=str)},
+        "axis": hash_values(axis.kind, np.round(axis.values, 8), np.round(axis.wavelength or 0, 8)),
         "intensity": intensity,
         "sampled": sampled,
     }
     if labels:
         known = patterns.labels()
-        found["labels"] = _of_labels({name: known[name] for name in labels if name in known})
-    files = _files(array)
+        found["labels"] = _hash_labels({name: known[name] for name in labels if name in known})
+    files = _find_files(array)
     return found | ({"files": files} if files else {})
 
 
-def _of_intensity(array: xr.DataArray) -> tuple[str, int]:
+def _hash_intensity(array: xr.DataArray) -> tuple[str, int]:
     """Return the fingerprint of evenly chosen patterns of `(..., point)`, and how many these are.
 
     Up to 64, fewer of more than 4096 points. Patterns count in the order of the other
@@ -130,18 +130,18 @@ def _of_intensity(array: xr.DataArray) -> tuple[str, int]:
     chosen = evenly(int(np.prod(shape)), most)
     at = np.unravel_index(chosen, shape) if dims else ()
     indexers = {d: xr.Variable(dims[0], i) for d, i in zip(dims, at, strict=True)}
-    return digest(array.variable.isel(indexers).values), len(chosen)
+    return hash_values(array.variable.isel(indexers).values), len(chosen)
 
 
-def _of_labels(labels: Mapping[str, xr.DataArray]) -> str:
+def _hash_labels(labels: Mapping[str, xr.DataArray]) -> str:
     """Return the fingerprint of labels by name, along dimensions in the order of their names."""
     parts: list[Any] = []
     for name, label in sorted(labels.items()):
         parts += [name, label.transpose(*sorted(label.dims, key=str)).values]
-    return digest(*parts)
+    return hash_values(*parts)
 
 
-def hash_of_model(model: Model) -> str:
+def fingerprint_model(model: Model) -> str:
     """Return the fingerprint of what a model's file holds but history, provenance and device."""
     from xrdae.autoencoder.model_file import groups
 
@@ -151,10 +151,10 @@ def hash_of_model(model: Model) -> str:
         parts += [path, json.dumps(dataset.attrs, sort_keys=True, default=float)]
         for name, variable in sorted(dataset.variables.items(), key=lambda v: str(v[0])):
             parts += [str(name), variable.values]
-    return digest(*parts)
+    return hash_values(*parts)
 
 
-def _files(array: xr.DataArray) -> dict[str, Any] | list[str]:
+def _find_files(array: xr.DataArray) -> dict[str, Any] | list[str]:
     """Return the names of the files that patterns come from, or what stands for many."""
     coord = array.coords.get("file")
     if coord is not None and coord.chunks is None:
@@ -162,11 +162,11 @@ def _files(array: xr.DataArray) -> dict[str, Any] | list[str]:
     else:
         names = [str(array.encoding["source"])] if "source" in array.encoding else []
     if len(names) <= MOST_NAMES:
-        return [_without_folder(name) for name in names]
-    ends = {"first": _without_folder(names[0]), "last": _without_folder(names[-1])}
-    return {"count": len(names), **ends, "sha256": digest("\n".join(names))}
+        return [_drop_folder(name) for name in names]
+    ends = {"first": _drop_folder(names[0]), "last": _drop_folder(names[-1])}
+    return {"count": len(names), **ends, "sha256": hash_values("\n".join(names))}
 
 
-def _without_folder(name: str) -> str:
+def _drop_folder(name: str) -> str:
     """Return a file's name: where it lay, and a key in its address, are nobody else's business."""
-    return bounded(name.split("?")[0].replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])
+    return shorten_name(name.split("?")[0].replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])

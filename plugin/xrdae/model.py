@@ -27,11 +27,11 @@ from xrdae.convention.apply import apply, flattened, labelled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import SCALE_NAME, find_scale, set_result_attrs
 from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
-from xrdae.fingerprint import of_data
+from xrdae.fingerprint import fingerprint_patterns
 from xrdae.preprocessing.empty_patterns import warn_of_empty
 from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.regridding import check_axis
-from xrdae.provenance import stamped
+from xrdae.provenance import attach_provenance
 from xrdae.storage.atomic_writing import NETCDF, check_ending
 from xrdae.training.fit import find_parts
 
@@ -163,7 +163,7 @@ class Model:
         }
         variables = {name: set_result_attrs(variable, name) for name, variable in found.items()}
         result = labelled(array, variables, {"latent_axis": np.arange(self.n_latent)})
-        return stamped(result, "encode", self, patterns, inputs=inputs)
+        return attach_provenance(result, "encode", self, patterns, inputs=inputs)
 
     def reconstruct(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Return `reconstruction (..., axis)`: decoded patterns on the dataset's axis and scale.
@@ -193,7 +193,7 @@ class Model:
             {patterns.dim: patterns.intensity[patterns.dim].variable},
         )
         result = patterns.orient(result)
-        return stamped(result, "reconstruct", self, patterns, inputs=inputs)
+        return attach_provenance(result, "reconstruct", self, patterns, inputs=inputs)
 
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
@@ -255,7 +255,7 @@ class Model:
         result = patterns.orient(relevance_maps(masking, patterns, inputs))
         warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
         given: dict[str, Any] = {"regions": regions, "fill": fill}
-        return stamped(result, "relevance", self, patterns, inputs=inputs, **given)
+        return attach_provenance(result, "relevance", self, patterns, inputs=inputs, **given)
 
     def label_shift(
         self,
@@ -276,7 +276,7 @@ class Model:
         latent_shift = latent_shift.transpose(..., "region", "latent_axis")
         moved = shift_of_label(latent, latent_shift, label, latents, labels[:, 0], seed=seed)
         result, patterns = moved.to_dataset(), self.patterns(dataset)
-        return stamped(result, "label_shift", self, patterns, inputs=inputs, label=label)
+        return attach_provenance(result, "label_shift", self, patterns, inputs=inputs, label=label)
 
     def synthesize(
         self,
@@ -361,7 +361,7 @@ class Model:
         )
         result = patterns.orient(result)
         given: dict[str, Any] = {"labels": list(request.at or ()), **vars(request)}
-        return stamped(result, "synthesize", self, patterns, inputs=inputs, **given)
+        return attach_provenance(result, "synthesize", self, patterns, inputs=inputs, **given)
 
     @functools.cached_property
     def mixture(self) -> Mixture:
@@ -411,13 +411,15 @@ class Model:
         else:
             latents, labels = find_labels(self, reference, [label], fall_back=False)
             attrs = self.patterns(reference).labels()[label].attrs
-            known = of_data(self.patterns(reference), labels=[label])
+            known = fingerprint_patterns(self.patterns(reference), labels=[label])
         latent = self.encode(dataset, inputs=inputs)["latent"]
         result = estimate_label(
             latent, label, latents, labels[:, 0], attrs=attrs, seed=self.config.seed
         )
         given: dict[str, Any] = {"label": label, "reference": known}
-        return stamped(result, "estimate", self, self.patterns(dataset), inputs=inputs, **given)
+        return attach_provenance(
+            result, "estimate", self, self.patterns(dataset), inputs=inputs, **given
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a netCDF4 file; `xrdae.load_model` reads it back exactly.
@@ -446,8 +448,8 @@ class Model:
         )
 
     def _repr_html_(self) -> str:
-        sections = describe.of_model(self).items()
-        return "".join(describe.table(rows, caption) for caption, rows in sections)
+        sections = describe.describe_model(self).items()
+        return "".join(describe.format_table(rows, caption) for caption, rows in sections)
 
     def label_names(self) -> list[str]:
         """Return the names of the training patterns' numeric labels."""

@@ -14,7 +14,7 @@ import pluggy
 from xrdae import hookspecs
 from xrdae.errors import warn
 from xrdae.hook_returns import check_model, guard
-from xrdae.provenance import joined
+from xrdae.provenance import merge_attrs
 
 GROUP = "xrdae"
 BUILT_IN = "builtin"
@@ -125,7 +125,7 @@ def latents_and_relevance(dataset: Any, model: Any) -> Any:
         dataset=dataset, model=model, regions="peaks", fill="background"
     )
     return hook.xrdae_encode(dataset=dataset, model=model).merge(
-        relevance, compat="override", combine_attrs=joined
+        relevance, compat="override", combine_attrs=merge_attrs
     )
 
 

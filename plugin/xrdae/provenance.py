@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xrdae.autoencoder.provenance_schema import MODEL, STEP
-from xrdae.fingerprint import LONGEST, bounded, compact, digest, hash_of_model, of_data
+from xrdae.fingerprint import (
+    LONGEST,
+    compact_argument,
+    fingerprint_model,
+    fingerprint_patterns,
+    hash_values,
+    shorten_name,
+)
 from xrdae.storage.bounded_json import matches_schema, parse_json
 
 if TYPE_CHECKING:
@@ -40,16 +47,16 @@ _known: weakref.WeakKeyDictionary[Model, tuple[str, dict[str, Any]]] = weakref.W
 
 
 @contextmanager
-def made_by(words: Sequence[str]) -> Iterator[None]:
+def record_command(words: Sequence[str]) -> Iterator[None]:
     """Have all that is made in here say that this command made it; Python's own calls say none."""
-    token = _command.set(_shortened(shlex.join(words), LONGEST))
+    token = _command.set(_shorten_text(shlex.join(words), LONGEST))
     try:
         yield
     finally:
         _command.reset(token)
 
 
-def of_fit(
+def record_fit(
     patterns: Patterns, trained_on: Any, labels: Collection[str], *, device: str
 ) -> dict[str, Any]:
     """Return the provenance of a model that is fitted now.
@@ -68,29 +75,32 @@ def of_fit(
     Returns
     -------
     dict
-        `time`, `versions`, `command` (None: Python) and `data`, as `of_data` has it, with
-        `trained_on`, the fingerprint of all of those intensities. The settings, seed and
-        preprocessing among them, are the model's `config`.
+        `time`, `versions`, `command` (None: Python) and `data`: what `fingerprint_patterns`
+        returns, and `trained_on`, the fingerprint of all intensities that were trained on. The
+        settings, such as seed and preprocessing, are in the model's `config`.
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(device),
         "command": _command.get(),
-        "data": {**of_data(patterns, labels=labels), "trained_on": digest(trained_on)},
+        "data": {
+            **fingerprint_patterns(patterns, labels=labels),
+            "trained_on": hash_values(trained_on),
+        },
     }
 
 
-def of_update(model: Model, made: Mapping[str, Any]) -> dict[str, Any]:
+def record_update(model: Model, made: Mapping[str, Any]) -> dict[str, Any]:
     """Return the provenance of a model that is updated, `made` that of the further patterns.
 
     `updated_from` is that of the models before it, the last ones, each with its fingerprint and
     settings.
     """
-    own = of_model(model)
+    own = describe_origin(model)
     return {**made, "updated_from": [*own.pop("updated_from", []), own][-MOST_UPDATES:]}
 
 
-def stamped(
+def attach_provenance(
     result: xr.Dataset,
     step: str,
     model: Model,
@@ -119,32 +129,32 @@ def stamped(
     **arguments
         Of the step; a long one is kept as its fingerprint and size.
     """
-    fingerprint, record = _of_model(model)
+    fingerprint, record = _find_record(model)
     entry = {
         "step": step,
-        "results": [bounded(name) for name in result.data_vars][:MOST_RESULTS],
-        "arguments": {name: compact(value) for name, value in arguments.items()},
+        "results": [shorten_name(name) for name in result.data_vars][:MOST_RESULTS],
+        "arguments": {name: compact_argument(value) for name, value in arguments.items()},
         "model": fingerprint,
         "model_input": "built in" if inputs is None else "given by a plugin or the caller",
-        "data": of_data(patterns, labels=labels),
+        "data": fingerprint_patterns(patterns, labels=labels),
         "versions": versions(model.config.device),
         "command": _command.get(),
     }
-    return result.assign_attrs({ATTRIBUTE: _text([entry], {fingerprint: record})})
+    return result.assign_attrs({ATTRIBUTE: _to_json([entry], {fingerprint: record})})
 
 
 def fingerprint(model: Model) -> str:
     """Return the SHA-256 of a model: settings but the device, arrays, training labels."""
-    return _of_model(model)[0]
+    return _find_record(model)[0]
 
 
-def of_model(model: Model) -> dict[str, Any]:
+def describe_origin(model: Model) -> dict[str, Any]:
     """Return a model's own provenance with its `fingerprint` and its `config`."""
     config = json.loads(model.config.to_json())
     return {"fingerprint": fingerprint(model), **model.provenance, "config": config}
 
 
-def read(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+def read_provenance(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return `steps` and `models` of a dataset's attributes; none where there are none."""
     try:
         record = parse_json(attrs.get(ATTRIBUTE, "{}"))
@@ -160,7 +170,7 @@ def read(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     return {"steps": whole, "models": models if is_ours else {}}
 
 
-def joined(
+def merge_attrs(
     attrs: Sequence[Mapping[Any, Any]],
     context: Any = None,  # noqa: ARG001  (xarray says here what it combines)
 ) -> dict[Any, Any]:
@@ -174,35 +184,35 @@ def joined(
     models: dict[str, Any] = {}
     for given in attrs:
         found |= given
-        record = read(given)
+        record = read_provenance(given)
         models |= record["models"]
         anew = {name for entry in record["steps"] for name in entry["results"]}
-        steps = [*_without(anew, steps), *record["steps"]]
-    return found | ({ATTRIBUTE: _text(steps, models)} if steps else {})
+        steps = [*_drop_results(anew, steps), *record["steps"]]
+    return found | ({ATTRIBUTE: _to_json(steps, models)} if steps else {})
 
 
-def kept(attrs: Mapping[Any, Any], names: Collection[Hashable]) -> dict[Any, Any]:
+def prune_provenance(attrs: Mapping[Any, Any], names: Collection[Hashable]) -> dict[Any, Any]:
     """Return attributes whose provenance tells of results of these names only."""
     if ATTRIBUTE not in attrs:
         return dict(attrs)
-    record, there = read(attrs), {bounded(name) for name in names}
+    record, there = read_provenance(attrs), {shorten_name(name) for name in names}
     gone = {name for entry in record["steps"] for name in entry["results"]} - there
-    steps = _without(gone, record["steps"])
+    steps = _drop_results(gone, record["steps"])
     others = {name: value for name, value in attrs.items() if name != ATTRIBUTE}
-    return others | ({ATTRIBUTE: _text(steps, record["models"])} if steps else {})
+    return others | ({ATTRIBUTE: _to_json(steps, record["models"])} if steps else {})
 
 
-def of_any(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+def generalize_provenance(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return attributes that hold for any patterns on this axis: what tells of these is left out.
 
     For results that more are appended to.
     """
-    record = read(attrs)
+    record = read_provenance(attrs)
     steps = [
         entry | {"data": {k: entry["data"][k] for k in ("variable", "dim", "axis")}}
         for entry in record["steps"]
     ]
-    return {**attrs, ATTRIBUTE: _text(steps, record["models"])}
+    return {**attrs, ATTRIBUTE: _to_json(steps, record["models"])}
 
 
 def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[str]:
@@ -220,8 +230,8 @@ def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[
         A fitted model.
     """
     found = []
-    here, data = fingerprint(model), of_data(model.patterns(dataset), read=True)
-    for entry in read(results.attrs)["steps"]:
+    here, data = fingerprint(model), fingerprint_patterns(model.patterns(dataset), read=True)
+    for entry in read_provenance(results.attrs)["steps"]:
         if entry["model"] != here:
             found.append(f"{entry['step']}: made with model {entry['model']}, this is {here}")
         found += [
@@ -250,7 +260,7 @@ def versions(device: str) -> dict[str, str]:
     }
 
 
-def _of_model(model: Model) -> tuple[str, dict[str, Any]]:
+def _find_record(model: Model) -> tuple[str, dict[str, Any]]:
     """Return a model's fingerprint and what its results say of it; found once a model."""
     if model not in _known:
         # Without the time: the same fit and step give the same result.
@@ -258,9 +268,9 @@ def _of_model(model: Model) -> tuple[str, dict[str, Any]]:
         made["config"] = json.loads(model.config.to_json())
         before = made.pop("updated_from", [])
         short = {
-            name: {k: compact(v) for k, v in part.items()}
+            name: {k: compact_argument(v) for k, v in part.items()}
             if isinstance(part, dict)
-            else compact(part)
+            else compact_argument(part)
             for name, part in made.items()
         }
         if before:
@@ -269,11 +279,11 @@ def _of_model(model: Model) -> tuple[str, dict[str, Any]]:
                 | {"trained_on": one.get("data", {}).get("trained_on")}
                 for one in before
             ]
-        _known[model] = (hash_of_model(model), short)
+        _known[model] = (fingerprint_model(model), short)
     return _known[model]
 
 
-def _text(steps: list[dict[str, Any]], models: Mapping[str, Any]) -> str:
+def _to_json(steps: list[dict[str, Any]], models: Mapping[str, Any]) -> str:
     """Return the attribute; the oldest steps go where it would get too long."""
     while True:
         used = {entry["model"]: models.get(entry["model"], {}) for entry in steps}
@@ -283,13 +293,18 @@ def _text(steps: list[dict[str, Any]], models: Mapping[str, Any]) -> str:
         steps = steps[1:]
 
 
-def _without(names: set[str], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _drop_results(names: set[str], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     left = [e | {"results": [name for name in e["results"] if name not in names]} for e in steps]
     return [entry for entry in left if entry["results"]]
 
 
-def _shortened(text: str, most: int) -> str:
+def _shorten_text(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     part = most // 2 - 30
     return f"{text[:part]} ... {len(text) - 2 * part} characters ... {text[-part:]}"
+
+
+# Names that plugins and notebooks use.
+read = read_provenance
+stamped = attach_provenance

@@ -38,7 +38,7 @@ import xarray as xr
 
 import xrdae
 from xrdae.compute.threads import by_blocks
-from xrdae.provenance import stamped
+from xrdae.provenance import attach_provenance
 from xrdae.simulate import alloy_series
 
 PEER_LIMIT = 100.0  # seconds for a peer's training
@@ -228,7 +228,7 @@ def provenance() -> list[Row]:
     rows = []
     for ds in (series.isel(pattern=[70]), series, many):
         result, found = model.encode(ds), model.patterns(ds)
-        added = seconds(lambda r=result, f=found: stamped(r, "encode", model, f), 100)
+        added = seconds(lambda r=result, f=found: attach_provenance(r, "encode", model, f), 100)
         whole = seconds(lambda ds=ds: model.encode(ds), 20)
         rows.append((f"provenance of an encode, {ds.sizes['pattern']} x 2000",
                      f"{1e3 * added:.1f} ms", f"{1e3 * whole:.1f} ms (`Model.encode`, with it)",

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 import xrdae
 from xrdae.cli import main
 from xrdae.loading.sources import write_zarr
-from xrdae.provenance import fingerprint, read
+from xrdae.provenance import fingerprint, read_provenance
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def run(*words, code: int = 0) -> str:
 
 def same_but_for_the_command(one: xr.Dataset, other: xr.Dataset) -> None:
     """Compare two datasets, of their provenance the last step on its model and data."""
-    steps = [read(dataset.attrs)["steps"][-1] for dataset in (one, other)]
+    steps = [read_provenance(dataset.attrs)["steps"][-1] for dataset in (one, other)]
     for entry in steps:
         entry["data"].pop("files", None)
         del entry["command"], entry["arguments"]

@@ -9,7 +9,7 @@ import pytest
 
 import xrdae
 from xrdae import plugins
-from xrdae.provenance import read
+from xrdae.provenance import read_provenance
 from xrdae_adapters import nexus as adapter
 
 nexus = pytest.importorskip("nexusformat.nexus", reason="nexusformat is not installed")
@@ -67,7 +67,10 @@ def test_results_are_written_beside_and_what_was_there_stays(path, model, latent
         with h5py.File(path) as file:
             process = file["entry"][name]
             assert process.attrs["NX_class"] == "NXprocess"
-            assert [e["step"] for e in read(process.attrs)["steps"]] == ["encode", "relevance"]
+            assert [e["step"] for e in read_provenance(process.attrs)["steps"]] == [
+                "encode",
+                "relevance",
+            ]
             latent = process["latent"]
             np.testing.assert_allclose(latent["latent"], latents, atol=1e-6 * np.ptp(latents))
             assert latent.attrs["axes"].tolist() == ["x", "latent_axis"]

@@ -12,7 +12,7 @@ import scipp as sc
 import xrdae
 from xrdae import plugins
 from xrdae.convention.patterns import find_patterns
-from xrdae.provenance import read
+from xrdae.provenance import read_provenance
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`
 
@@ -199,7 +199,7 @@ def test_a_group_keeps_its_items_and_a_second_analysis_replaces_the_first(data, 
     once = xrdae.analyze(group, model)
     twice = xrdae.analyze(once, model)
     assert once["note"] == "kept"
-    assert [e["step"] for e in read(once)["steps"]] == ["encode", "relevance"]
+    assert [e["step"] for e in read_provenance(once)["steps"]] == ["encode", "relevance"]
     assert sc.identical(once, twice, equal_nan=True)
     assert list(group) == ["data", "note"]
 
@@ -217,7 +217,11 @@ def test_a_group_says_of_every_result_how_it_was_made(data, model):
     group = xrdae.analyze(data, model)
     for result in (model.estimate(dataset, "x"), model.encode(dataset)):
         group = plugins.manager().hook.xrdae_attach(obj=group, result=result)
-    assert [e["step"] for e in read(group)["steps"]] == ["relevance", "estimate", "encode"]
+    assert [e["step"] for e in read_provenance(group)["steps"]] == [
+        "relevance",
+        "estimate",
+        "encode",
+    ]
 
 
 def test_other_results_are_attached_too(data, model):

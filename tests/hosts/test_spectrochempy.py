@@ -8,7 +8,7 @@ import xarray as xr
 import xrdae
 from xrdae import plugins
 from xrdae.convention.patterns import find_patterns
-from xrdae.provenance import read
+from xrdae.provenance import read_provenance
 
 scp = pytest.importorskip("spectrochempy")
 
@@ -136,7 +136,7 @@ def test_what_was_attached_before_stays(nd, model):
     out = hook.xrdae_attach(obj=out, result=model.relevance(ds))
     stored = xr.Dataset.from_dict(out.meta["xrdae"])
     assert {"latent", "relevance"} <= set(stored)
-    assert [e["step"] for e in read(stored.attrs)["steps"]] == ["encode", "relevance"]
+    assert [e["step"] for e in read_provenance(stored.attrs)["steps"]] == ["encode", "relevance"]
 
 
 def test_results_of_patterns_that_were_sliced_away_are_replaced(nd, model, latents):
@@ -189,7 +189,7 @@ def test_latent_keeps_the_coordinates_of_the_samples(nd, model, tmp_path):
     assert found.coord("y").default.title == "content"
     assert found.coord("y").default.labels[3] == "s3"
     assert found.x.title == "latent_axis"
-    assert [e["step"] for e in read(found.meta)["steps"]] == ["encode"]
+    assert [e["step"] for e in read_provenance(found.meta)["steps"]] == ["encode"]
     novelty = nd.xrdae.latent(model, variable="novelty")
     assert (novelty.shape, novelty.x.default.title) == ((24,), "content")
 

@@ -66,7 +66,10 @@ def outcome(path: Path, wrong: Callable[[xr.Dataset], bool]) -> str:
     """Read results as `xrdae info` does; what is wrong must be refused."""
     try:
         dataset = open_data([str(path)], lazy=False).load()
-        json.dumps(describe.of_data(dataset) | provenance.read(dataset.attrs), default=str)
+        json.dumps(
+            describe.describe_dataset(dataset) | provenance.read_provenance(dataset.attrs),
+            default=str,
+        )
     except xrdae.errors.XrdaeError:
         return "refused"
     return "lost" if wrong(dataset) else "read"

@@ -190,7 +190,7 @@ def test_the_history_is_that_of_the_update_and_its_origin_is_on_record(old, new)
     assert float(new.history["held_out"][0]) > float(new.history["held_out"].min())
     assert new.history.attrs["stopped"] in {"converged", "steps"}
     (before,) = new.provenance["updated_from"]
-    assert before == provenance.of_model(old)
+    assert before == provenance.describe_origin(old)
     assert before["data"]["trained_on"] != new.provenance["data"]["trained_on"]
     json.dumps(new.provenance)
 

@@ -275,13 +275,16 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
         if len(data) > 1 or not Path(data[0]).is_file():
             raise FormatError("it is no single file")
         model = _load_model(Path(data[0]))
-        sections, made = describe.of_model(model), provenance.of_model(model)
+        sections, made = describe.describe_model(model), provenance.describe_origin(model)
     except FormatError as no_model:
         try:
             dataset = open_data(data, lazy=False)
         except FormatError as error:
             raise FormatError(f"{error}; nor is it a model: {no_model}") from error
-        sections, made = describe.of_data(dataset), provenance.read(dataset.attrs)
+        sections, made = (
+            describe.describe_dataset(dataset),
+            provenance.read_provenance(dataset.attrs),
+        )
     if as_json:
         click.echo(json.dumps(sections | {"provenance": made}))
     else:

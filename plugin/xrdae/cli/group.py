@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from xrdae.errors import XrdaeError
-from xrdae.provenance import made_by
+from xrdae.provenance import record_command
 
 # Of libraries too: netCDF raises RuntimeError where a lazy file turns out to be damaged.
 REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
@@ -42,7 +42,7 @@ class ReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            with made_by(ctx.obj), _plain_warnings():
+            with record_command(ctx.obj), _plain_warnings():
                 return super().invoke(ctx)
         except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
             raise

@@ -53,7 +53,7 @@ def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> No
                 write_zarr(dataset, aside)
             else:
                 write_netcdf(dataset, aside)
-        rows = {} if is_lazy(dataset) else describe.of_patterns(dataset)
+        rows = {} if is_lazy(dataset) else describe.describe_patterns(dataset)
         dataset.close()
     print_rows(rows | {"wrote": str(out)}, as_json)
 

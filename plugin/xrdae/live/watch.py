@@ -19,7 +19,7 @@ from xrdae.live.isolated_reading import Apart
 from xrdae.live.new_files import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.notification import Observer
 from xrdae.live.results import Results
-from xrdae.provenance import of_any
+from xrdae.provenance import generalize_provenance
 from xrdae.storage.atomic_writing import FULL
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class Watch:
         skipped = {f: r for f, r in self._skipped.items() if f not in {a.file for a in some}}
         try:
             rows = self._encoded(some)
-            self.results.write(rows.assign_attrs(of_any(rows.attrs)), skipped)
+            self.results.write(rows.assign_attrs(generalize_provenance(rows.attrs)), skipped)
         except OSError:  # nothing to blame on a file
             raise
         except Exception as error:  # a plugin's step, or a label that nothing can hold

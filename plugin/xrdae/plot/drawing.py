@@ -109,7 +109,7 @@ def patterns_of(dataset: xr.Dataset) -> Patterns:
     Patterns over two_theta with a wavelength each are brought to the q of the results that the
     dataset carries.
     """
-    names = describe.names_of_patterns(dataset)
+    names = describe.find_pattern_names(dataset)
     variable, dim = names["variable"], names["dim"]
     if variable is not None and dim not in dataset[variable].dims:
         names["dim"] = None

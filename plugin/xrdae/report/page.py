@@ -176,7 +176,7 @@ def _sections(content: Content, model: Model, progress: bool | None) -> describe
 
 def _of_model(model: Model) -> describe.Sections:
     """Return the tables of a model; an axis that is not one of diffraction has no wavelength."""
-    sections = describe.of_model(model)
+    sections = describe.describe_model(model)
     if model.autoencoder.preparation.axis.kind == OTHER:
         del sections["Preprocessing"]["wavelength"]
     return sections
@@ -195,5 +195,5 @@ def _cross_validation(model: Model, progress: bool | None) -> dict[str, str]:
         except ImportError as error:
             return {"not made": str(error)}
         figures, units = estimator.figures, str(label.attrs.get("units", "1"))
-        found[name] = describe.cross_validated(figures["r2"], figures["mae"], units)
+        found[name] = describe.format_cross_validation(figures["r2"], figures["mae"], units)
     return found

@@ -20,7 +20,7 @@ from xrdae.errors import DataError
 from xrdae.preprocessing.alignment import peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.preprocessing.regridding import find_sampling, regridder
-from xrdae.provenance import of_fit
+from xrdae.provenance import record_fit
 from xrdae.training.augmentation import COPIES, changed, is_augmented
 from xrdae.training.checkpoint import checkpoint_of
 from xrdae.training.loop import Trained, train
@@ -43,7 +43,7 @@ def find_parts(
         progress=progress,
         scale=config.scale,
     )
-    made = of_fit(patterns, intensity, labels, device=config.device)
+    made = record_fit(patterns, intensity, labels, device=config.device)
     kept_in = checkpoint_of(checkpoint, config, made)
     check_settings(config, patterns.axis)
     axis = patterns.axis.grid(config.grid, config.points)

@@ -22,7 +22,7 @@ from xrdae.convention.names import find_scale
 from xrdae.errors import DataError
 from xrdae.preprocessing.sampling import Index, evenly, spread
 from xrdae.preprocessing.scaling import check_scales
-from xrdae.provenance import fingerprint, of_fit, of_update
+from xrdae.provenance import fingerprint, record_fit, record_update
 from xrdae.training.checkpoint import Checkpoint, checkpoint_of
 from xrdae.training.fit import changed_copies, held_out_error, history_of
 from xrdae.training.initialization import Start
@@ -152,7 +152,7 @@ def find_update(
         ),
         "labels": _joined(_labels(model, known), further.labels, latents).isel(pattern=kept),
         "history": history_of(trained),
-        "provenance": of_update(before, further.made),
+        "provenance": record_update(before, further.made),
     }
 
 
@@ -180,7 +180,7 @@ def _further(
         scale=model.config.scale,
     )
     _check_units(model.labels, labels)
-    made = of_fit(patterns, intensity, labels, device=model.config.device)
+    made = record_fit(patterns, intensity, labels, device=model.config.device)
     preparation = model.autoencoder.preparation
     if inputs is None:
         rows, size = preparation.find_source(patterns.axis)(intensity)
