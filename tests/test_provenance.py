@@ -210,7 +210,7 @@ def test_a_model_has_one_fingerprint_in_memory_in_its_file_and_on_any_device(
     mean[3] = np.nextafter(mean[3], 1)
     parts = dataclasses.replace(model.autoencoder.preparation, mean=mean)
     changed = dataclasses.replace(model.autoencoder, preparation=parts)
-    moved = dataclasses.replace(model, autoencoder=changed)
+    moved = xrdae.Model(dataclasses.replace(model.fitted, autoencoder=changed))
     assert provenance.fingerprint(moved) != provenance.fingerprint(model)
 
 

@@ -167,7 +167,7 @@ class Synthesize(Task, input_model=SynthesizeInputs, output_names=APPLIED):
 
     def run(self) -> None:
         """Synthesize and attach."""
-        from xrdae.analysis.synthesis import Request
+        from xrdae.analysis.request import Request
         from xrdae.plugins import manager
 
         given = self.inputs

@@ -29,7 +29,7 @@ import scipp as sc
 import xarray as xr
 
 from xrdae.accessor import analyze
-from xrdae.analysis.synthesis import Request
+from xrdae.analysis.request import Request
 from xrdae.config import Config
 from xrdae.model import Model
 from xrdae.plugins import manager, model_input, to_dataset

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from xrdae.analysis.synthesis import Position
+    from xrdae.analysis.request import Position
     from xrdae.model import Model
     from xrdae.preprocessing.peaks import Regions
 

@@ -16,7 +16,7 @@ from xrdae.provenance import merge_attrs
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from xrdae.analysis.synthesis import Position
+    from xrdae.analysis.request import Position
     from xrdae.model import Model
     from xrdae.plot import Plot
     from xrdae.preprocessing.peaks import Regions
@@ -96,15 +96,20 @@ class XrdaeAccessor:
         label: str | None = None,
     ) -> xr.Dataset:
         """Add `relevance`, `latent_shift` and their companions: `Model.relevance`."""
+        from xrdae.autoencoder.fitted import parse_once
+
         dataset = to_dataset(self._obj)
-        result = manager().hook.xrdae_relevance(
-            dataset=dataset, model=model, regions=regions, fill=fill
-        )
-        if label is not None:
-            shift = model.label_shift(
-                latent_shift=result["latent_shift"], label=label, **self._input(model)
+        with parse_once():
+            result = manager().hook.xrdae_relevance(
+                dataset=dataset, model=model, regions=regions, fill=fill
             )
-            result = result.merge(shift, compat="override", combine_attrs=merge_attrs)
+            if label is not None:
+                inputs, shift = model_input(dataset, model), result["latent_shift"]
+                result = result.merge(
+                    model.label_shift(dataset, shift, label, inputs=inputs),
+                    compat="override",
+                    combine_attrs=merge_attrs,
+                )
         return self._attach(result)
 
     def synthesize(
@@ -119,7 +124,7 @@ class XrdaeAccessor:
         extrapolate: bool = False,
     ) -> xr.Dataset:
         """Add `synthesized` and its companions: `Model.synthesize`."""
-        from xrdae.analysis.synthesis import Request
+        from xrdae.analysis.request import Request
 
         request = Request(
             between=between,

@@ -23,7 +23,7 @@ from xrdae.hookspecs import hookimpl
 from xrdae.provenance import merge_attrs, prune_provenance, read_provenance
 
 if TYPE_CHECKING:
-    from xrdae.analysis.synthesis import Request
+    from xrdae.analysis.request import Request
     from xrdae.config import Config
     from xrdae.hookspecs import File
     from xrdae.model import Model
@@ -68,12 +68,8 @@ def xrdae_update(
     checkpoint: File | None,
 ) -> Model:
     """Extend the basis and train the ensemble on."""
-    from xrdae.model import Model
-    from xrdae.training.update import find_update
-
     inputs = plugins.model_input(dataset, model)
-    options: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
-    return Model(**find_update(model, dataset, config, inputs=inputs, **options))
+    return model.update(dataset, config, inputs=inputs, progress=progress, checkpoint=checkpoint)
 
 
 @hookimpl(trylast=True)

@@ -19,18 +19,19 @@ from xrdae.storage.bounded_json import parse_json
 if TYPE_CHECKING:
     import xarray as xr
 
+    from xrdae.autoencoder.fitted import Fitted
     from xrdae.config import Config
     from xrdae.convention.axes import Axis
-    from xrdae.model import Model
 
 
 Sections = dict[str, dict[str, str]]
 
 
-def describe_model(model: Model) -> Sections:
+def describe_model(fitted: Fitted) -> Sections:
     """Return sections of names and values that describe a model."""
-    config, parts = model.config, model.autoencoder
-    axis, held_out = parts.preparation.axis, model.history["held_out"]
+    config, parts = fitted.config, fitted.autoencoder
+    axis, history = parts.preparation.axis, fitted.history
+    held_out = history["held_out"]
     wavelength = "unknown" if axis.wavelength is None else f"{axis.wavelength:.6g} angstrom"
     background = config.background
     if config.background_options:
@@ -39,9 +40,9 @@ def describe_model(model: Model) -> Sections:
     taught = [f"{name} {getattr(config, name):g}" for name in ignored if getattr(config, name)]
     return {
         "Model": {
-            "fitted to": f"{model.labels.sizes['pattern']} patterns",
-            "labels": ", ".join(model.label_names()) or "none",
-            "latent axes": str(model.n_latent),
+            "fitted to": f"{fitted.labels.sizes['pattern']} patterns",
+            "labels": ", ".join(fitted.label_names()) or "none",
+            "latent axes": str(fitted.n_latent),
             "members": f"{parts.ensemble.members}, hidden layers {list(config.hidden)}",
             "basis": f"{parts.basis.components.shape[0]} components",
             "seed": str(config.seed),
@@ -56,15 +57,15 @@ def describe_model(model: Model) -> Sections:
             "blind to": ", ".join(taught) or "nothing in particular",
         },
         "Training": {
-            "steps": f"{int(model.history['step'][-1])}, stopped: {model.history.attrs['stopped']}",
+            "steps": f"{int(history['step'][-1])}, stopped: {history.attrs['stopped']}",
             "held-out error": f"{float(held_out.min()):.4f} of the patterns' spread"
             if np.isfinite(held_out).any()
             else "no pattern was held out",
         },
-        "Made with": model.provenance.get("versions", {}),
+        "Made with": fitted.provenance.get("versions", {}),
         "Provenance": {
-            "fingerprint": provenance.fingerprint(model),
-            **_describe_origin(model.provenance),
+            "fingerprint": provenance.fingerprint(fitted),
+            **_describe_origin(fitted.provenance),
         },
     }
 

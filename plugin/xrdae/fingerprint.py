@@ -14,8 +14,8 @@ from xrdae.convention.apply import texts
 from xrdae.preprocessing.sampling import evenly
 
 if TYPE_CHECKING:
+    from xrdae.autoencoder.fitted import Fitted
     from xrdae.convention.patterns import Patterns
-    from xrdae.model import Model
 
 LONGEST = 1_000  # characters of an argument, a setting or a command
 LONGEST_NAME = 100
@@ -141,13 +141,13 @@ def _hash_labels(labels: Mapping[str, xr.DataArray]) -> str:
     return hash_values(*parts)
 
 
-def fingerprint_model(model: Model) -> str:
+def fingerprint_fitted(fitted: Fitted) -> str:
     """Return the fingerprint of what a model's file holds but history, provenance and device."""
-    from xrdae.autoencoder.model_file import groups
+    from xrdae.autoencoder.model_file import make_groups
 
-    config = json.loads(model.config.to_json())
+    config = json.loads(fitted.config.to_json())
     parts: list[Any] = [json.dumps({k: config[k] for k in config if k not in _SETTINGS_OF_A_PLACE})]
-    for path, dataset in groups(model.autoencoder, model.support, model.labels).items():
+    for path, dataset in make_groups(fitted).items():
         parts += [path, json.dumps(dataset.attrs, sort_keys=True, default=float)]
         for name, variable in sorted(dataset.variables.items(), key=lambda v: str(v[0])):
             parts += [str(name), variable.values]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from xrdae.analysis.synthesis import Request
+    from xrdae.analysis.request import Request
     from xrdae.config import Config
     from xrdae.model import Model
     from xrdae.preprocessing.peaks import Regions

@@ -120,13 +120,15 @@ def model_input(dataset: Any, model: Any) -> Any:
 
 def latents_and_relevance(dataset: Any, model: Any) -> Any:
     """Return the results of encoding and of masking each peak, through the hooks, as one."""
+    from xrdae.autoencoder.fitted import parse_once
+
     hook = manager().hook
-    relevance = hook.xrdae_relevance(
-        dataset=dataset, model=model, regions="peaks", fill="background"
-    )
-    return hook.xrdae_encode(dataset=dataset, model=model).merge(
-        relevance, compat="override", combine_attrs=merge_attrs
-    )
+    with parse_once():
+        relevance = hook.xrdae_relevance(
+            dataset=dataset, model=model, regions="peaks", fill="background"
+        )
+        result = hook.xrdae_encode(dataset=dataset, model=model)
+    return result.merge(relevance, compat="override", combine_attrs=merge_attrs)
 
 
 def on_result(result: Any) -> None:

@@ -24,7 +24,7 @@ from xrdae.autoencoder.provenance_schema import MODEL, STEP
 from xrdae.fingerprint import (
     LONGEST,
     compact_argument,
-    fingerprint_model,
+    fingerprint_fitted,
     fingerprint_patterns,
     hash_values,
     shorten_name,
@@ -32,8 +32,8 @@ from xrdae.fingerprint import (
 from xrdae.storage.bounded_json import matches_schema, parse_json
 
 if TYPE_CHECKING:
+    from xrdae.autoencoder.fitted import Fitted, HasFitted
     from xrdae.convention.patterns import Patterns
-    from xrdae.model import Model
 
 ATTRIBUTE = "xrdae_provenance"
 LARGEST = 32_000  # characters of the attribute: HDF5 has none beyond 64 kB
@@ -43,7 +43,7 @@ _KEYS = {"step", "results", "arguments", "model", "data"}
 PACKAGES = ("xrdae", "numpy", "scipy", "torch", "xarray")
 
 _command: ContextVar[str | None] = ContextVar("xrdae_command", default=None)
-_known: weakref.WeakKeyDictionary[Model, tuple[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[Fitted, tuple[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
 
 
 @contextmanager
@@ -90,20 +90,20 @@ def record_fit(
     }
 
 
-def record_update(model: Model, made: Mapping[str, Any]) -> dict[str, Any]:
+def record_update(fitted: Fitted, made: Mapping[str, Any]) -> dict[str, Any]:
     """Return the provenance of a model that is updated, `made` that of the further patterns.
 
     `updated_from` is that of the models before it, the last ones, each with its fingerprint and
     settings.
     """
-    own = describe_origin(model)
+    own = describe_origin(fitted)
     return {**made, "updated_from": [*own.pop("updated_from", []), own][-MOST_UPDATES:]}
 
 
 def attach_provenance(
     result: xr.Dataset,
     step: str,
-    model: Model,
+    model: Fitted | HasFitted,
     patterns: Patterns,
     *,
     inputs: xr.DataArray | None = None,
@@ -129,7 +129,8 @@ def attach_provenance(
     **arguments
         Of the step; a long one is kept as its fingerprint and size.
     """
-    fingerprint, record = _find_record(model)
+    fitted = _get_fitted(model)
+    fingerprint, record = _find_record(fitted)
     entry = {
         "step": step,
         "results": [shorten_name(name) for name in result.data_vars][:MOST_RESULTS],
@@ -137,21 +138,22 @@ def attach_provenance(
         "model": fingerprint,
         "model_input": "built in" if inputs is None else "given by a plugin or the caller",
         "data": fingerprint_patterns(patterns, labels=labels),
-        "versions": versions(model.config.device),
+        "versions": versions(fitted.config.device),
         "command": _command.get(),
     }
     return result.assign_attrs({ATTRIBUTE: _to_json([entry], {fingerprint: record})})
 
 
-def fingerprint(model: Model) -> str:
+def fingerprint(model: Fitted | HasFitted) -> str:
     """Return the SHA-256 of a model: settings but the device, arrays, training labels."""
-    return _find_record(model)[0]
+    return _find_record(_get_fitted(model))[0]
 
 
-def describe_origin(model: Model) -> dict[str, Any]:
+def describe_origin(model: Fitted | HasFitted) -> dict[str, Any]:
     """Return a model's own provenance with its `fingerprint` and its `config`."""
-    config = json.loads(model.config.to_json())
-    return {"fingerprint": fingerprint(model), **model.provenance, "config": config}
+    fitted = _get_fitted(model)
+    config = json.loads(fitted.config.to_json())
+    return {"fingerprint": fingerprint(fitted), **fitted.provenance, "config": config}
 
 
 def read_provenance(attrs: Mapping[Any, Any]) -> dict[str, Any]:
@@ -215,7 +217,7 @@ def generalize_provenance(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
     return {**attrs, ATTRIBUTE: _to_json(steps, record["models"])}
 
 
-def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[str]:
+def differences(results: xr.Dataset, dataset: xr.Dataset, model: Fitted | HasFitted) -> list[str]:
     """Return in words where data and model differ from those that results were made of.
 
     Of results of lazy patterns only sizes and axis are compared, of live ones only the axis.
@@ -230,7 +232,8 @@ def differences(results: xr.Dataset, dataset: xr.Dataset, model: Model) -> list[
         A fitted model.
     """
     found = []
-    here, data = fingerprint(model), fingerprint_patterns(model.patterns(dataset), read=True)
+    patterns = _get_fitted(model).find_patterns(dataset)
+    here, data = fingerprint(model), fingerprint_patterns(patterns, read=True)
     for entry in read_provenance(results.attrs)["steps"]:
         if entry["model"] != here:
             found.append(f"{entry['step']}: made with model {entry['model']}, this is {here}")
@@ -260,12 +263,16 @@ def versions(device: str) -> dict[str, str]:
     }
 
 
-def _find_record(model: Model) -> tuple[str, dict[str, Any]]:
+def _get_fitted(model: Fitted | HasFitted) -> Fitted:
+    return model.fitted if hasattr(model, "fitted") else model
+
+
+def _find_record(fitted: Fitted) -> tuple[str, dict[str, Any]]:
     """Return a model's fingerprint and what its results say of it; found once a model."""
-    if model not in _known:
+    if fitted not in _known:
         # Without the time: the same fit and step give the same result.
-        made = {name: part for name, part in model.provenance.items() if name != "time"}
-        made["config"] = json.loads(model.config.to_json())
+        made = {name: part for name, part in fitted.provenance.items() if name != "time"}
+        made["config"] = json.loads(fitted.config.to_json())
         before = made.pop("updated_from", [])
         short = {
             name: {k: compact_argument(v) for k, v in part.items()}
@@ -279,8 +286,8 @@ def _find_record(model: Model) -> tuple[str, dict[str, Any]]:
                 | {"trained_on": one.get("data", {}).get("trained_on")}
                 for one in before
             ]
-        _known[model] = (fingerprint_model(model), short)
-    return _known[model]
+        _known[fitted] = (fingerprint_fitted(fitted), short)
+    return _known[fitted]
 
 
 def _to_json(steps: list[dict[str, Any]], models: Mapping[str, Any]) -> str:

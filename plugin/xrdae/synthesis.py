@@ -1,5 +1,5 @@
 """Earlier place of `xrdae.analysis.synthesis`."""
 
-from xrdae.analysis.synthesis import Request
+from xrdae.analysis.request import Request
 
 __all__ = ["Request"]

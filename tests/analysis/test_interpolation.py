@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.analysis.interpolation import METHODS, surrounding
+from xrdae.analysis.interpolation import find_surrounding
+from xrdae.autoencoder.fitted import METHODS
 
 SMALL = {"steps": 300, "members": 4, "hidden": (32, 32), "progress": False}
 
@@ -102,12 +103,12 @@ def test_surrounding_patterns_have_the_point_as_their_mean_and_none_is_extrapola
     rng = np.random.default_rng(0)
     latents = rng.uniform(-1, 1, (300, 2))
     inside = rng.uniform(-0.6, 0.6, (50, 2))
-    which, weights = surrounding(latents, inside)
+    which, weights = find_surrounding(latents, inside)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     assert (weights >= 0).all()
     mean = np.einsum("pe,pel->pl", weights, latents[which])
     assert np.linalg.norm(mean - inside, axis=1).max() < 0.1
-    which, weights = surrounding(latents, np.array([[5.0, 5.0]]))
+    which, weights = find_surrounding(latents, np.array([[5.0, 5.0]]))
     assert (np.abs(np.einsum("pe,pel->pl", weights, latents[which])) <= 1).all()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from xrdae import DataError
 from xrdae.analysis.label_order import latents_at
-from xrdae.analysis.synthesis import Request
+from xrdae.analysis.request import Request
 
 
 def test_points_lie_evenly_and_strictly_between_the_ends(series, model):

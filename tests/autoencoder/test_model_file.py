@@ -15,6 +15,8 @@ import torch
 import xarray as xr
 
 import xrdae
+from xrdae.analysis import verbs
+from xrdae.autoencoder.fitted import Fitted
 from xrdae.config import Config
 from xrdae.storage import checksum
 
@@ -84,7 +86,7 @@ def _equal(one, other):
         assert one == other
 
 
-@pytest.mark.parametrize("part", [f.name for f in dataclasses.fields(xrdae.Model)])
+@pytest.mark.parametrize("part", [f.name for f in dataclasses.fields(Fitted)])
 def test_every_part_of_a_model_comes_back_exactly(full, saved, part):
     _equal(getattr(full, part), getattr(xrdae.load_model(saved), part))
 
@@ -101,14 +103,26 @@ def test_a_label_that_is_the_index_of_the_patterns_comes_back(series, tmp_path):
 def test_the_default_model_comes_back_exactly(model, tmp_path):
     model.save(tmp_path / "model.nc")
     loaded = xrdae.load_model(tmp_path / "model.nc")
-    for field in dataclasses.fields(model):
+    for field in dataclasses.fields(Fitted):
         _equal(getattr(model, field.name), getattr(loaded, field.name))
+
+
+def test_a_loaded_model_synthesizes_without_finding_its_mixture_again(
+    model, series, tmp_path, monkeypatch
+):
+    expected = series.xrdae.synthesize(model, between=(3, 7))
+    model.save(tmp_path / "model.nc")
+    monkeypatch.setattr(verbs, "find_mixture", None)
+    loaded = xrdae.load_model(tmp_path / "model.nc")
+    found = series.xrdae.synthesize(loaded, between=(3, 7))
+    xr.testing.assert_identical(found["synthesized"], expected["synthesized"])
+    assert found.attrs["xrdae_mixture"] == expected.attrs["xrdae_mixture"]
 
 
 def test_a_loaded_model_saves_again_to_an_equal_model(full, saved, tmp_path):
     xrdae.load_model(saved).save(tmp_path / "again.nc")
     again = xrdae.load_model(tmp_path / "again.nc")
-    for field in dataclasses.fields(full):
+    for field in dataclasses.fields(Fitted):
         _equal(getattr(full, field.name), getattr(again, field.name))
 
 
@@ -159,6 +173,7 @@ def test_anybody_can_open_the_file_with_xarray(full, saved):
             "basis",
             "ensemble",
             "support",
+            "mixture",
             "labels",
             "history",
         }
@@ -271,7 +286,7 @@ def test_a_dataset_is_no_model(series, tmp_path):
         xrdae.load_model(tmp_path / "data.nc")
 
 
-@pytest.mark.parametrize("version", [5, 0, -1, 10**15, "new", 3.0, [3, 3]])
+@pytest.mark.parametrize("version", [6, 0, -1, 10**15, "new", 3.0, [3, 3]])
 def test_a_file_of_another_version_says_to_update(saved, version):
     _rewrite(saved, lambda tree: tree.attrs.update(format_version=version))
     with pytest.raises(xrdae.FormatError, match=r"has model format .*update xrdae"):
@@ -279,7 +294,7 @@ def test_a_file_of_another_version_says_to_update(saved, version):
 
 
 @pytest.mark.parametrize(
-    "group", ["preparation", "basis", "ensemble", "support", "labels", "history"]
+    "group", ["preparation", "basis", "ensemble", "support", "mixture", "labels", "history"]
 )
 def test_a_file_without_a_group_is_damaged(saved, group):
     def without(tree):
@@ -455,7 +470,7 @@ def test_a_folder_and_a_pipe_are_no_models(tmp_path):
 def test_a_model_that_would_not_load_again_does_not_take_the_place_of_one(model, tmp_path):
     target = tmp_path / "model.nc"
     model.save(target)
-    strange = dataclasses.replace(model, provenance={"versions": "none"})
+    strange = xrdae.Model(dataclasses.replace(model.fitted, provenance={"versions": "none"}))
     with pytest.raises(xrdae.FormatError, match="damaged"):
         strange.save(target)
     xrdae.load_model(target)
@@ -486,7 +501,7 @@ def test_a_file_of_every_format_saves_again_as_the_present_one(path, tmp_path):
     model = xrdae.load_model(path)
     model.save(tmp_path / "again.nc")
     again = xrdae.load_model(tmp_path / "again.nc")
-    for field in dataclasses.fields(model):
+    for field in dataclasses.fields(Fitted):
         _equal(getattr(model, field.name), getattr(again, field.name))
     assert out_of(model, path) == out_of(again, path)
 

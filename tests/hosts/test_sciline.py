@@ -18,7 +18,7 @@ from ess.dream import DreamPowderWorkflow
 from ess.powder import RunNormalization, types
 
 import xrdae
-from xrdae.analysis.synthesis import Request
+from xrdae.analysis.request import Request
 from xrdae_adapters import sciline as steps
 
 WAVELENGTH = 1.5406  # angstrom, as in `series`

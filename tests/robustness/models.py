@@ -13,7 +13,7 @@ from damage import damaged
 from harness import Row, main, try_in_child
 
 import xrdae
-from xrdae.autoencoder.model_file import groups
+from xrdae.autoencoder.model_file import make_groups
 from xrdae.storage import checksum
 
 FOLDER = Path(__file__).parents[1] / "autoencoder" / "models"
@@ -40,10 +40,14 @@ def parts(path: Path) -> str:
     model = xrdae.load_model(path)
     arrays = {
         f"{group}/{name}": [str(values.dtype), values.shape, values.values.tobytes().hex()]
-        for group, dataset in groups(model.autoencoder, model.support, model.labels).items()
+        for group, dataset in make_groups(model.fitted).items()
         for name, values in dataset.variables.items()
     }
-    return json.dumps([arrays, model.config.to_json(), model.provenance, str(model.history)])
+    mixture = model.fitted.mixture and [
+        model.mixture.weights.tolist(), model.mixture.error.tolist(), model.mixture.reach
+    ]  # fmt: skip
+    kept = [arrays, mixture, model.config.to_json(), model.provenance, str(model.history)]
+    return json.dumps(kept)
 
 
 def outcome(path: Path, original: Path | None) -> str:

@@ -10,15 +10,13 @@ import numpy.typing as npt
 import scipy.optimize
 from scipy.spatial.distance import cdist
 
-from xrdae.autoencoder.autoencoder import Autoencoder
-from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.preprocessing.alignment import aligned_mean, displacement, resample
 from xrdae.preprocessing.sampling import evenly
 
 Float = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]
 
-METHODS = ("blended", "decoded", "aligned", "denoised")
 NEIGHBOURS = 48  # training patterns that are aligned to one target
 COMPONENTS = 6  # directions in which these neighbours may differ
 SURROUNDING = 4  # candidates for the ends around a point, a latent axis
@@ -54,33 +52,7 @@ class Targets:
         return Targets(*(getattr(self, f.name)[some] for f in dataclasses.fields(self)))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Mixture:
-    """How far each method is trusted, and how wrong the result is.
-
-    Attributes
-    ----------
-    weights
-        `(method,)`, of `METHODS`, of sum one.
-    error
-        `(3,)`: the variance of a synthesized intensity is these times the variance between
-        methods and members, the intensity (counting statistics) and one.
-    reach
-        Distance between the latents of two ends up to which this has been tested.
-    """
-
-    weights: Float
-    error: Float
-    reach: float
-
-    def only_blended(self) -> Mixture:
-        """Return linear blending, with the same error."""
-        return dataclasses.replace(self, weights=np.eye(len(METHODS))[0])
-
-
-def synthesized(
-    autoencoder: Autoencoder, support: Support, mixture: Mixture, targets: Targets
-) -> tuple[Float, Float]:
+def mix_candidates(fitted: Fitted, mixture: Mixture, targets: Targets) -> tuple[Float, Float]:
     """Return scaled, transformed intensity and its standard deviation, both `(target, channel)`.
 
     A target that is one of its ends is that known pattern itself.
@@ -88,15 +60,15 @@ def synthesized(
     parts = []
     for start in range(0, len(targets.latents), AT_ONCE):
         some = targets.rows(slice(start, start + AT_ONCE))
-        found, variance = candidates(autoencoder, support, some)
+        found, variance = find_candidates(fitted, some)
         weights = np.repeat(mixture.weights[:, None], len(some.latents), axis=1)
         weights[:, (some.weights == 1).any(axis=1)] = np.eye(len(METHODS))[0][:, None]
-        parts.append(_mixed(found, variance, weights, mixture.error))
+        parts.append(_mix(found, variance, weights, mixture.error))
     intensity, std = (np.concatenate(part) for part in zip(*parts, strict=True))
     return intensity, std
 
 
-def surrounding(latents: Float, points: Float) -> tuple[Index, Float]:
+def find_surrounding(latents: Float, points: Float) -> tuple[Index, Float]:
     """Return known patterns `(point, end)` around each point, and weights that sum to one.
 
     Of the nearest latents, four an axis, those, with weights that are not negative, whose mean
@@ -120,9 +92,8 @@ def surrounding(latents: Float, points: Float) -> tuple[Index, Float]:
     return which, weights
 
 
-def candidates(
-    autoencoder: Autoencoder,
-    support: Support,
+def find_candidates(
+    fitted: Fitted,
     targets: Targets,
     *,
     votes: Float | None = None,
@@ -150,6 +121,7 @@ def candidates(
         Scaled and transformed intensity `(method, target, channel)`, negative only where training
         patterns were, and the variance between members `(target, channel)`.
     """
+    autoencoder, support = fitted.autoencoder, fitted.support
     n, n_end, n_channel = targets.ends.shape
     width = support.width
     blended = np.einsum("te,tec->tc", targets.weights, targets.ends)
@@ -172,12 +144,12 @@ def candidates(
     near = support.patterns(autoencoder, nearest.ravel())
     moved = displacement(np.repeat(aligned, count, axis=0), near, width, signed=signed)
     near = resample(near, np.arange(n_channel) + moved).reshape(n, count, n_channel)
-    denoised = np.stack([_denoised(a, p) for a, p in zip(aligned, near, strict=True)])
+    denoised = np.stack([_denoise(a, p) for a, p in zip(aligned, near, strict=True)])
     found = np.stack([blended, decoded, aligned, denoised])
     return preparation.bounded(found), members.var(axis=0)
 
 
-def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
+def find_mixture(fitted: Fitted) -> Mixture:
     """Find the mixture on triplets of training patterns whose middle one is held out.
 
     The middle pattern is decoded by members that have not seen it in training, and is none of the
@@ -193,7 +165,8 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
     triplets decide), triplets only in the order of the file (meaningless in a library) or only
     among the latents (out of order where peaks move by more than their width).
     """
-    middle, ends, fractions = _triplets(support.latents)
+    autoencoder, support = fitted.autoencoder, fitted.support
+    middle, ends, fractions = _find_triplets(support.latents)
     if not len(middle):  # too few patterns to prove anything
         return Mixture(np.eye(len(METHODS))[0], np.array([1.0, 0.0, 0.0]), np.inf)
     weights = np.stack([1 - fractions, fractions], axis=1)
@@ -207,9 +180,8 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
     )
     votes = support.unseen[middle].T.astype(float)  # (member, triplet)
     votes[:, votes.sum(axis=0) == 0] = 1
-    found, variance = candidates(
-        autoencoder,
-        support,
+    found, variance = find_candidates(
+        fitted,
         targets,
         votes=votes / votes.sum(axis=0),
         hidden=middle,
@@ -221,18 +193,18 @@ def find_mixture(autoencoder: Autoencoder, support: Support) -> Mixture:
     chosen = order[np.unique(middle[order], return_index=True)[1]]
     found, residual, variance = found[:, chosen], residual[:, chosen], variance[chosen]
     product = np.einsum("atc,btc->tab", residual, residual)
-    best = _least_norm(product)
+    best = _minimize_norm(product)
     repeated = np.repeat(best[:, None], len(chosen), axis=1)
     intensity = np.einsum("mt,mtc->tc", repeated, found)
-    spread = _spread(found, variance, repeated, intensity)
+    spread = _find_spread(found, variance, repeated, intensity)
     left = np.square(np.einsum("m,mtc->tc", best, residual))
     left += autoencoder.preparation.gain**2 * autoencoder.basis.noise
     apart = np.linalg.norm(end_latents[chosen, 1] - end_latents[chosen, 0], axis=1)
     reach = np.quantile(apart, TESTED)
-    return Mixture(best, _error_model(left, spread, intensity), float(reach))
+    return Mixture(best, _fit_error(left, spread, intensity), float(reach))
 
 
-def _triplets(latents: Float) -> tuple[Index, Index, Float]:
+def _find_triplets(latents: Float) -> tuple[Index, Index, Float]:
     """Return patterns, two ends each `(triplet, 2)`, and where between them they lie.
 
     For each pattern two triplets. The ends of one are those of the twelve nearest patterns whose
@@ -261,7 +233,7 @@ def _triplets(latents: Float) -> tuple[Index, Index, Float]:
     return table[:, 0].astype(int), table[:, 1:3].astype(int), table[:, 3]
 
 
-def _least_norm(product: Float) -> Float:
+def _minimize_norm(product: Float) -> Float:
     """Return the weights `(method,)` from the products `(triplet, method, method)` of residuals."""
     n = product.shape[1]
     unit = np.sqrt(product[:, 0, 0]).mean() or 1.0
@@ -285,25 +257,25 @@ def _least_norm(product: Float) -> Float:
     return np.asarray(weights / weights.sum())
 
 
-def _denoised(pattern: Float, neighbours: Float) -> Float:
+def _denoise(pattern: Float, neighbours: Float) -> Float:
     mean = neighbours.mean(axis=0)
     directions = np.linalg.svd(neighbours - mean, full_matrices=False)[2][:COMPONENTS]
     return np.asarray(mean + (directions @ (pattern - mean)) @ directions)
 
 
-def _spread(found: Float, variance: Float, weights: Float, intensity: Float) -> Float:
+def _find_spread(found: Float, variance: Float, weights: Float, intensity: Float) -> Float:
     """Return the variance `(target, channel)` between methods and between members."""
     between = np.einsum("mt,mtc->tc", weights, np.square(found - intensity))
     return np.asarray(between + weights[1][:, None] ** 2 * variance)
 
 
-def _mixed(found: Float, variance: Float, weights: Float, error: Float) -> tuple[Float, Float]:
+def _mix(found: Float, variance: Float, weights: Float, error: Float) -> tuple[Float, Float]:
     intensity = np.einsum("mt,mtc->tc", weights, found)
-    spread = _spread(found, variance, weights, intensity)
+    spread = _find_spread(found, variance, weights, intensity)
     return intensity, np.sqrt(error[0] * spread + error[1] * np.maximum(intensity, 0) + error[2])
 
 
-def _error_model(squares: Float, spread: Float, intensity: Float) -> Float:
+def _fit_error(squares: Float, spread: Float, intensity: Float) -> Float:
     """Return `Mixture.error` from squared errors, by least squares without negative terms.
 
     Channels count by the inverse of what the variance may be: the intensity, and a tenth of its

@@ -14,8 +14,7 @@ import xarray as xr
 
 from xrdae.analysis.encode import BLOCK, Encoder
 from xrdae.analysis.relevance import Masking, find_masking
-from xrdae.autoencoder.autoencoder import Autoencoder
-from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.threads import by_blocks
 from xrdae.convention.apply import flattened
 from xrdae.convention.patterns import Patterns
@@ -38,21 +37,17 @@ class Kernels:
 
     Attributes
     ----------
-    autoencoder, support
-        Of the model.
-    device
-        See `Config.device`.
+    fitted
+        What the fit left behind.
     """
 
-    autoencoder: Autoencoder
-    support: Support
-    device: str
+    fitted: Fitted
     _made: dict[tuple[Any, ...], Any] = dataclasses.field(default_factory=dict)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
         """Return what turns the patterns into model input."""
-        preparation = self.autoencoder.preparation
+        preparation = self.fitted.autoencoder.preparation
         if inputs is not None:
             return Source(preparation, None)
         return preparation.find_source(patterns.axis)
@@ -62,7 +57,8 @@ class Kernels:
 
         def make() -> Encoder:
             source = self.source(patterns, inputs)
-            return Encoder(self.autoencoder, self.support.novelty, source, self.device)
+            autoencoder, novelty = self.fitted.autoencoder, self.fitted.support.novelty
+            return Encoder(autoencoder, novelty, source, self.fitted.config.device)
 
         return self._once(_key(patterns, inputs), make)
 
@@ -71,11 +67,9 @@ class Kernels:
     ) -> Callable[[Float], tuple[Float, ...]]:
         """Return what turns patterns into their reconstruction, on their own axis, and scale."""
         source = self.source(patterns, inputs)
-        back = regridder(self.autoencoder.preparation.axis, patterns.axis)
-        reconstruct, undo = (
-            self.autoencoder.reconstruct,
-            self.autoencoder.preparation.transform.undo,
-        )
+        autoencoder = self.fitted.autoencoder
+        back = regridder(autoencoder.preparation.axis, patterns.axis)
+        reconstruct, undo = autoencoder.reconstruct, autoencoder.preparation.transform.undo
 
         def kernel(rows: Float) -> tuple[Float, ...]:
             values, scale = source(rows)
@@ -91,15 +85,7 @@ class Kernels:
 
         def make() -> Masking:
             source = self.source(patterns, inputs)
-            return find_masking(
-                self.autoencoder,
-                self.support,
-                source,
-                patterns,
-                regions=regions,
-                fill=fill,
-                device=self.device,
-            )
+            return find_masking(self.fitted, source, patterns, regions=regions, fill=fill)
 
         if hasattr(regions, "magnitude"):
             return make()  # which refuses quantities

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.ensemble import Stacked, as_tensor
-from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
 from xrdae.convention.apply import apply, flattened, labelled
@@ -286,18 +286,12 @@ def cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
 
 
 def find_masking(
-    autoencoder: Autoencoder,
-    support: Support,
-    source: Source,
-    patterns: Patterns,
-    *,
-    regions: Regions,
-    fill: str,
-    device: str,
+    fitted: Fitted, source: Source, patterns: Patterns, *, regions: Regions, fill: str
 ) -> Masking:
     """Return what masks the regions; see `Model.relevance`."""
     if fill not in FILLS:
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
+    autoencoder, support = fitted.autoencoder, fitted.support
     preparation, basis = autoencoder.preparation, autoencoder.basis
     if hasattr(regions, "magnitude"):
         raise DataError(
@@ -323,11 +317,11 @@ def find_masking(
         cover(channels(patterns.axis, in_data), patterns.axis.values.size),
         fill,
         noise,
-        device,
+        fitted.config.device,
     )
 
 
-def relevance_maps(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
+def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
     """Return the relevance maps of patterns, or of their model input; see `Model.relevance`.
 
     Along the axis they run as the patterns do that were found, not yet as the dataset does.

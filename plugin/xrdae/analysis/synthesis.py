@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.analysis.interpolation import METHODS, Mixture, Targets, surrounding, synthesized
+from xrdae.analysis.interpolation import Targets, find_surrounding, mix_candidates
 from xrdae.analysis.label_order import UNORDERED, find_disorder, find_outside, latents_at
+from xrdae.analysis.request import Request
 from xrdae.autoencoder.autoencoder import Autoencoder
-from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import find_scale, name_label_result, set_result_attrs
 from xrdae.convention.patterns import Patterns
@@ -23,62 +24,6 @@ from xrdae.preprocessing.preparation import Preparation
 from xrdae.preprocessing.regridding import regridder
 
 Float = npt.NDArray[Any]
-Position = int | Mapping[str, int]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
-    """What to synthesize: exactly one of `between`, `at` and `latent`.
-
-    Attributes
-    ----------
-    between
-        Two patterns: positions along the one sample dimension, or dicts of positions.
-    n
-        With `between`: number of points evenly spaced strictly between them.
-    endpoints
-        With `between`: add both ends.
-    at
-        Labels and their values, all of one length: `{"temperature": [200.0, 210.0]}`.
-    latent
-        Points `(synthetic, latent_axis)`.
-    extrapolate
-        With `at`: allow values outside those of the known patterns.
-    """
-
-    between: tuple[Position, Position] | None = None
-    n: int = 5
-    endpoints: bool = False
-    at: Mapping[str, Sequence[float]] | None = None
-    latent: npt.ArrayLike | None = None
-    extrapolate: bool = False
-
-    def __post_init__(self) -> None:
-        given = [name for name in ("between", "at", "latent") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise DataError(
-                f"synthesize takes one of between=, at= and latent=; got {given or 'none'}"
-            )
-        if self.at is not None and (not isinstance(self.at, Mapping) or not self.at):
-            raise DataError(
-                f"at={self.at!r:.80} is no dict of labels and values, such as "
-                "{'temperature': [200.0, 210.0]}"
-            )
-        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
-            raise DataError(f"n={self.n!r} must be a whole number of at least 1")
-        if self.between is not None and (
-            not isinstance(self.between, Sequence | np.ndarray) or len(self.between) != 2
-        ):
-            raise DataError(f"between={self.between!r} must name two patterns")
-        if self.extrapolate and self.at is None:
-            raise DataError(
-                "extrapolate=True goes with at=: it allows labels outside the known ones"
-            )
-
-    def fractions(self) -> Float:
-        """Return the positions `(synthetic,)` between the two patterns, 0 to 1."""
-        inner = np.arange(1, self.n + 1) / (self.n + 1)
-        return np.concatenate([[0.0], inner, [1.0]]) if self.endpoints else inner
 
 
 def blend(ends: Float, fractions: Float) -> Float:
@@ -119,34 +64,44 @@ class _Path:
 
 
 def synthesize(
-    autoencoder: Autoencoder,
-    support: Support,
+    fitted: Fitted,
     mixture: Mixture,
     patterns: Patterns,
-    input_of: Callable[[Mapping[str, int]], xr.DataArray],
-    *,
     request: Request,
-    known: tuple[Float, Float] | None,
+    *,
+    ends: Sequence[xr.DataArray] = (),
+    known: tuple[Float, Float] | None = None,
 ) -> xr.Dataset:
     """Return synthesized patterns with labels; see `Model.synthesize`.
 
-    `input_of` returns the model input of one pattern, given its position; `known` are latents
-    `(pattern, latent_axis)` and labels `(pattern, label)` for `request.at`.
+    Parameters
+    ----------
+    fitted, mixture
+        What the fit left behind, and how far each method is trusted.
+    patterns
+        The measured patterns.
+    request
+        What to synthesize.
+    ends
+        For `request.between`: model input `(channel,)` of the two patterns, in memory.
+    known
+        For `request.at`: latents `(pattern, latent_axis)` and labels `(pattern, label)`.
     """
+    autoencoder, support = fitted.autoencoder, fitted.support
     if "synthetic" in patterns.sample_dims:
         raise DataError(
             "'synthetic' is a dimension of the patterns, and the one of synthesized patterns; "
             "rename it: ds.rename(synthetic='pattern')"
         )
     if request.between is not None:
-        path, sudden = _between(autoencoder, support, mixture, patterns, input_of, request)
+        path, sudden = _find_path_between(fitted, mixture, patterns, ends, request)
         mixture = mixture.only_blended() if sudden else mixture
     elif request.at is not None and known is not None:
-        path = _at(autoencoder, support, request.at, *known, extrapolate=request.extrapolate)
+        path = _find_path_at(fitted, request.at, *known, extrapolate=request.extrapolate)
     else:
         points = _to_points(request.latent)
         check_latents(points, autoencoder.ensemble.n_latent)
-        path = _around(autoencoder, support, points.reshape(-1, points.shape[-1]), {})
+        path = _find_path_around(fitted, points.reshape(-1, points.shape[-1]), {})
     novelty = support.novelty(path.targets.latents)
     novelty = np.where(path.outside > 0, np.maximum(novelty, 1 + path.outside), novelty)
     if request.between is None and (novelty > 1).any():
@@ -165,7 +120,7 @@ def synthesize(
         here = {d: coords[d] for d in ("synthetic", *dims) if d in coords}
         return xr.DataArray(values, dims=("synthetic", *dims), coords=here)
 
-    scaled, deviation = synthesized(autoencoder, support, mixture, path.targets)
+    scaled, deviation = mix_candidates(fitted, mixture, path.targets)
     intensity, std = (
         along(back(preparation.known(values * path.scale[:, None])), patterns.dim)
         for values in (transform.undo(scaled), transform.undo_std(scaled, deviation))
@@ -197,7 +152,7 @@ def synthesize(
     return xr.Dataset({**found, **labels}, attrs={"xrdae_mixture": json.dumps(weights)})
 
 
-def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
+def decode_latents(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
     """Return intensity `(..., axis)` of latents `(..., latent_axis)`; see `Model.decode`."""
     points = _to_points(latent)
     n_latent = autoencoder.ensemble.n_latent
@@ -223,12 +178,11 @@ def decoded(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataArray:
     return array.isel({axis.name: slice(None, None, -1)}) if is_reversed else array
 
 
-def _between(
-    autoencoder: Autoencoder,
-    support: Support,
+def _find_path_between(
+    fitted: Fitted,
     mixture: Mixture,
     patterns: Patterns,
-    input_of: Callable[[Mapping[str, int]], xr.DataArray],
+    ends: Sequence[xr.DataArray],
     request: Request,
 ) -> tuple[_Path, bool]:
     """Return the path from one pattern to another, and whether it crosses a sudden change.
@@ -238,12 +192,7 @@ def _between(
     lies between them is a sudden change, a mixture of both: then they are blended.
     """
     assert request.between is not None
-    indexers = [patterns.position(p) for p in request.between]
-    if indexers[0] == indexers[1]:
-        raise DataError(
-            f"between={request.between!r} names one pattern twice; give two different ones"
-        )
-    ends = [input_of(indexer) for indexer in indexers]
+    autoencoder, indexers = fitted.autoencoder, request.find_ends(patterns)
     values = np.stack([end.values for end in ends])
     for end, position in zip(values, request.between, strict=True):
         if not np.isfinite(end).any():
@@ -260,7 +209,7 @@ def _between(
     }
     points = blend(latents, fractions)
     count = len(fractions)
-    direct = _path(
+    direct = _make_path(
         points,
         ends=np.repeat(autoencoder.preparation.scaled(filled)[None], count, axis=0),
         end_latents=np.repeat(latents[None], count, axis=0),
@@ -274,7 +223,7 @@ def _between(
     if sum(abs(indexers[1][d] - indexers[0][d]) for d in indexers[0]) == 1:
         return direct, True
     # The shape is that of the patterns around; the scale runs from one end's to the other's.
-    around = _around(autoencoder, support, points, labels, scale=blend(scale, fractions))
+    around = _find_path_around(fitted, points, labels, scale=blend(scale, fractions))
     for row in np.flatnonzero((fractions == 0) | (fractions == 1)):
         end = int(fractions[row])
         around.targets.ends[row, 0] = direct.targets.ends[row, end]
@@ -284,9 +233,8 @@ def _between(
     return around, False
 
 
-def _at(
-    autoencoder: Autoencoder,
-    support: Support,
+def _find_path_at(
+    fitted: Fitted,
     at: Mapping[str, Sequence[float]],
     latents: Float,
     labels: Float,
@@ -313,7 +261,7 @@ def _at(
             f"from patterns of other labels miss {min(disorder, 9.99):.0%} of their variance; do "
             "not trust what is synthesized at such labels"
         )
-    return _around(autoencoder, support, points, values, outside=outside)
+    return _find_path_around(fitted, points, values, outside=outside)
 
 
 def _to_points(latent: npt.ArrayLike | None) -> Float:
@@ -357,9 +305,8 @@ def _outside_error(names: list[str], labels: Float, wanted: Float) -> DataError:
     )
 
 
-def _around(
-    autoencoder: Autoencoder,
-    support: Support,
+def _find_path_around(
+    fitted: Fitted,
     points: Float,
     labels: dict[str, Float],
     *,
@@ -370,10 +317,11 @@ def _around(
 
     `scale` `(synthetic,)` is that of the results; None: the mean of those patterns'.
     """
-    which, weights = surrounding(support.latents, points)
+    autoencoder, support = fitted.autoencoder, fitted.support
+    which, weights = find_surrounding(support.latents, points)
     ends = support.patterns(autoencoder, which.ravel()).reshape(*which.shape, -1)
     each = support.scale[which] if scale is None else np.repeat(scale[:, None], which.shape[1], 1)
-    return _path(
+    return _make_path(
         points,
         ends=ends,
         end_latents=support.latents[which],
@@ -385,7 +333,7 @@ def _around(
     )
 
 
-def _path(
+def _make_path(
     latents: Float,
     *,
     ends: Float,

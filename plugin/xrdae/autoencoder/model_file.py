@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.basis import Basis
+from xrdae.autoencoder.ensemble import Ensemble
+from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.autoencoder.model_migrations import VERSION
-from xrdae.autoencoder.model_schema import build, read_content
+from xrdae.autoencoder.model_schema import build_fitted, read_content
 from xrdae.autoencoder.novelty import Support
-from xrdae.config import Config
 from xrdae.errors import FormatError
+from xrdae.preprocessing.preparation import Preparation
 from xrdae.storage import checksum
 from xrdae.storage.atomic_writing import replacing
 from xrdae.storage.hdf5_file import File
@@ -26,44 +28,81 @@ FORMAT = "xrdae-model"
 LARGEST = 8 * 2**30  # bytes of a file: a basis of 512 components of 10^6 channels is 2 GB
 
 
-def write(
-    path: str | os.PathLike[str],
-    *,
-    config: Config,
-    autoencoder: Autoencoder,
-    support: Support,
-    labels: xr.Dataset,
-    history: xr.Dataset,
-    provenance: dict[str, Any],
-) -> None:
-    """Write a model's parts to a netCDF4 file: beside it first, then renamed, never half a file."""
+def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
+    """Write a fit, its mixture included, to a netCDF4 file that appears whole or not at all."""
     root = xr.Dataset(
         attrs={
             "format": FORMAT,
             "format_version": VERSION,
-            "config": config.to_json(),
-            "provenance": json.dumps(provenance),
+            "config": fitted.config.to_json(),
+            "provenance": json.dumps(fitted.provenance),
         }
     )
-    parts = {**groups(autoencoder, support, labels), "/history": history}
-    for dataset in parts.values():
+    assert fitted.mixture is not None
+    groups = {
+        **make_groups(fitted),
+        "/mixture": _make_mixture(fitted.mixture),
+        "/history": fitted.history,
+    }
+    for dataset in groups.values():
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
     with replacing(path) as aside:
         with ONE_BY_ONE:
-            xr.DataTree.from_dict({"/": root, **parts}).to_netcdf(aside, engine="netcdf4")
+            xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
         checksum.close(aside)
-        read(aside)  # before it takes the place of an older one
+        read_model(aside)  # before it takes the place of an older one
 
 
-def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> dict[str, xr.Dataset]:
-    """Return the groups of a model's file that results depend on."""
-    preparation, basis, ensemble = (
-        autoencoder.preparation,
-        autoencoder.basis,
-        autoencoder.ensemble,
+def make_groups(fitted: Fitted) -> dict[str, xr.Dataset]:
+    """Return the groups of a model's file that its fingerprint covers.
+
+    The history is not a result, and the mixture follows from the rest.
+    """
+    return {
+        "/preparation": _make_preparation(fitted.autoencoder.preparation),
+        "/basis": _make_basis(fitted.autoencoder.basis),
+        "/ensemble": _make_ensemble(fitted.autoencoder.ensemble),
+        "/support": _make_support(fitted.support),
+        "/labels": _number_labels(fitted.labels),
+    }
+
+
+def _make_preparation(preparation: Preparation) -> xr.Dataset:
+    axis = preparation.axis
+    return xr.Dataset(
+        {
+            "mean": ("channel", preparation.mean),
+            "axis": ("channel", axis.values, {"units": axis.units}),
+        },
+        attrs={
+            "axis_kind": axis.kind,
+            "axis_name": axis.name,
+            "axis_units": axis.units,
+            "axis_long_name": axis.long_name,
+            "axis_descending": int(axis.descending),
+            "transform_floor": preparation.transform.floor,
+            "signed": int(preparation.signed),
+            "sampling": preparation.sampling,
+            "interpolation": preparation.interpolation,
+            "wavelength": np.nan if axis.wavelength is None else axis.wavelength,
+            "gain": preparation.gain,
+            "typical_scale": preparation.typical_scale,
+        },
     )
-    axis, novelty = preparation.axis, support.novelty
+
+
+def _make_basis(basis: Basis) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "components": (("component", "channel"), basis.components),
+            "variance": ("component", basis.variance),
+        },
+        attrs={"noise": basis.noise},
+    )
+
+
+def _make_ensemble(ensemble: Ensemble) -> xr.Dataset:
     layers = {
         f"{side}_{i}_{part}": (
             (f"member_{side}_{i}_{part}", f"in_{side}_{i}_{part}", f"out_{side}_{i}_{part}"),
@@ -73,52 +112,36 @@ def groups(autoencoder: Autoencoder, support: Support, labels: xr.Dataset) -> di
         for i, layer in enumerate(getattr(ensemble, side))
         for part, tensor in zip(("weight", "bias"), layer, strict=True)
     }
-    return {
-        "/preparation": xr.Dataset(
-            {
-                "mean": ("channel", preparation.mean),
-                "axis": ("channel", axis.values, {"units": axis.units}),
-            },
-            attrs={
-                "axis_kind": axis.kind,
-                "axis_name": axis.name,
-                "axis_units": axis.units,
-                "axis_long_name": axis.long_name,
-                "axis_descending": int(axis.descending),
-                "transform_floor": preparation.transform.floor,
-                "signed": int(preparation.signed),
-                "sampling": preparation.sampling,
-                "interpolation": preparation.interpolation,
-                "wavelength": np.nan if axis.wavelength is None else axis.wavelength,
-                "gain": preparation.gain,
-                "typical_scale": preparation.typical_scale,
-            },
-        ),
-        "/basis": xr.Dataset(
-            {
-                "components": (("component", "channel"), basis.components),
-                "variance": ("component", basis.variance),
-            },
-            attrs={"noise": basis.noise},
-        ),
-        "/ensemble": xr.Dataset(layers, attrs={"input_scale": ensemble.input_scale}),
-        "/support": xr.Dataset(
-            {
-                "latents": (("reference", "latent_axis"), novelty.latents),
-                "coefficients": (("reference", "component"), support.coefficients),
-                "scale": ("reference", support.scale),
-                "unseen": (("reference", "member"), support.unseen.astype(np.int8)),
-                "residual_scale": ("bin", novelty.residual_scale),
-                "limits": ("limit", novelty.limits),
-            },
-            attrs={"width": support.width, "halvings": novelty.halvings},
-        ),
-        "/labels": numbered(labels),
-    }
+    return xr.Dataset(layers, attrs={"input_scale": ensemble.input_scale})
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a model's parts, by the names of `write`'s arguments.
+def _make_support(support: Support) -> xr.Dataset:
+    novelty = support.novelty
+    return xr.Dataset(
+        {
+            "latents": (("reference", "latent_axis"), novelty.latents),
+            "coefficients": (("reference", "component"), support.coefficients),
+            "scale": ("reference", support.scale),
+            "unseen": (("reference", "member"), support.unseen.astype(np.int8)),
+            "residual_scale": ("bin", novelty.residual_scale),
+            "limits": ("limit", novelty.limits),
+        },
+        attrs={"width": support.width, "halvings": novelty.halvings},
+    )
+
+
+def _make_mixture(mixture: Mixture) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "weights": ("method", mixture.weights),
+            "error": ("term", mixture.error),
+        },
+        attrs={"methods": " ".join(METHODS), "reach": mixture.reach},
+    )
+
+
+def read_model(path: str | os.PathLike[str]) -> Fitted:
+    """Read what `write_model` wrote.
 
     Raises
     ------
@@ -157,7 +180,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             ) from error
         version = _version(path, attrs, sealed=bool(sealed))
         try:
-            return build(read_content(root), version)
+            return build_fitted(read_content(root, version), version)
         except Exception as error:  # of content that nobody foresaw too
             raise FormatError(
                 f"{os.fspath(path)!r} is a damaged xrdae model ({type(error).__name__}: {error}); "
@@ -187,7 +210,7 @@ def _version(path: str | os.PathLike[str], attrs: dict[str, Any], *, sealed: boo
     return int(version)
 
 
-def numbered(labels: xr.Dataset) -> xr.Dataset:
+def _number_labels(labels: xr.Dataset) -> xr.Dataset:
     """Rename the variables: a label may have a name, such as Ti/Fe, that netCDF refuses.
 
     One of the name `pattern` is the index of the others: a variable among them in the file.

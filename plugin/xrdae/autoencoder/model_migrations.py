@@ -1,7 +1,8 @@
 """Model files of earlier formats, brought to today's, one step a format.
 
 Format 1 measured what the basis leaves over channel by channel, smoothed; 2 does so in bins.
-Format 2 had no seal, and at first `provenance` was the versions alone.
+Format 2 had no checksum, and at first `provenance` was the versions alone.
+Format 4 had no mixture: `Model` finds it when it is first needed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy.typing as npt
 from xrdae.autoencoder.novelty import binned, find_halvings
 from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
 
-VERSION = 4  # of what is written
+VERSION = 5  # of what is written
+WITH_MIXTURE = 5  # the first format that holds the mixture of synthesis methods
 FWHM = 2.355  # full width at half maximum of a Gaussian over its standard deviation
 
 
@@ -39,14 +41,14 @@ class Content:
     array_attrs: dict[str, dict[str, dict[str, Any]]]
 
 
-def upgraded(content: Content, version: int) -> Content:
+def upgrade_content(content: Content, version: int) -> Content:
     """Return the content of a file of an earlier format as the present one has it."""
     for step in _STEPS[version - 1 :]:
         content = step(content)
     return content
 
 
-def _with_bins(content: Content) -> Content:
+def _bin_residuals(content: Content) -> Content:
     """Format 1 to 2: the usual residual in bins, of that which was smoothed by a Gaussian.
 
     For a residual without correlation between channels this is exact but for the mean over a bin;
@@ -64,7 +66,7 @@ def _with_bins(content: Content) -> Content:
     return content
 
 
-def _with_provenance(content: Content) -> Content:
+def _nest_versions(content: Content) -> Content:
     """Format 2 to 3: what was made before the provenance of data was kept has versions only."""
     made = content.attrs[""]["provenance"]
     if isinstance(made, dict) and "versions" not in made:
@@ -72,7 +74,7 @@ def _with_provenance(content: Content) -> Content:
     return content
 
 
-def _with_axis_names(content: Content) -> Content:
+def _name_axis(content: Content) -> Content:
     """Format 3 to 4: all axes were those of diffraction, no intensity signed or transformed."""
     attrs = content.attrs["preparation"]
     kind = str(attrs.get("axis_kind"))
@@ -90,8 +92,14 @@ def _with_axis_names(content: Content) -> Content:
     return content
 
 
+def _keep_without_mixture(content: Content) -> Content:
+    """Format 4 to 5: the mixture is found again from the rest."""
+    return content
+
+
 _STEPS: tuple[Callable[[Content], Content], ...] = (
-    _with_bins,
-    _with_provenance,
-    _with_axis_names,
+    _bin_residuals,
+    _nest_versions,
+    _name_axis,
+    _keep_without_mixture,
 )

@@ -14,7 +14,8 @@ import xarray as xr
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis
 from xrdae.autoencoder.ensemble import Ensemble, Layer
-from xrdae.autoencoder.model_migrations import Content, upgraded
+from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
+from xrdae.autoencoder.model_migrations import WITH_MIXTURE, Content, upgrade_content
 from xrdae.autoencoder.novelty import Novelty, Support
 from xrdae.autoencoder.provenance_schema import MODEL
 from xrdae.config import Config
@@ -38,6 +39,7 @@ ARRAYS = {
         "residual_scale": ("bin", "f"),
         "limits": ("limit", "f"),
     },
+    "mixture": {"weights": ("method", "f"), "error": ("term", "f")},
     "history": {"step": ("step", "iu"), "loss": ("step", "f"), "held_out": ("step", "f")},
 }
 LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
@@ -48,12 +50,13 @@ LONGEST_TEXT = 1000
 POSITIVE = {"residual_scale", "limits"}
 
 
-def read_content(root: Group) -> Content:
-    """Return the content of a file by the group that is its root."""
+def read_content(root: Group, version: int) -> Content:
+    """Return the content of a file of some format by the group that is its root."""
     content = Content({"": dict(root.attrs)}, {}, {})
     for name in ("config", "provenance"):
         content.attrs[""][name] = parse_json(_entry(content.attrs[""], name))
-    for name in ("preparation", "basis", "ensemble", "support", "labels", "history"):
+    groups = ["preparation", "basis", "ensemble", "support", "labels", "history"]
+    for name in [*groups, *(["mixture"] if version >= WITH_MIXTURE else [])]:
         group = root.group(name)
         matching = {"ensemble": LAYERS, "labels": LABELS}.get(name)
         names = ARRAYS[name] if matching is None else filter(matching.fullmatch, group)
@@ -69,15 +72,15 @@ def read_content(root: Group) -> Content:
     return content
 
 
-def build(content: Content, version: int) -> dict[str, Any]:
-    """Return a model's parts, by the names of its attributes.
+def build_fitted(content: Content, version: int) -> Fitted:
+    """Return the fit that a file of some format holds.
 
     Raises
     ------
     ValueError, KeyError, TypeError
         If there is something wrong with the content; the message says what, but not where.
     """
-    content = upgraded(content, version)
+    content = upgrade_content(content, version)
     config, provenance = (content.attrs[""][name] for name in ("config", "provenance"))
     if not isinstance(config, dict) or not matches_schema(provenance, MODEL):
         raise ValueError("config or provenance is not as it should be")
@@ -86,16 +89,15 @@ def build(content: Content, version: int) -> dict[str, Any]:
     _check(content, _sizes(content, ensemble, settings))
     preparation = _preparation(content, settings)
     basis, noise = content.arrays["basis"], _number(content, "basis", "noise", least=0)
-    return {
-        "config": settings,
-        "autoencoder": Autoencoder(
-            preparation, Basis(basis["components"], basis["variance"], noise), ensemble
-        ),
-        "support": _support(content),
-        "labels": _labels(content),
-        "history": _history(content),
-        "provenance": provenance,
-    }
+    return Fitted(
+        settings,
+        Autoencoder(preparation, Basis(basis["components"], basis["variance"], noise), ensemble),
+        _support(content),
+        _labels(content),
+        _history(content),
+        provenance,
+        _mixture(content),
+    )
 
 
 def _entry(attrs: Mapping[str, Any], name: str) -> Any:
@@ -156,6 +158,8 @@ def _sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, in
         "reference": content.arrays["support"]["scale"].size,
         "bin": axis.size >> min(halvings, 64),
         "limit": 3,
+        "method": len(METHODS),
+        "term": 3,
         "step": content.arrays["history"]["step"].size,
     }
     if sizes["channel"] < 2 or min(sizes.values()) < 1:
@@ -182,6 +186,8 @@ def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> N
 def _check(content: Content, sizes: Mapping[str, int]) -> None:
     """Compare type, shape and range of the arrays with what they must be."""
     for group, arrays in ARRAYS.items():
+        if group not in content.arrays:  # a mixture, in a file of an earlier format
+            continue
         for name, (dims, kinds) in arrays.items():
             values = content.arrays[group][name]
             wanted = tuple(sizes[dim] for dim in dims.split())
@@ -269,8 +275,22 @@ def _support(content: Content) -> Support:
     )
 
 
+def _mixture(content: Content) -> Mixture | None:
+    if "mixture" not in content.arrays:
+        return None
+    arrays, attrs = content.arrays["mixture"], content.attrs["mixture"]
+    if _text(content, "mixture", "methods") != " ".join(METHODS):
+        raise ValueError(f"mixture: methods are {attrs['methods']!r:.50}, not {' '.join(METHODS)}")
+    weights, error, reach = arrays["weights"], arrays["error"], _entry(attrs, "reach")
+    if (weights < 0).any() or not np.isclose(weights.sum(), 1) or (error < 0).any():
+        raise ValueError("mixture: weights or error are out of their range")
+    if not isinstance(reach, np.floating) or not reach >= 0:
+        raise ValueError(f"mixture: reach is {reach!r:.50}, no number from 0")
+    return Mixture(weights, error, float(reach))
+
+
 def _labels(content: Content) -> xr.Dataset:
-    """Return the labels by their own names, see `store.numbered`."""
+    """Return the labels by their own names, see `model_file`."""
     arrays, attrs = content.arrays["labels"], content.array_attrs["labels"]
     names = parse_json(_entry(content.attrs["labels"], "names"))
     if not matches_schema(names, [str]) or len(set(names)) != len(names) or "latent" not in names:

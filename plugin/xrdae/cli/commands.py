@@ -22,7 +22,7 @@ from xrdae.storage.atomic_writing import NETCDF
 if TYPE_CHECKING:
     import xarray as xr
 
-    from xrdae.analysis.synthesis import Position
+    from xrdae.analysis.request import Position
 
 DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")
 MODEL = click.option(
@@ -275,7 +275,7 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
         if len(data) > 1 or not Path(data[0]).is_file():
             raise FormatError("it is no single file")
         model = _load_model(Path(data[0]))
-        sections, made = describe.describe_model(model), provenance.describe_origin(model)
+        sections, made = describe.describe_model(model.fitted), provenance.describe_origin(model)
     except FormatError as no_model:
         try:
             dataset = open_data(data, lazy=False)

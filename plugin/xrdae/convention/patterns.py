@@ -70,6 +70,12 @@ class Patterns:
             return result
         return result.isel({self.dim: slice(None, None, -1)})
 
+    def isel(self, indexers: Mapping[str, int]) -> Patterns:
+        """Return some of the patterns, by positions along sample dimensions."""
+        left_out = self.left_out if self.left_out is None else self.left_out.isel(indexers)
+        intensity = self.intensity.isel(indexers)
+        return dataclasses.replace(self, intensity=intensity, left_out=left_out)
+
     @property
     def sample_dims(self) -> tuple[Hashable, ...]:
         """The other dimensions."""

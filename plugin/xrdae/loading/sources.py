@@ -38,7 +38,6 @@ def open_data(
     FileNotFoundError, FormatError
         See `xrdae.open_patterns`.
     """
-    import xrdae.accessor  # noqa: F401  (registers ds.xrdae)
     from xrdae.loading.opening import open_patterns
     from xrdae.storage.netcdf import loaded, opened, starts_as_netcdf
     from xrdae.storage.zarr_metadata import is_store

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.analysis.interpolation import METHODS
+from xrdae.autoencoder.fitted import METHODS, parse_once
 from xrdae.convention.apply import titled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.categories import category_names, is_category, order_categories
@@ -54,12 +54,20 @@ def find_content(dataset: xr.Dataset, model: Model) -> Content:
     DataError
         If no pattern has usable intensity.
     """
-    if not model.patterns(dataset).sample_dims:
-        dataset = dataset.expand_dims("pattern")
-    sizes = {d: dataset.sizes[d] for d in model.patterns(dataset).sample_dims}
-    steps = _steps(sizes)
-    dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
+    with parse_once():
+        return _find_content(dataset, model)
+
+
+def _find_content(dataset: xr.Dataset, model: Model) -> Content:
     patterns, hook = model.patterns(dataset), manager().hook
+    if not patterns.sample_dims:
+        dataset = dataset.expand_dims("pattern")
+        patterns = model.patterns(dataset)
+    sizes = {d: dataset.sizes[d] for d in patterns.sample_dims}
+    steps = _steps(sizes)
+    if max(steps.values()) > 1:
+        dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
+        patterns = model.patterns(dataset)
     encoded = hook.xrdae_encode(dataset=dataset, model=model)
     with known_empty():  # encoding has warned of them
         maps = hook.xrdae_relevance(

@@ -176,7 +176,7 @@ def _sections(content: Content, model: Model, progress: bool | None) -> describe
 
 def _of_model(model: Model) -> describe.Sections:
     """Return the tables of a model; an axis that is not one of diffraction has no wavelength."""
-    sections = describe.describe_model(model)
+    sections = describe.describe_model(model.fitted)
     if model.autoencoder.preparation.axis.kind == OTHER:
         del sections["Preprocessing"]["wavelength"]
     return sections

@@ -1,4 +1,4 @@
-"""The fit, step by step: patterns, preparation, basis, training, support."""
+"""The fit, step by step: training set, preparation, basis, ensemble, support."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import xarray as xr
 
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, find_basis
+from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import find_support
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.convention.patterns import find_patterns
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.alignment import peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
@@ -27,15 +28,14 @@ from xrdae.training.loop import Trained, train
 from xrdae.training.training_set import load_training_set, locate_patterns
 
 
-def find_parts(
-    dataset: xr.Dataset,
+def fit_patterns(
+    patterns: Patterns,
     config: Config,
     *,
     progress: bool | None,
     checkpoint: str | os.PathLike[str] | None,
-) -> dict[str, Any]:
-    """Return a model's parts, by the names of its attributes; see `Model.fit`."""
-    patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
+) -> Fitted:
+    """Fit preparation, basis and ensemble to patterns; see `Model.fit`."""
     intensity, labels, at = load_training_set(
         patterns,
         most=config.most_patterns,
@@ -43,8 +43,8 @@ def find_parts(
         progress=progress,
         scale=config.scale,
     )
-    made = record_fit(patterns, intensity, labels, device=config.device)
-    kept_in = checkpoint_of(checkpoint, config, made)
+    origin = record_fit(patterns, intensity, labels, device=config.device)
+    kept_in = checkpoint_of(checkpoint, config, origin)
     check_settings(config, patterns.axis)
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
@@ -66,23 +66,18 @@ def find_parts(
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
     error = held_out_error(autoencoder, inputs, coefficients, trained.held_out_reconstruction)
-    return {
-        "config": config,
-        "autoencoder": autoencoder,
-        "support": find_support(
-            autoencoder,
-            inputs,
-            rank=config.rank,
-            latents=latents,
-            error=error,
-            coefficients=coefficients,
-            scale=scale,
-            unseen=trained.unseen,
-        ),
-        "labels": xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels}),
-        "history": history_of(trained),
-        "provenance": made,
-    }
+    support = find_support(
+        autoencoder,
+        inputs,
+        rank=config.rank,
+        latents=latents,
+        error=error,
+        coefficients=coefficients,
+        scale=scale,
+        unseen=trained.unseen,
+    )
+    known = xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels})
+    return Fitted(config, autoencoder, support, known, make_history(trained), origin)
 
 
 def check_settings(config: Config, axis: Axis) -> None:
@@ -122,7 +117,7 @@ def held_out_error(
     return error
 
 
-def history_of(trained: Trained) -> xr.Dataset:
+def make_history(trained: Trained) -> xr.Dataset:
     """Return `loss` and `held_out` along `step`, and why training stopped."""
     return xr.Dataset(
         {name: ("step", trained.history[name]) for name in ("loss", "held_out")},

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +15,22 @@ import xarray as xr
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, extend_basis
 from xrdae.autoencoder.ensemble import as_tensor
+from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.config import Config
 from xrdae.convention.names import find_scale
+from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.sampling import Index, evenly, spread
 from xrdae.preprocessing.scaling import check_scales
 from xrdae.provenance import fingerprint, record_fit, record_update
 from xrdae.training.checkpoint import Checkpoint, checkpoint_of
-from xrdae.training.fit import changed_copies, held_out_error, history_of
+from xrdae.training.fit import changed_copies, held_out_error, make_history
 from xrdae.training.initialization import Start
 from xrdae.training.loop import Trained, train
 from xrdae.training.objective import held_out_reconstruction
 from xrdae.training.training_set import load_training_set, locate_patterns
-
-if TYPE_CHECKING:
-    from xrdae.model import Model
 
 Float = npt.NDArray[Any]
 
@@ -69,16 +68,16 @@ class Further:
     signed: bool
 
 
-def find_update(
-    model: Model,
-    dataset: xr.Dataset,
+def update_fitted(
+    known_fit: Fitted,
+    patterns: Patterns,
     config: Config,
     *,
     inputs: xr.DataArray | None = None,
     progress: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-) -> dict[str, Any]:
-    """Return the parts of a model that knows further patterns too, by the names of its attributes.
+) -> Fitted:
+    """Train a fitted autoencoder on, so that it knows further patterns too.
 
     Of its own patterns a model keeps coefficients, latents and labels. On them and on the further
     patterns its members are trained on: in a basis that is extended by what it leaves over of the
@@ -86,14 +85,14 @@ def find_update(
 
     Parameters
     ----------
-    model
-        The model as it is.
-    dataset
+    known_fit
+        What the fit left behind; it stays as it is.
+    patterns
         At least 3 further patterns, on any axis that can be brought to the model's.
     config
         The settings; only those in `FREE` may differ from the model's.
     inputs
-        Model input of the dataset where it is known already.
+        Model input of the patterns where it is known already.
     progress
         A progress bar; None: on a terminal only.
     checkpoint
@@ -109,11 +108,10 @@ def find_update(
     TrainingError
         If the loss is not finite.
     """
-    _check_settings(config, model.config)
-    before = model
-    model = dataclasses.replace(model, config=config)
-    old, support = model.autoencoder, model.support
-    further = _further(model, dataset, inputs, progress=progress)
+    _check_settings(config, known_fit.config)
+    fitted = dataclasses.replace(known_fit, config=config)
+    old, support = fitted.autoencoder, fitted.support
+    further = _prepare_further(fitted, patterns, inputs, progress=progress)
     known = spread(support.latents, max(config.most_patterns - len(further.inputs), FEWEST))
     extend = functools.partial(
         extend_basis, old.basis, most=LARGEST_BASIS * config.rank, known=len(known)
@@ -123,8 +121,8 @@ def find_update(
     added = len(basis.components) - len(old.basis.components)
     own = np.pad(support.coefficients[known], ((0, 0), (0, added)))
     coefficients = np.concatenate([own, basis.project(filled)])
-    kept_in = checkpoint_of(checkpoint, config, further.made, updated_from=fingerprint(before))
-    trained, worse = _trained_on(model, basis, coefficients, known, kept_in, progress)
+    kept_in = checkpoint_of(checkpoint, config, further.made, updated_from=fingerprint(known_fit))
+    trained, worse = _train_on(fitted, basis, coefficients, known, kept_in, progress)
     signed = old.preparation.signed or (further.signed and config.transform == "none")
     preparation = old.preparation
     if signed != preparation.signed:
@@ -134,31 +132,33 @@ def find_update(
     kept = spread(latents, REFERENCES)
     new = slice(len(known), None)
     held_out = trained.held_out_reconstruction[new]
-    return {
-        "config": config,
-        "autoencoder": autoencoder,
-        "support": extend_support(
-            support,
-            filled,
-            extend=extend,
-            known=known,
-            kept=kept,
-            latents=latents,
-            error=held_out_error(autoencoder, filled, coefficients[new], held_out),
-            worse=worse,
-            coefficients=coefficients,
-            scale=np.concatenate([support.scale[known], further.scale]),
-            unseen=trained.unseen,
-        ),
-        "labels": _joined(_labels(model, known), further.labels, latents).isel(pattern=kept),
-        "history": history_of(trained),
-        "provenance": record_update(before, further.made),
-    }
+    updated = extend_support(
+        support,
+        filled,
+        extend=extend,
+        known=known,
+        kept=kept,
+        latents=latents,
+        error=held_out_error(autoencoder, filled, coefficients[new], held_out),
+        worse=worse,
+        coefficients=coefficients,
+        scale=np.concatenate([support.scale[known], further.scale]),
+        unseen=trained.unseen,
+    )
+    labels = _join_labels(_select_labels(fitted, known), further.labels, latents)
+    return Fitted(
+        config,
+        autoencoder,
+        updated,
+        labels.isel(pattern=kept),
+        make_history(trained),
+        record_update(known_fit, further.made),
+    )
 
 
-def _check_settings(config: Config, model: Config) -> None:
+def _check_settings(config: Config, own_config: Config) -> None:
     for field in dataclasses.fields(Config):
-        given, own = getattr(config, field.name), getattr(model, field.name)
+        given, own = getattr(config, field.name), getattr(own_config, field.name)
         if field.name not in FREE and given != own:
             raise ValueError(
                 f"{field.name}={given!r} cannot change in an update: the model has {own!r}; leave "
@@ -166,22 +166,22 @@ def _check_settings(config: Config, model: Config) -> None:
             )
 
 
-def _further(
-    model: Model, dataset: xr.Dataset, inputs: xr.DataArray | None, *, progress: bool | None
+def _prepare_further(
+    fitted: Fitted, patterns: Patterns, inputs: xr.DataArray | None, *, progress: bool | None
 ) -> Further:
     """Return further patterns, at most as many as the settings leave room for."""
-    patterns, most = model.patterns(dataset), model.config.most_patterns
-    room = max(most // 2, most - len(model.support.latents), FEWEST)
+    most = fitted.config.most_patterns
+    room = max(most // 2, most - len(fitted.support.latents), FEWEST)
     intensity, labels, at = load_training_set(
         patterns,
         most=room,
-        seed=model.config.seed,
+        seed=fitted.config.seed,
         progress=progress,
-        scale=model.config.scale,
+        scale=fitted.config.scale,
     )
-    _check_units(model.labels, labels)
-    made = record_fit(patterns, intensity, labels, device=model.config.device)
-    preparation = model.autoencoder.preparation
+    _check_units(fitted.labels, labels)
+    made = record_fit(patterns, intensity, labels, device=fitted.config.device)
+    preparation = fitted.autoencoder.preparation
     if inputs is None:
         rows, size = preparation.find_source(patterns.axis)(intensity)
     else:
@@ -193,8 +193,8 @@ def _further(
     return Further(rows, size, labels, made, bool((intensity < 0).any()))
 
 
-def _trained_on(
-    model: Model,
+def _train_on(
+    fitted: Fitted,
     basis: Basis,
     coefficients: Float,
     known: Index,
@@ -206,11 +206,11 @@ def _trained_on(
     `coefficients` are `(pattern, component)`, known patterns first. The error is that by members
     that had not seen them; of what the basis leaves over of them only the noise is known.
     """
-    config, preparation = model.config, model.autoencoder.preparation
+    config, preparation = fitted.config, fitted.autoencoder.preparation
     start = Start(
-        model.autoencoder.ensemble.widened(len(basis.components)),
-        model.support.latents[known],
-        model.support.unseen[known],
+        fitted.autoencoder.ensemble.widened(len(basis.components)),
+        fitted.support.latents[known],
+        fitted.support.unseen[known],
     )
     copies = changed_copies(basis.expand(coefficients), preparation, basis, config)
     trained = train(
@@ -230,10 +230,10 @@ def _trained_on(
     return trained, float(np.sqrt(now / max(was, 1e-12)))
 
 
-def _labels(model: Model, known: Index) -> xr.Dataset:
+def _select_labels(fitted: Fitted, known: Index) -> xr.Dataset:
     """Return the labels of some of the support's patterns."""
-    rows = evenly(model.labels.sizes["pattern"], REFERENCES)
-    return model.labels.isel(pattern=rows[known])
+    rows = evenly(fitted.labels.sizes["pattern"], REFERENCES)
+    return fitted.labels.isel(pattern=rows[known])
 
 
 def _check_units(known: xr.Dataset, labels: Mapping[str, xr.DataArray]) -> None:
@@ -247,7 +247,9 @@ def _check_units(known: xr.Dataset, labels: Mapping[str, xr.DataArray]) -> None:
             )
 
 
-def _joined(known: xr.Dataset, labels: Mapping[str, xr.DataArray], latents: Float) -> xr.Dataset:
+def _join_labels(
+    known: xr.Dataset, labels: Mapping[str, xr.DataArray], latents: Float
+) -> xr.Dataset:
     """Return latents and labels of known patterns and of further ones, NaN where one has none."""
     count = known.sizes["pattern"]
     joined = xr.Dataset({"latent": (("pattern", "latent_axis"), latents)})

@@ -1,0 +1,80 @@
+"""Labels that are known: those of a dataset's patterns, else those of the training patterns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.autoencoder.fitted import Fitted
+from xrdae.convention.categories import is_category
+from xrdae.convention.patterns import Patterns
+from xrdae.errors import DataError
+
+Float = npt.NDArray[Any]
+
+
+def find_labels(
+    patterns: Patterns, names: list[str], dataset: xr.Dataset, *, fall_back: bool = True
+) -> Float | None:
+    """Return labels `(pattern, label)` of the patterns of a dataset.
+
+    Parameters
+    ----------
+    patterns
+        The patterns of `dataset`.
+    names
+        Names of numeric labels.
+    dataset
+        The dataset, to tell in an error that a label is a category.
+    fall_back
+        Return None if the patterns lack a label, so that the training labels are used.
+
+    Raises
+    ------
+    DataError
+        If there is no such numeric label.
+    """
+    known = patterns.labels()
+    missing = [name for name in names if name not in known]
+    hint = _hint_at_category(dataset, missing[0]) if missing else ""
+    if missing and fall_back and not hint:
+        return None
+    if missing:
+        raise DataError(
+            f"the {'dataset' if fall_back else 'reference'} has no numeric label {missing[0]!r} "
+            f"along its sample dimensions; it has {sorted(known)}{hint}"
+        )
+    return np.stack([known[name].values.ravel() for name in names], axis=1).astype(float)
+
+
+def find_training_labels(
+    fitted: Fitted, names: list[str], dataset: xr.Dataset | None = None
+) -> tuple[Float, Float]:
+    """Return latents `(pattern, latent_axis)` and labels `(pattern, label)` of the training data.
+
+    If a label is a category in `dataset`, the error says so.
+
+    Raises
+    ------
+    DataError
+        If the training data have no such numeric label.
+    """
+    for name in names:
+        if name not in fitted.labels or name == "latent":
+            raise DataError(
+                f"the training data have no numeric label {name!r}; they have "
+                f"{fitted.label_names()}: give a dataset with this label (estimate takes it "
+                f"as reference=){_hint_at_category(dataset, name)}"
+            )
+    labels = np.stack([fitted.labels[name].values for name in names], axis=1)
+    return fitted.labels["latent"].values, labels.astype(float)
+
+
+def _hint_at_category(dataset: xr.Dataset | None, name: str) -> str:
+    """Return the end of an error if a label is a category, else an empty text."""
+    if dataset is None or name not in dataset.variables or not is_category(dataset.variables[name]):
+        return ""
+    return f"; {name!r} is a category (text, truth values or CF flags), which is no number"

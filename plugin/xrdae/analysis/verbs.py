@@ -1,0 +1,409 @@
+"""What a fitted model does with labelled patterns; the arithmetic is in the other modules here."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.analysis.estimate import estimate_label, shift_of_label
+from xrdae.analysis.interpolation import find_mixture
+from xrdae.analysis.kernel_cache import Kernels
+from xrdae.analysis.known_labels import find_labels, find_training_labels
+from xrdae.analysis.relevance import find_relevance
+from xrdae.analysis.request import Position, Request
+from xrdae.analysis.synthesis import decode_latents, synthesize
+from xrdae.autoencoder.fitted import Fitted, Mixture
+from xrdae.convention.apply import apply, flattened, labelled
+from xrdae.convention.names import SCALE_NAME, find_scale, set_result_attrs
+from xrdae.convention.patterns import Patterns
+from xrdae.fingerprint import fingerprint_patterns
+from xrdae.preprocessing.empty_patterns import warn_of_empty
+from xrdae.preprocessing.peaks import Regions
+from xrdae.provenance import attach_provenance
+
+Float = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Verbs:
+    """What a fitted model does with labelled patterns: `xrdae.Model` inherits it.
+
+    Attributes
+    ----------
+    fitted
+        What the fit left behind.
+    """
+
+    fitted: Fitted
+
+    def model_input(self, dataset: xr.Dataset) -> xr.DataArray:
+        """Return model input `(sample dims ..., channel)` on the model's axis; lazy as the data.
+
+        NaN where not measured; the coordinate `scale` holds what each pattern was divided by. A
+        pattern without a usable scale is NaN throughout (with a warning, unless it is masked or
+        the data are lazy).
+        """
+        return self._prepare(self.patterns(dataset))
+
+    def encode(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
+        """Encode patterns.
+
+        Parameters
+        ----------
+        dataset
+            Patterns by the convention, on any axis that can be brought to the model's.
+        inputs
+            Their model input where it is known already; None: `model_input(dataset)`.
+
+        Returns
+        -------
+        Dataset
+            `latent` and `latent_std` (standard deviation between members), both
+            `(..., latent_axis)`; `reconstruction_error (...)`, the norm of the residual over the
+            norm of the pattern; `novelty (...)`, above 1 for one in twenty patterns of the
+            training data's kind, and for those with a place or a phase that training never saw.
+        """
+        return self._run("encode", dataset, inputs, lambda found: self._encode(found, inputs))
+
+    def reconstruct(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
+        """Return `reconstruction (..., axis)`: decoded patterns on the dataset's axis and scale.
+
+        A background that the model subtracts is not added again. The result is NaN outside the
+        model's axis and in channels that no training pattern covers. It is negative only where
+        training intensities were. Patterns over two_theta with a wavelength each have it over q.
+        """
+        return self._run(
+            "reconstruct", dataset, inputs, lambda found: self._reconstruct(found, inputs)
+        )
+
+    def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
+        """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
+
+        On the typical scale of the training patterns. Negative only where training intensities
+        were; NaN in channels that no training pattern covers.
+        """
+        return decode_latents(self.fitted.autoencoder, latent)
+
+    def relevance(
+        self,
+        dataset: xr.Dataset,
+        *,
+        regions: Regions = "peaks",
+        fill: str = "background",
+        inputs: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Mask each region of each pattern and measure how far its latent point moves.
+
+        The scale of a pattern stays as it was before masking, so that a strong peak is not
+        relevant merely because all others would be rescaled without it.
+
+        Parameters
+        ----------
+        dataset
+            Patterns by the convention.
+        regions
+            "peaks" (of the training patterns' mean), a width in axis units (sliding windows,
+            each half a width from the next), or bounds `(region, 2)` in axis units.
+        fill
+            What a masked region is filled with: "background" (a straight line between its ends),
+            "zero" or "mean" (the training mean).
+        inputs
+            Model input where it is known already; None: `model_input(dataset)`.
+
+        Returns
+        -------
+        Dataset
+            `relevance (..., region)`, the norm of `latent_shift (..., region, latent_axis)`;
+            `relevance_excess` and `relevance_significance (..., region)`;
+            `relevance_profile (..., axis)`, the mean relevance of the regions that hold a
+            channel, zero where none does; coordinates `region_start`, `region_stop`,
+            `region_center` in the axis' units. Latents of the training set have a spread of one.
+
+        Notes
+        -----
+        Utimula et al., Adv. Theory Simul. (2022), doi:10.1002/adts.202200613.
+
+        A strong region moves an untrained network's latents far too: raw relevance follows the
+        energy that a mask removes. The excess is a region's share of a pattern's whole relevance,
+        over its share for an untrained network, less one: 0 is what the energy explains. An
+        untrained network is taken as a random map of the coefficients (untrained networks of the
+        same shape gave the same order); the significance is the difference of the shares in
+        standard deviations, between such maps and of noise. Compare it between regions of one
+        width, narrower than what peaks move.
+        """
+
+        def compute(patterns: Patterns) -> xr.Dataset:
+            masking = self._kernels.masking(patterns, inputs, regions, fill)
+            result = find_relevance(masking, patterns, inputs)
+            warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
+            return result
+
+        return self._run("relevance", dataset, inputs, compute, regions=regions, fill=fill)
+
+    def label_shift(
+        self,
+        dataset: xr.Dataset,
+        latent_shift: xr.DataArray,
+        label: str,
+        *,
+        inputs: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Return `<label>_shift (..., region)`: a label's estimate when masked less the estimate.
+
+        `latent_shift (..., region, latent_axis)` is that of `relevance` for the same dataset,
+        `label` a numeric label of the training data, `inputs` the model input where it is known.
+        """
+
+        def compute(patterns: Patterns) -> xr.Dataset:
+            latents, labels = find_training_labels(self.fitted, [label], dataset)
+            latent = self._encode(patterns, inputs)["latent"]
+            shift = latent_shift.transpose(..., "region", "latent_axis")
+            seed = self.fitted.config.seed
+            moved = shift_of_label(latent, shift, label, latents, labels[:, 0], seed=seed)
+            return moved.to_dataset()
+
+        return self._run("label_shift", dataset, inputs, compute, label=label)
+
+    def synthesize(
+        self,
+        dataset: xr.Dataset,
+        *,
+        between: tuple[Position, Position] | None = None,
+        n: int = 5,
+        endpoints: bool = False,
+        at: Mapping[str, Sequence[float]] | None = None,
+        latent: npt.ArrayLike | None = None,
+        extrapolate: bool = False,
+        inputs: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Synthesize patterns between, or near, measured ones.
+
+        A mixture of four methods: linear blending, the decoded latent point, and the patterns'
+        alignment in position, as it is and denoised; see `analysis.interpolation`. The weights are
+        found once a model, on training patterns that were held out, so that the result is no
+        worse than blending and far better where peaks move by more than their width.
+
+        Parameters
+        ----------
+        dataset
+            Patterns by the convention.
+        between
+            Two patterns: positions along the one sample dimension, or dicts of positions. The
+            ends of the path are the measured patterns themselves.
+        n
+            With `between`: number of points evenly spaced strictly between them.
+        endpoints
+            With `between`: add both ends.
+        at
+            Labels and values, such as `{"temperature": [200.0, 210.0]}`: of the dataset where it
+            has these labels, else of the training data. Values outside these are refused. A
+            warning says where the labels do not order the patterns.
+        latent
+            Points `(synthetic, latent_axis)`.
+        extrapolate
+            With `at`: allow values outside the known labels; `synthesized_novelty` is above 1.
+        inputs
+            Model input where it is known already; None: `model_input(dataset)`.
+
+        Returns
+        -------
+        Dataset
+            `synthesized (synthetic, axis)`, negative only where training intensities were, and
+            `synthesized_std`, one standard deviation, which the held-out patterns confirm, in units
+            of the intensity (with `at` and `latent` on the scale of the training patterns around);
+            both NaN in channels that no training pattern covers;
+            `synthesized_latent (synthetic, latent_axis)`; `synthesized_novelty (synthetic)`,
+            above 1 outside the support of the training data; the labels as
+            `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights, and with
+            `between` on `synthesized` the JSON attributes `xrdae_between`, the positions of the two
+            patterns, and `xrdae_fractions (synthetic)`, how far from the first to the second.
+        """
+        request = Request(
+            between=between,
+            n=n,
+            endpoints=endpoints,
+            at=at,
+            latent=latent,
+            extrapolate=extrapolate,
+        )
+
+        def compute(patterns: Patterns) -> xr.Dataset:
+            known, ends = None, []
+            if request.at is not None:
+                known = self._find_known(patterns, list(request.at), dataset, inputs)
+            if request.between is not None:
+                ends = [
+                    self._prepare(patterns.isel(end)) if inputs is None else inputs.isel(end)
+                    for end in request.find_ends(patterns)
+                ]
+            return synthesize(
+                self.fitted,
+                self.mixture,
+                patterns,
+                request,
+                ends=[end.compute() for end in ends],
+                known=known,
+            )
+
+        labels = list(request.at or ())
+        return self._run("synthesize", dataset, inputs, compute, labels=labels, **vars(request))
+
+    def estimate(
+        self,
+        dataset: xr.Dataset,
+        label: str,
+        *,
+        reference: xr.Dataset | None = None,
+        inputs: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Estimate a label of each pattern from where it lies among labelled ones.
+
+        Parameters
+        ----------
+        dataset
+            Patterns by the convention.
+        label
+            Name of a numeric label.
+        reference
+            Patterns with this label (NaN where it is not known); None: the training patterns.
+        inputs
+            Model input of `dataset` where it is known already.
+
+        Returns
+        -------
+        Dataset
+            `<label>_estimate (...)` and `<label>_std (...)`, one standard deviation, within
+            which 68 % of labels in held-out blocks lie; as attributes of the estimate, the figures
+            of this cross-validation: `cross_validation_r2`, `cross_validation_mae` [label's
+            units] and `cross_validation_std_factor`.
+
+        Raises
+        ------
+        DataError
+            If the reference has no such numeric label, or fewer than 3 patterns with it.
+        ImportError
+            Without scikit-learn.
+        """
+        given: dict[str, Any] = {"label": label, "reference": None}
+        if reference is None:
+            latents, labels = find_training_labels(self.fitted, [label], dataset)
+            attrs = self.fitted.labels[label].attrs
+        else:
+            known = self.patterns(reference)
+            latents, labels = self._find_known(known, [label], reference, fall_back=False)
+            attrs = known.labels()[label].attrs
+            given["reference"] = fingerprint_patterns(known, labels=[label])
+
+        def compute(patterns: Patterns) -> xr.Dataset:
+            latent = self._encode(patterns, inputs)["latent"]
+            seed = self.fitted.config.seed
+            return estimate_label(latent, label, latents, labels[:, 0], attrs=attrs, seed=seed)
+
+        return self._run("estimate", dataset, inputs, compute, **given)
+
+    @functools.cached_property
+    def mixture(self) -> Mixture:
+        """How far each method of synthesis is trusted; found here if no file held it."""
+        return self.fitted.mixture or find_mixture(self.fitted)
+
+    @property
+    def n_latent(self) -> int:
+        """Number of latent axes."""
+        return self.fitted.n_latent
+
+    def patterns(self, dataset: xr.Dataset) -> Patterns:
+        """Return the patterns of a dataset that the model can take, or raise DataError."""
+        return self.fitted.find_patterns(dataset)
+
+    @functools.cached_property
+    def _kernels(self) -> Kernels:
+        return Kernels(self.fitted)
+
+    def _run(
+        self,
+        step: str,
+        dataset: xr.Dataset,
+        inputs: xr.DataArray | None,
+        compute: Callable[[Patterns], xr.Dataset],
+        **arguments: Any,
+    ) -> xr.Dataset:
+        """Find the patterns of a dataset, compute a result, and attach its provenance."""
+        patterns = self.patterns(dataset)
+        result = patterns.orient(compute(patterns))
+        return attach_provenance(result, step, self.fitted, patterns, inputs=inputs, **arguments)
+
+    def _prepare(self, patterns: Patterns) -> xr.DataArray:
+        array = patterns.intensity
+        inputs, scale = apply(
+            functools.partial(flattened, self._kernels.source(patterns, None)),
+            array,
+            outputs=[("channel",), ()],
+            sizes={"channel": self.fitted.autoencoder.preparation.mean.size},
+            dtypes=[np.float32, np.float64],
+        )
+        warn_of_empty(scale, patterns)
+        name = "xrdae_inputs"  # of no label
+        scale.attrs["long_name"] = SCALE_NAME
+        return labelled(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
+
+    def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
+        array = patterns.or_inputs(inputs)
+        latent, std, error, novelty = apply(
+            self._kernels.encoder(patterns, inputs),
+            array,
+            outputs=[("latent_axis",), ("latent_axis",), (), ()],
+            sizes={"latent_axis": self.n_latent},
+            dtypes=[np.float32] * 4,
+        )
+        warn_of_empty(latent.isel(latent_axis=0), patterns)
+        found = {
+            "latent": latent,
+            "latent_std": std,
+            "reconstruction_error": error,
+            "novelty": novelty,
+        }
+        variables = {name: set_result_attrs(variable, name) for name, variable in found.items()}
+        return labelled(array, variables, {"latent_axis": np.arange(self.n_latent)})
+
+    def _reconstruct(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
+        array = patterns.or_inputs(inputs)
+        out, scale = apply(
+            self._kernels.reconstructor(patterns, inputs),
+            array,
+            outputs=[(patterns.dim,), ()],
+            sizes={patterns.dim: patterns.axis.values.size},
+            dtypes=[np.float32] * 2,
+        )
+        warn_of_empty(scale, patterns)
+        units = patterns.intensity.attrs.get("units", "1")
+        if inputs is not None:
+            given = find_scale(inputs)
+            units = "1" if given is None else units
+            out = out if given is None else out * given.variable
+        return labelled(
+            array,
+            {"reconstruction": set_result_attrs(out, "reconstruction", units)},
+            {patterns.dim: patterns.intensity[patterns.dim].variable},
+        )
+
+    def _find_known(
+        self,
+        patterns: Patterns,
+        names: list[str],
+        dataset: xr.Dataset,
+        inputs: xr.DataArray | None = None,
+        *,
+        fall_back: bool = True,
+    ) -> tuple[Float, Float]:
+        """Return latents and labels of the patterns, or of the training data."""
+        labels = find_labels(patterns, names, dataset, fall_back=fall_back)
+        if labels is None:
+            return find_training_labels(self.fitted, names)
+        latents = self._encode(patterns, inputs)["latent"].values
+        return latents.reshape(-1, self.n_latent), labels

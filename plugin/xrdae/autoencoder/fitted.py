@@ -1,0 +1,141 @@
+"""What a fit leaves behind, as one value: a model file holds it, analyses take it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.novelty import Support
+from xrdae.config import Config
+from xrdae.convention.axis_kinds import OTHER
+from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
+from xrdae.preprocessing.regridding import check_axis
+
+Float = npt.NDArray[Any]
+
+METHODS = ("blended", "decoded", "aligned", "denoised")  # of synthesis
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mixture:
+    """Weights of the methods of synthesis, and the expected error of the result.
+
+    `analysis.interpolation.find_mixture` makes it.
+
+    Attributes
+    ----------
+    weights
+        `(method,)`, for `METHODS`; they sum to one.
+    error
+        `(3,)`: the variance of a synthesized intensity is the sum of these times the variance
+        between methods and members, the intensity (counting statistics), and one.
+    reach
+        Largest distance between the latents of two ends that was tested.
+    """
+
+    weights: Float
+    error: Float
+    reach: float
+
+    def only_blended(self) -> Mixture:
+        """Return linear blending, with the same error."""
+        return dataclasses.replace(self, weights=np.eye(len(METHODS))[0])
+
+
+_parsed: ContextVar[list[tuple[xr.Dataset, Any, Patterns]] | None] = ContextVar(
+    "xrdae_parsed", default=None
+)
+
+
+@contextmanager
+def parse_once() -> Iterator[None]:
+    """Find the patterns of each dataset once, for steps in a row on datasets nobody changes."""
+    token = _parsed.set([])
+    try:
+        yield
+    finally:
+        _parsed.reset(token)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a fit leaves behind.
+
+    Attributes
+    ----------
+    config
+        Settings of the fit.
+    autoencoder
+        Preparation, basis and ensemble.
+    support
+        Training patterns as coefficients and latents, and the limits of novelty.
+    labels
+        `latent (pattern, latent_axis)` of the training patterns, and their numeric labels.
+    history
+        `loss` and `held_out` along `step`: root mean squared errors, relative to the spread of
+        the patterns.
+    provenance
+        `time`, `versions`, `command` and fingerprints of the `data`; see `xrdae.provenance`.
+    mixture
+        Weights of the methods of synthesis; None: not yet found.
+    """
+
+    config: Config
+    autoencoder: Autoencoder
+    support: Support
+    labels: xr.Dataset
+    history: xr.Dataset
+    provenance: dict[str, Any]
+    mixture: Mixture | None = None
+
+    @property
+    def n_latent(self) -> int:
+        """Number of latent axes."""
+        return self.autoencoder.ensemble.n_latent
+
+    def label_names(self) -> list[str]:
+        """Return the names of the training patterns' numeric labels."""
+        return sorted(set(map(str, self.labels.data_vars)) - {"latent"})
+
+    def find_patterns(self, dataset: xr.Dataset) -> Patterns:
+        """Return the patterns of a dataset that can be brought to the model's axis.
+
+        Raises
+        ------
+        DataError
+            If the dataset has none, or their axis does not fit.
+        """
+        remembered = _parsed.get()
+        for known, fitted, patterns in remembered or ():
+            if known is dataset and fitted is self:
+                return patterns
+        check_dataset(dataset)
+        variable, axis = self.config.variable, self.autoencoder.preparation.axis
+        names = (self.config.dim, axis.name if axis.kind == OTHER else None)
+        patterns = find_patterns(
+            dataset,
+            variable=variable if variable in dataset.variables else None,
+            dim=next((name for name in names if name in dataset.dims), None),
+            onto=axis,
+        )
+        check_axis(patterns.axis, axis, self.autoencoder.preparation.sampling)
+        if remembered is not None:
+            remembered.append((dataset, self, patterns))
+        return patterns
+
+
+class HasFitted(Protocol):
+    """A model: whatever holds a `Fitted`."""
+
+    @property
+    def fitted(self) -> Fitted:
+        """What the fit left behind."""
+        ...
