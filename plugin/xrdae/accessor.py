@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from xrdae.errors import DataError
-from xrdae.hook_returns import check_model
-from xrdae.plugins import latents_and_relevance, manager, model_input, to_dataset
+from xrdae.plugins import (
+    call_hook,
+    check_model,
+    latents_and_relevance,
+    model_input,
+    to_dataset,
+)
 from xrdae.provenance import merge_attrs
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ def analyze(obj: Any, model: Model) -> Any:
     """
     check_model(model)
     result = latents_and_relevance(to_dataset(obj), model)
-    return manager().hook.xrdae_attach(obj=obj, result=result)
+    return call_hook("xrdae_attach", obj=obj, result=result)
 
 
 @xr.register_dataset_accessor("xrdae")  # type: ignore[no-untyped-call]
@@ -70,18 +76,18 @@ class XrdaeAccessor:
         """
         from xrdae.config import Config
 
-        hook, dataset = manager().hook, to_dataset(self._obj)
+        dataset = to_dataset(self._obj)
         options: dict[str, Any] = {"progress": progress, "checkpoint": checkpoint}
         if update is None:
             config = Config.from_options(settings)
-            return hook.xrdae_fit(dataset=dataset, config=config, **options)  # type: ignore[no-any-return]
+            return call_hook("xrdae_fit", dataset=dataset, config=config, **options)  # type: ignore[no-any-return]
         check_model(update)
         config = Config.from_options(vars(update.config) | settings)
-        return hook.xrdae_update(dataset=dataset, model=update, config=config, **options)  # type: ignore[no-any-return]
+        return call_hook("xrdae_update", dataset=dataset, model=update, config=config, **options)  # type: ignore[no-any-return]
 
     def encode(self, model: Model) -> xr.Dataset:
         """Add `latent`, `latent_std`, `reconstruction_error` and `novelty`: `Model.encode`."""
-        return self._attach(manager().hook.xrdae_encode(dataset=to_dataset(self._obj), model=model))
+        return self._attach(call_hook("xrdae_encode", dataset=to_dataset(self._obj), model=model))
 
     def reconstruct(self, model: Model) -> xr.Dataset:
         """Add `reconstruction`: `Model.reconstruct`."""
@@ -99,9 +105,9 @@ class XrdaeAccessor:
         from xrdae.autoencoder.fitted import parse_once
 
         dataset = to_dataset(self._obj)
-        with parse_once():
-            result = manager().hook.xrdae_relevance(
-                dataset=dataset, model=model, regions=regions, fill=fill
+        with parse_once() if label is not None else nullcontext():
+            result = call_hook(
+                "xrdae_relevance", dataset=dataset, model=model, regions=regions, fill=fill
             )
             if label is not None:
                 inputs, shift = model_input(dataset, model), result["latent_shift"]
@@ -135,8 +141,8 @@ class XrdaeAccessor:
             extrapolate=extrapolate,
         )
         return self._attach(
-            manager().hook.xrdae_synthesize(
-                dataset=to_dataset(self._obj), model=model, request=request
+            call_hook(
+                "xrdae_synthesize", dataset=to_dataset(self._obj), model=model, request=request
             )
         )
 
@@ -187,5 +193,5 @@ class XrdaeAccessor:
         return {"dataset": dataset, "inputs": model_input(dataset, model)}
 
     def _attach(self, result: xr.Dataset) -> xr.Dataset:
-        attached: xr.Dataset = manager().hook.xrdae_attach(obj=self._obj, result=result)
+        attached: xr.Dataset = call_hook("xrdae_attach", obj=self._obj, result=result)
         return attached

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +53,16 @@ def shorten_name(name: Hashable) -> str:
     if len(text) <= LONGEST_NAME:
         return text
     return f"{text[: LONGEST_NAME - 20]}...{hash_values(text)[:16]}"
+
+
+def shorten_names(names: Iterable[Hashable]) -> list[str]:
+    """Return each name by `shorten_name`."""
+    return [shorten_name(name) for name in names]
+
+
+def compact_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return each argument by `compact_argument`."""
+    return {name: compact_argument(value) for name, value in arguments.items()}
 
 
 def compact_argument(value: Any) -> Any:

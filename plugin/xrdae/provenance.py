@@ -24,10 +24,11 @@ from xrdae.autoencoder.provenance_schema import MODEL, STEP
 from xrdae.fingerprint import (
     LONGEST,
     compact_argument,
+    compact_arguments,
     fingerprint_fitted,
     fingerprint_patterns,
     hash_values,
-    shorten_name,
+    shorten_names,
 )
 from xrdae.storage.bounded_json import matches_schema, parse_json
 
@@ -133,8 +134,8 @@ def attach_provenance(
     fingerprint, record = _find_record(fitted)
     entry = {
         "step": step,
-        "results": [shorten_name(name) for name in result.data_vars][:MOST_RESULTS],
-        "arguments": {name: compact_argument(value) for name, value in arguments.items()},
+        "results": shorten_names(list(result.data_vars)[:MOST_RESULTS]),
+        "arguments": compact_arguments(arguments),
         "model": fingerprint,
         "model_input": "built in" if inputs is None else "given by a plugin or the caller",
         "data": fingerprint_patterns(patterns, labels=labels),
@@ -158,8 +159,10 @@ def describe_origin(model: Fitted | HasFitted) -> dict[str, Any]:
 
 def read_provenance(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return `steps` and `models` of a dataset's attributes; none where there are none."""
+    if ATTRIBUTE not in attrs:
+        return {"steps": [], "models": {}}
     try:
-        record = parse_json(attrs.get(ATTRIBUTE, "{}"))
+        record = parse_json(attrs[ATTRIBUTE])
         steps, models = record.get("steps", []), record.get("models", {})
     except (AttributeError, ValueError):  # not written by this package
         return {"steps": [], "models": {}}
@@ -197,7 +200,7 @@ def prune_provenance(attrs: Mapping[Any, Any], names: Collection[Hashable]) -> d
     """Return attributes whose provenance tells of results of these names only."""
     if ATTRIBUTE not in attrs:
         return dict(attrs)
-    record, there = read_provenance(attrs), {shorten_name(name) for name in names}
+    record, there = read_provenance(attrs), set(shorten_names(names))
     gone = {name for entry in record["steps"] for name in entry["results"]} - there
     steps = _drop_results(gone, record["steps"])
     others = {name: value for name, value in attrs.items() if name != ATTRIBUTE}
@@ -275,9 +278,7 @@ def _find_record(fitted: Fitted) -> tuple[str, dict[str, Any]]:
         made["config"] = json.loads(fitted.config.to_json())
         before = made.pop("updated_from", [])
         short = {
-            name: {k: compact_argument(v) for k, v in part.items()}
-            if isinstance(part, dict)
-            else compact_argument(part)
+            name: compact_arguments(part) if isinstance(part, dict) else compact_argument(part)
             for name, part in made.items()
         }
         if before:

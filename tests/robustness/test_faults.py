@@ -23,7 +23,8 @@ from click.testing import CliRunner
 import xrdae
 from xrdae import cli, plugins
 from xrdae.analysis.encode import Encoder
-from xrdae.compute.device import in_pieces, ran_out
+from xrdae.compute.device import ran_out
+from xrdae.compute.threads import in_pieces
 from xrdae.live.result_column import Column
 from xrdae.live.results import Results
 from xrdae.storage import atomic_writing

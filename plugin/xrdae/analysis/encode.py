@@ -13,10 +13,9 @@ from torch import Tensor
 
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.ensemble import Stacked, as_tensor
-from xrdae.autoencoder.novelty import Novelty, binned, neighbours
+from xrdae.autoencoder.novelty import Novelty, bin_channels, bin_in_scratch
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
-from xrdae.convention.apply import flattened
 from xrdae.preprocessing.preparation import Source
 from xrdae.preprocessing.scaling import STEEPEST
 from xrdae.preprocessing.transforms import Transform
@@ -74,18 +73,18 @@ class Encoder:
     source: Source
     device: str
 
-    def __call__(self, intensity: Float) -> tuple[Float, ...]:
-        """Encode patterns `(..., point)`, NaN where not measured.
+    def __call__(self, rows: Float) -> tuple[Float, ...]:
+        """Encode patterns `(pattern, point)`, NaN where not measured.
 
         Returns
         -------
         tuple
-            `latent` and `latent_std` `(..., latent_axis)`, `reconstruction_error` and `novelty`
-            `(...,)`; see `Model.encode`.
+            `latent` and `latent_std` `(pattern, latent_axis)`, `reconstruction_error` and
+            `novelty` `(pattern,)`; see `Model.encode`.
         """
         on_device = self._folded.components.device.type != "cpu"
         size = BLOCK_ON_DEVICE if on_device else BLOCK
-        return flattened(lambda rows: by_blocks(self._encode, rows, size), intensity)
+        return by_blocks(self._encode, rows, size)
 
     @torch.no_grad()
     def _encode(self, rows: Float) -> tuple[Float, ...]:
@@ -104,10 +103,7 @@ class Encoder:
         left = (whole / gain**2 - followed).clamp(min=0)
         lost = _power(coefficients - f.ensemble.decode_mean(mean, scratch))
         error = gain * (left + lost).sqrt() / norm
-        bins = y
-        for i in range(self.novelty.halvings):  # `binned`, without new memory
-            half = scratch(f"bins {i}", len(y), bins.shape[1] // 2, like=y)
-            bins = torch.add(*neighbours(bins), out=half)
+        bins = bin_in_scratch(y, self.novelty.halvings, scratch)
         bins *= f.bin_scale
         bins.addmm_(coefficients, f.bin_components, alpha=-1)
         size = bins.clamp_(-FARTHEST, FARTHEST).square_().square_().mean(1).pow_(0.25)
@@ -162,7 +158,7 @@ class Encoder:
             -preparation.whole_mean,
             basis.components.T / gain,
             1 / (gain * usual),
-            binned(basis.components, self.novelty.halvings) / usual,
+            bin_channels(basis.components, self.novelty.halvings) / usual,
         )
         tensors = (torch.tensor(np.ascontiguousarray(a, np.float32)) for a in arrays)
         return Folded(Stacked(self.autoencoder.ensemble, device), *(t.to(device) for t in tensors))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,7 +15,6 @@ from xrdae.analysis.encode import BLOCK, Encoder
 from xrdae.analysis.relevance import Masking, find_masking
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.threads import by_blocks
-from xrdae.convention.apply import flattened
 from xrdae.convention.patterns import Patterns
 from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.preparation import Source
@@ -76,7 +74,7 @@ class Kernels:
             intensity = back(undo(reconstruct(values))) * scale[:, None]
             return intensity.astype(np.float32), scale.astype(np.float32)
 
-        return functools.partial(flattened, lambda rows: by_blocks(kernel, rows, BLOCK))
+        return lambda rows: by_blocks(kernel, rows, BLOCK)
 
     def masking(
         self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from xrdae.autoencoder.ensemble import Stacked, as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
-from xrdae.convention.apply import apply, flattened, labelled
-from xrdae.convention.names import set_result_attrs
+from xrdae.convention.apply import apply, labelled
+from xrdae.convention.names import describe_results
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.peaks import Regions, channels, find_regions, noise_level
@@ -93,17 +94,17 @@ class Masking:
     noise: float
     device: str
 
-    def __call__(self, intensity: Float) -> tuple[Float, ...]:
-        """Mask and encode patterns `(..., point)`.
+    def __call__(self, rows: Float) -> tuple[Float, ...]:
+        """Mask and encode patterns `(pattern, point)`.
 
         Returns
         -------
         tuple
-            Latent shifts `(..., region, latent_axis)`; relevance, its excess and its
-            significance, each `(..., region)`; the profile `(..., point)`.
+            Latent shifts `(pattern, region, latent_axis)`; relevance, its excess and its
+            significance, each `(pattern, region)`; the profile `(pattern, point)`.
         """
         size = max(1, BLOCK // len(self.regions))
-        return flattened(lambda rows: by_blocks(self._rows, rows, size), intensity)
+        return by_blocks(self._rows, rows, size)
 
     @torch.no_grad()
     def _rows(self, rows: Float) -> tuple[Float, ...]:
@@ -326,39 +327,39 @@ def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
 
     Along the axis they run as the patterns do that were found, not yet as the dataset does.
     """
-    array = patterns.or_inputs(inputs)
+    array, n_latent = patterns.or_inputs(inputs), masking.autoencoder.ensemble.n_latent
     shift, relevance, excess, significance, profile = apply(
         masking,
         array,
         outputs=[("region", "latent_axis"), *[("region",)] * 3, (patterns.dim,)],
         sizes={
             "region": len(masking.regions),
-            "latent_axis": masking.autoencoder.ensemble.n_latent,
+            "latent_axis": n_latent,
             patterns.dim: patterns.axis.values.size,
         },
         dtypes=[np.float32] * 5,
     )
     start, stop = masking.bounds.T / patterns.factor
     edges = {"region_start": start, "region_stop": stop, "region_center": (start + stop) / 2}
-    n_latent = masking.autoencoder.ensemble.n_latent
+    coords: dict[Hashable, Any] = {
+        patterns.dim: patterns.intensity[patterns.dim].variable,
+        "latent_axis": np.arange(n_latent),
+    }
+    coords.update(
+        describe_results(
+            {name: xr.Variable("region", values) for name, values in edges.items()}, patterns.units
+        )
+    )
     return labelled(
         array,
-        {
-            name: set_result_attrs(array, name)
-            for name, array in {
+        describe_results(
+            {
                 "relevance": relevance,
                 "relevance_excess": excess,
                 "relevance_significance": significance,
                 "latent_shift": shift,
                 "relevance_profile": profile,
-            }.items()
-        },
-        {
-            patterns.dim: patterns.intensity[patterns.dim].variable,
-            "latent_axis": np.arange(n_latent),
-            **{
-                name: set_result_attrs(xr.Variable("region", values), name, patterns.units)
-                for name, values in edges.items()
-            },
-        },
+            }
+        ),
+        coords,
     )

@@ -17,7 +17,7 @@ from xrdae.analysis.request import Request
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.convention.names import find_scale, name_label_result, set_result_attrs
+from xrdae.convention.names import describe_results, name_label_result
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.preparation import Preparation
@@ -39,6 +39,25 @@ def check_latents(points: Float, n_latent: int) -> None:
             f"latent= has shape {points.shape}; finite points of shape (synthetic, {n_latent}) "
             "are needed"
         )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ends:
+    """The two measured patterns between which others are synthesized.
+
+    Attributes
+    ----------
+    positions
+        Where they are along each sample dimension.
+    inputs
+        `(2, channel)`, model input; NaN where not measured.
+    scale
+        `(2,)`, what their intensities were divided by.
+    """
+
+    positions: list[dict[str, int]]
+    inputs: Float
+    scale: Float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,7 +88,7 @@ def synthesize(
     patterns: Patterns,
     request: Request,
     *,
-    ends: Sequence[xr.DataArray] = (),
+    ends: Ends | None = None,
     known: tuple[Float, Float] | None = None,
 ) -> xr.Dataset:
     """Return synthesized patterns with labels; see `Model.synthesize`.
@@ -83,7 +102,7 @@ def synthesize(
     request
         What to synthesize.
     ends
-        For `request.between`: model input `(channel,)` of the two patterns, in memory.
+        The two patterns of `request.between`.
     known
         For `request.at`: latents `(pattern, latent_axis)` and labels `(pattern, label)`.
     """
@@ -93,7 +112,7 @@ def synthesize(
             "'synthetic' is a dimension of the patterns, and the one of synthesized patterns; "
             "rename it: ds.rename(synthetic='pattern')"
         )
-    if request.between is not None:
+    if ends is not None:
         path, sudden = _find_path_between(fitted, mixture, patterns, ends, request)
         mixture = mixture.only_blended() if sudden else mixture
     elif request.at is not None and known is not None:
@@ -139,14 +158,11 @@ def synthesize(
         "synthesized_latent": along(path.targets.latents, "latent_axis"),
         "synthesized_novelty": along(novelty),
     }
-    found = {
-        name: array.assign_attrs(set_result_attrs(array.variable, name, units).attrs)
-        for name, array in results.items()
-    }
-    if request.between is not None:
+    described = describe_results({n: array.variable for n, array in results.items()}, units)
+    found = {name: results[name].assign_attrs(v.attrs) for name, v in described.items()}
+    if ends is not None:
         # On the variable: a later request replaces it, and what it says of itself.
-        between = [patterns.position(p) for p in request.between]
-        found["synthesized"].attrs["xrdae_between"] = json.dumps(between)
+        found["synthesized"].attrs["xrdae_between"] = json.dumps(ends.positions)
         found["synthesized"].attrs["xrdae_fractions"] = json.dumps(request.fractions().tolist())
     weights = dict(zip(METHODS, mixture.weights.round(4).tolist(), strict=True))
     return xr.Dataset({**found, **labels}, attrs={"xrdae_mixture": json.dumps(weights)})
@@ -182,7 +198,7 @@ def _find_path_between(
     fitted: Fitted,
     mixture: Mixture,
     patterns: Patterns,
-    ends: Sequence[xr.DataArray],
+    ends: Ends,
     request: Request,
 ) -> tuple[_Path, bool]:
     """Return the path from one pattern to another, and whether it crosses a sudden change.
@@ -192,8 +208,8 @@ def _find_path_between(
     lies between them is a sudden change, a mixture of both: then they are blended.
     """
     assert request.between is not None
-    autoencoder, indexers = fitted.autoencoder, request.find_ends(patterns)
-    values = np.stack([end.values for end in ends])
+    autoencoder = fitted.autoencoder
+    indexers, values, scale = ends.positions, ends.inputs, ends.scale
     for end, position in zip(values, request.between, strict=True):
         if not np.isfinite(end).any():
             raise DataError(f"pattern {position!r} has no usable intensity to start from")
@@ -201,8 +217,6 @@ def _find_path_between(
     basis = autoencoder.basis
     filled = basis.fill(values)
     latents = autoencoder.latents(basis.project(filled)).mean(axis=0)
-    scales = [find_scale(end) for end in ends]
-    scale = np.array([1.0 if found is None else float(found) for found in scales])
     labels = {
         name: blend(np.array([float(label.isel(i)) for i in indexers]), fractions)
         for name, label in patterns.labels().items()

@@ -17,13 +17,13 @@ from xrdae.analysis.kernel_cache import Kernels
 from xrdae.analysis.known_labels import find_labels, find_training_labels
 from xrdae.analysis.relevance import find_relevance
 from xrdae.analysis.request import Position, Request
-from xrdae.analysis.synthesis import decode_latents, synthesize
+from xrdae.analysis.synthesis import Ends, decode_latents, synthesize
 from xrdae.autoencoder.fitted import Fitted, Mixture
-from xrdae.convention.apply import apply, flattened, labelled
-from xrdae.convention.names import SCALE_NAME, find_scale, set_result_attrs
+from xrdae.convention.apply import apply, labelled
+from xrdae.convention.names import SCALE_NAME, describe_results, find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.fingerprint import fingerprint_patterns
-from xrdae.preprocessing.empty_patterns import warn_of_empty
+from xrdae.preprocessing.empty_patterns import warn_of_empty, warn_of_infinite
 from xrdae.preprocessing.peaks import Regions
 from xrdae.provenance import attach_provenance
 
@@ -234,22 +234,12 @@ class Verbs:
         )
 
         def compute(patterns: Patterns) -> xr.Dataset:
-            known, ends = None, []
+            known = ends = None
             if request.at is not None:
                 known = self._find_known(patterns, list(request.at), dataset, inputs)
             if request.between is not None:
-                ends = [
-                    self._prepare(patterns.isel(end)) if inputs is None else inputs.isel(end)
-                    for end in request.find_ends(patterns)
-                ]
-            return synthesize(
-                self.fitted,
-                self.mixture,
-                patterns,
-                request,
-                ends=[end.compute() for end in ends],
-                known=known,
-            )
+                ends = self._prepare_ends(patterns, inputs, request.find_ends(patterns))
+            return synthesize(self.fitted, self.mixture, patterns, request, ends=ends, known=known)
 
         labels = list(request.at or ())
         return self._run("synthesize", dataset, inputs, compute, labels=labels, **vars(request))
@@ -315,7 +305,7 @@ class Verbs:
     @property
     def n_latent(self) -> int:
         """Number of latent axes."""
-        return self.fitted.n_latent
+        return self.fitted.config.n_latent
 
     def patterns(self, dataset: xr.Dataset) -> Patterns:
         """Return the patterns of a dataset that the model can take, or raise DataError."""
@@ -341,7 +331,7 @@ class Verbs:
     def _prepare(self, patterns: Patterns) -> xr.DataArray:
         array = patterns.intensity
         inputs, scale = apply(
-            functools.partial(flattened, self._kernels.source(patterns, None)),
+            self._kernels.source(patterns, None),
             array,
             outputs=[("channel",), ()],
             sizes={"channel": self.fitted.autoencoder.preparation.mean.size},
@@ -351,6 +341,25 @@ class Verbs:
         name = "xrdae_inputs"  # of no label
         scale.attrs["long_name"] = SCALE_NAME
         return labelled(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
+
+    def _prepare_ends(
+        self,
+        patterns: Patterns,
+        inputs: xr.DataArray | None,
+        positions: list[dict[str, int]],
+    ) -> Ends:
+        if inputs is None:
+            rows = np.stack([patterns.intensity.isel(p).values for p in positions])
+            warn_of_infinite(rows)
+            values, scale = self._kernels.source(patterns, None)(rows)
+            return Ends(positions, values, scale)
+        chosen = [inputs.isel(p).compute() for p in positions]
+        scales = [find_scale(array) for array in chosen]
+        return Ends(
+            positions,
+            np.stack([array.values for array in chosen]),
+            np.array([1.0 if scale is None else float(scale) for scale in scales]),
+        )
 
     def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         array = patterns.or_inputs(inputs)
@@ -368,8 +377,7 @@ class Verbs:
             "reconstruction_error": error,
             "novelty": novelty,
         }
-        variables = {name: set_result_attrs(variable, name) for name, variable in found.items()}
-        return labelled(array, variables, {"latent_axis": np.arange(self.n_latent)})
+        return labelled(array, describe_results(found), {"latent_axis": np.arange(self.n_latent)})
 
     def _reconstruct(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         array = patterns.or_inputs(inputs)
@@ -388,7 +396,7 @@ class Verbs:
             out = out if given is None else out * given.variable
         return labelled(
             array,
-            {"reconstruction": set_result_attrs(out, "reconstruction", units)},
+            describe_results({"reconstruction": out}, units),
             {patterns.dim: patterns.intensity[patterns.dim].variable},
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ import scipy.linalg
 
 Float32 = npt.NDArray[np.float32]
 Float = npt.NDArray[np.float64]
+
+
+FOLDS = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -127,3 +131,14 @@ def extend_basis(basis: Basis, inputs: Float32, *, most: int, known: int) -> Bas
         (known * variance + n * power) / (known + n),
         (known * basis.noise + n * noise) / (known + n),
     )
+
+
+def find_held_out_residual(inputs: Float, fit: Callable[[Float], Basis]) -> Float:
+    """Return the residual `(pattern, channel)` of a basis fitted to the other folds."""
+    fold = np.arange(len(inputs)) % min(FOLDS, len(inputs))
+    residual = np.empty_like(inputs)
+    for k in np.unique(fold):
+        here = inputs[fold == k]
+        basis = fit(inputs[fold != k])
+        residual[fold == k] = here - basis.expand(basis.project(here))
+    return residual

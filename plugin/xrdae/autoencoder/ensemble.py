@@ -54,6 +54,10 @@ class Ensemble:
         """
         return _forward(self.decoder, latent)
 
+    def reconstruct(self, coefficients: Tensor) -> Tensor:
+        """Return encoded and decoded coefficients `(member, pattern, component)`."""
+        return self.decode(self.encode(coefficients))
+
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble with every weight on one device."""
         return self.with_parameters([p.to(device) for p in self.parameters()])

@@ -15,8 +15,7 @@ import xarray as xr
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
 from xrdae.config import Config
-from xrdae.convention.axis_kinds import OTHER
-from xrdae.convention.patterns import Patterns, check_dataset, find_patterns
+from xrdae.convention.patterns import Patterns, find_patterns
 from xrdae.preprocessing.regridding import check_axis
 
 Float = npt.NDArray[Any]
@@ -99,7 +98,7 @@ class Fitted:
     @property
     def n_latent(self) -> int:
         """Number of latent axes."""
-        return self.autoencoder.ensemble.n_latent
+        return self.config.n_latent
 
     def label_names(self) -> list[str]:
         """Return the names of the training patterns' numeric labels."""
@@ -117,15 +116,9 @@ class Fitted:
         for known, fitted, patterns in remembered or ():
             if known is dataset and fitted is self:
                 return patterns
-        check_dataset(dataset)
-        variable, axis = self.config.variable, self.autoencoder.preparation.axis
-        names = (self.config.dim, axis.name if axis.kind == OTHER else None)
-        patterns = find_patterns(
-            dataset,
-            variable=variable if variable in dataset.variables else None,
-            dim=next((name for name in names if name in dataset.dims), None),
-            onto=axis,
-        )
+        axis = self.autoencoder.preparation.axis
+        names = {"variable": self.config.variable, "dim": self.config.dim}
+        patterns = find_patterns(dataset, **names, onto=axis)
         check_axis(patterns.axis, axis, self.autoencoder.preparation.sampling)
         if remembered is not None:
             remembered.append((dataset, self, patterns))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xrdae.autoencoder.novelty import binned, find_halvings
+from xrdae.autoencoder.novelty import bin_channels, find_halvings
 from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
 
 VERSION = 5  # of what is written
@@ -59,7 +59,7 @@ def _bin_residuals(content: Content) -> Content:
     halvings = find_halvings(smoothed.size, width)
     # A Gaussian of standard deviation s averages over 2 sqrt(pi) s channels, a bin adds 2^halvings.
     averaged = 2 * np.sqrt(np.pi) * width / FWHM
-    power = binned(np.square(smoothed), halvings) * max(averaged, 1.0)
+    power = bin_channels(np.square(smoothed), halvings) * max(averaged, 1.0)
     found = support | {"residual_scale": np.sqrt(power).astype(np.float32)}
     content.arrays["support"] = found
     content.attrs["support"] = attrs | {"halvings": np.int64(halvings)}

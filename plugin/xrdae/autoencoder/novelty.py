@@ -13,7 +13,8 @@ import torch
 from scipy.spatial import cKDTree
 
 from xrdae.autoencoder.autoencoder import Autoencoder
-from xrdae.autoencoder.basis import Basis, find_basis
+from xrdae.autoencoder.basis import Basis, find_basis, find_held_out_residual
+from xrdae.compute.threads import Scratch
 from xrdae.preprocessing.alignment import peak_width
 from xrdae.preprocessing.sampling import Index, evenly
 
@@ -25,7 +26,6 @@ FALSE_POSITIVES = 0.05  # part of the training patterns whose novelty is above 1
 LEAST = (0.01, 3e-7, 1.0)
 REFERENCES = 5000  # training patterns that are kept
 CROSS_FITTED = 400  # training patterns, at most, that are projected on a basis without them
-FOLDS = 8
 FEWEST_BINS = 16
 
 Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)
@@ -155,7 +155,7 @@ def find_support(
     halvings = find_halvings(inputs.shape[1], width)
     rounding = autoencoder.preparation.rounding
     fit = functools.partial(find_basis, rank=rank, rounding=rounding)
-    residual = binned(cross_fitted(inputs[some], fit), halvings)
+    residual = bin_channels(find_held_out_residual(inputs[some], fit), halvings)
     residual_scale = usual_residual(residual, least=2 * rounding * 2**halvings)
     kept = evenly(len(latents), REFERENCES)
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
@@ -213,7 +213,7 @@ def extend_support(
     novelty, was = support.novelty, support.latents[known]
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
     some = evenly(len(inputs), CROSS_FITTED)
-    residual = binned(cross_fitted(inputs[some], extend), novelty.halvings)
+    residual = bin_channels(find_held_out_residual(inputs[some], extend), novelty.halvings)
     residual_scale = np.maximum(usual_residual(residual), novelty.residual_scale)
     nearest = _nearest(reference, latents[len(known) :][some])
     further = find_limits(nearest, error[some], residual_size(residual, residual_scale))
@@ -256,29 +256,26 @@ def find_halvings(channels: int, width: float) -> int:
     return min(most, max(0, round(float(np.log2(2 * width)))))
 
 
-def binned(patterns: Array, halvings: int) -> Array:
+def bin_channels(patterns: Array, halvings: int) -> Array:
     """Return patterns `(..., bin)` of `(..., channel)`, in bins of two to the power of `halvings`.
 
     A last bin that is not full is left out.
     """
     for _ in range(halvings):
-        first, second = neighbours(patterns)
+        first, second = _pair_channels(patterns)
         patterns = first + second
     return patterns
 
 
-def neighbours(patterns: Array) -> tuple[Array, Array]:
+def bin_in_scratch(rows: torch.Tensor, halvings: int, scratch: Scratch) -> torch.Tensor:
+    """Return `bin_channels` of `(pattern, channel)` in memory that is used again."""
+    for i in range(halvings):
+        half = scratch(f"bins {i}", len(rows), rows.shape[1] // 2, like=rows)
+        rows = torch.add(*_pair_channels(rows), out=half)
+    return rows
+
+
+def _pair_channels(patterns: Array) -> tuple[Array, Array]:
     """Return every other channel, and its neighbour; a last one that has none is left out."""
     even = patterns.shape[-1] // 2 * 2
     return patterns[..., 0:even:2], patterns[..., 1:even:2]
-
-
-def cross_fitted(inputs: Float, fit: Callable[[Float], Basis]) -> Float:
-    """Return what a basis fitted to the other folds leaves over of each `(pattern, channel)`."""
-    fold = np.arange(len(inputs)) % min(FOLDS, len(inputs))
-    residual = np.empty_like(inputs)
-    for k in np.unique(fold):
-        here = inputs[fold == k]
-        basis = fit(inputs[fold != k])
-        residual[fold == k] = here - basis.expand(basis.project(here))
-    return residual

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -45,27 +43,3 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     )
-
-
-def in_pieces(kernel: Callable[[Float], tuple[Float, ...]], rows: Float) -> tuple[Float, ...]:
-    """Apply a kernel to rows `(pattern, point)`, or to halves of them where memory runs out.
-
-    Raises
-    ------
-    MemoryError
-        If it does for a single row.
-    """
-    try:
-        return kernel(rows)
-    except ERRORS as error:
-        if not ran_out(error):
-            raise
-        if len(rows) <= 1:
-            raise MemoryError(
-                f"memory has run out for a single pattern ({error}); free some, or compute on "
-                "another device: load_model(path, device='cpu')"
-            ) from error
-    # Here, for the error holds on to what was computed.
-    half = len(rows) // 2
-    parts = [in_pieces(kernel, some) for some in (rows[:half], rows[half:])]
-    return tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xrdae.compute.device import in_pieces
+from xrdae.compute.device import ERRORS, ran_out
 
 Float = npt.NDArray[Any]
 
@@ -109,3 +109,27 @@ def by_blocks(
         with ThreadPoolExecutor(threads, initializer=set_here, initargs=(1,)) as pool:
             parts = list(pool.map(fitting, blocks))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def in_pieces(kernel: Callable[[Float], tuple[Float, ...]], rows: Float) -> tuple[Float, ...]:
+    """Apply a kernel to rows `(pattern, point)`, or to halves of them where memory runs out.
+
+    Raises
+    ------
+    MemoryError
+        If it does for a single row.
+    """
+    try:
+        return kernel(rows)
+    except ERRORS as error:
+        if not ran_out(error):
+            raise
+        if len(rows) <= 1:
+            raise MemoryError(
+                f"memory has run out for a single pattern ({error}); free some, or compute on "
+                "another device: load_model(path, device='cpu')"
+            ) from error
+    # Here, for the error holds on to what was computed.
+    half = len(rows) // 2
+    parts = [in_pieces(kernel, some) for some in (rows[:half], rows[half:])]
+    return tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))

@@ -28,7 +28,7 @@ def apply(
     Parameters
     ----------
     kernel
-        From `(..., point)` to a tuple of arrays, or one, with the same leading dimensions.
+        From `(row, point)` to an array `(row, ...)`, or a tuple of such arrays.
     array
         `(..., point)`. Chunks of the results are its chunks along the leading dimensions.
     outputs, sizes, dtypes
@@ -43,8 +43,7 @@ def apply(
     elif array.chunks:
         results = _lazily(kernel, _whole(array).data, outputs, sizes, dtypes)
     else:
-        found = kernel(array.values)
-        results = list(found) if isinstance(found, tuple) else [found]
+        results = _apply_to_rows(kernel, array.values)
     return tuple(
         xr.Variable((*leading, *dims), result)
         for dims, result in zip(outputs, results, strict=True)
@@ -99,8 +98,7 @@ def _packed(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
     from xrdae.compute.threads import one_thread
 
     with one_thread():
-        found = kernel(block)
-    results = found if isinstance(found, tuple) else (found,)
+        results = _apply_to_rows(kernel, block)
     leading = block.shape[:-1]
     flat = [result.reshape(*leading, math.prod(result.shape[len(leading) :])) for result in results]
     return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
@@ -130,10 +128,11 @@ def labelled(
     return xr.Dataset(variables, coords={**kept, **coords})
 
 
-def flattened(kernel: Callable[[Float], tuple[Float, ...]], array: Float) -> tuple[Float, ...]:
-    """Apply a kernel for `(pattern, point)` to `(..., point)`."""
+def _apply_to_rows(kernel: Callable[[Float], Any], array: Float) -> list[Float]:
+    """Apply a kernel for `(row, point)` to `(..., point)`."""
     found = kernel(array.reshape(-1, array.shape[-1]))
-    return tuple(part.reshape((*array.shape[:-1], *part.shape[1:])) for part in found)
+    parts = found if isinstance(found, tuple) else (found,)
+    return [part.reshape((*array.shape[:-1], *part.shape[1:])) for part in parts]
 
 
 def _whole(array: xr.DataArray) -> xr.Variable:

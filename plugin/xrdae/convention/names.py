@@ -106,13 +106,20 @@ def find_scale(inputs: xr.DataArray) -> xr.DataArray | None:
     return None
 
 
-def set_result_attrs(array: xr.Variable, name: str, units: str = "1") -> xr.Variable:
-    """Return a result with its units and its description; `units` where they are not its own."""
-    result = RESULTS.get(name) or REGION_BOUNDS[name]
-    own = result.units if result.units == "1" else units
-    out = array.copy(deep=False)
-    out.attrs = {**array.attrs, "units": own, "long_name": result.long_name}
-    return out
+def describe_results(
+    variables: Mapping[str, xr.Variable], units: str = "1"
+) -> dict[str, xr.Variable]:
+    """Return results with their units and descriptions; `units` where they are the data's."""
+    described = {}
+    for name, variable in variables.items():
+        result = RESULTS.get(name) or REGION_BOUNDS[name]
+        described[name] = variable.copy(deep=False)
+        described[name].attrs = {
+            **variable.attrs,
+            "units": result.units if result.units == "1" else units,
+            "long_name": result.long_name,
+        }
+    return described
 
 
 def name_label_result(part: str, label: str) -> str:

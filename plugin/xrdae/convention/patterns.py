@@ -70,12 +70,6 @@ class Patterns:
             return result
         return result.isel({self.dim: slice(None, None, -1)})
 
-    def isel(self, indexers: Mapping[str, int]) -> Patterns:
-        """Return some of the patterns, by positions along sample dimensions."""
-        left_out = self.left_out if self.left_out is None else self.left_out.isel(indexers)
-        intensity = self.intensity.isel(indexers)
-        return dataclasses.replace(self, intensity=intensity, left_out=left_out)
-
     @property
     def sample_dims(self) -> tuple[Hashable, ...]:
         """The other dimensions."""
@@ -156,7 +150,8 @@ def find_patterns(
         this comes first, and an attribute that names no dimension is ignored.
     onto
         The axis of a model. Patterns over two_theta with a wavelength each share no axis: they
-        are brought to this one in q, or, where it is None, to what all of them cover.
+        are brought to this one in q, or, where it is None, to what all of them cover. With a
+        model, names of `variable` and `dim` that the dataset lacks are ignored.
 
     Raises
     ------
@@ -164,6 +159,10 @@ def find_patterns(
         If there is none, more than one, or one that cannot be used; the message names it.
     """
     check_dataset(dataset)
+    if onto is not None:
+        variable = variable if variable in dataset.variables else None
+        names = (dim, onto.name if onto.kind == OTHER else None)
+        dim = next((name for name in names if name in dataset.dims), None)
     dataset = strip_quantities(dataset)
     array = dataset[_find_variable(dataset, variable, dim)]
     if array.dtype.kind not in "iufb":

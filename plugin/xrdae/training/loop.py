@@ -251,7 +251,7 @@ def _loss(
     def white_noise(*shape: int) -> Tensor:  # the same on every device
         return torch.randn(shape, generator=generator, dtype=target.dtype).to(target.device)
 
-    blurred = shown + spread * white_noise(ensemble.members, *target.shape)
+    blurred = shown + spread * white_noise(len(seen), *target.shape)
     latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)
     noise = white_noise(*latent.shape)
     decoded = ensemble.decode(latent + config.latent_noise * noise)
@@ -265,7 +265,7 @@ def _loss(
     pull = max(0.0, 1 - step / (ANCHORED * config.steps))
     anchored = pull * away.mean(1).sum() if pull else 0.0
     frame = mean.mean(0).square().sum() + (mean.square().mean() - 1).square()
-    return reconstruction + agreement + anchored + 0.1 * ensemble.members * frame
+    return reconstruction + agreement + anchored + 0.1 * len(seen) * frame
 
 
 @torch.no_grad()
@@ -273,7 +273,7 @@ def _errors(ensemble: Ensemble, task: Task) -> tuple[float, float]:
     """Return the root mean squared error on seen and on held-out patterns, a relative one."""
     rows = slice(None, None, max(1, task.target.shape[0] // BATCH))
     some, seen = task.target[rows], task.seen[:, rows]
-    error = (ensemble.decode(ensemble.encode(some)) - some).square().sum(-1) / task.power
+    error = (ensemble.reconstruct(some) - some).square().sum(-1) / task.power
     loss = float((error * seen).sum() / seen.sum())
     held = 1 - seen
     held_out = float((error * held).sum() / held.sum()) if held.any() else loss

@@ -59,6 +59,6 @@ def held_out_reconstruction(ensemble: Ensemble, target: Tensor, seen: Tensor) ->
     total, count = torch.zeros_like(target), held.sum(0)
     for start in range(0, target.shape[0], BATCH):
         rows = slice(start, start + BATCH)
-        decoded = ensemble.decode(ensemble.encode(target[rows]))
+        decoded = ensemble.reconstruct(target[rows])
         total[rows] = (decoded * held[:, rows]).sum(0)
     return np.asarray(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())

@@ -1,8 +1,9 @@
-"""The members of an ensemble, their optimizer and its schedule, and how far they are."""
+"""The optimizer of an ensemble, its schedule, its state, and the best parameters so far."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,50 @@ from torch import Tensor
 
 from xrdae.autoencoder.ensemble import Ensemble
 from xrdae.config import Config
-from xrdae.training.best_state import Best
 
 Float = npt.NDArray[Any]
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's Adam calls them
+
+
+class Best:
+    """The best state so far, and the history that leads to it."""
+
+    def __init__(self, ensemble: Ensemble, parameters: list[Tensor]) -> None:
+        self._ensemble, self._current = ensemble, parameters
+        self.parameters = [p.detach().clone() for p in parameters]
+        self._rows: list[tuple[int, float, float]] = []
+        self.step, self.held_out = 0, math.inf
+
+    def update(self, step: int, loss: float, held_out: float) -> None:
+        """Look at the state of a step: keep it if its held-out error is the lowest so far."""
+        if held_out < self.held_out:
+            self.parameters = [p.detach().clone() for p in self._current]
+        self._count(step, loss, held_out)
+
+    def restore(self, rows: Float, parameters: list[Tensor]) -> None:
+        """Go back to a history, as `rows` gives it, and to the best parameters in it."""
+        for step, loss, held_out in rows:
+            self._count(int(step), float(loss), float(held_out))
+        self.parameters = parameters
+
+    def _count(self, step: int, loss: float, held_out: float) -> None:
+        self._rows.append((step, loss, held_out))
+        if held_out < self.held_out:
+            self.step, self.held_out = step, held_out
+
+    def ensemble(self) -> Ensemble:
+        """Return the ensemble in that state."""
+        return self._ensemble.with_parameters(self.parameters)
+
+    def rows(self) -> Float:
+        """Return `(row, [step, loss, held_out])` of all steps that were looked at."""
+        return np.array(self._rows, dtype=np.float64).reshape(-1, 3)
+
+    def history(self) -> dict[str, Float]:
+        """Return `step`, `loss` and `held_out` of all steps that were looked at."""
+        table = self.rows()
+        return {"step": table[:, 0].astype(int), "loss": table[:, 1], "held_out": table[:, 2]}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +110,7 @@ class Optimization:
             total_steps=max(config.steps, 20),  # torch divides by the length of the ascent, less 1
             pct_start=0.1,
         )
-        self.best = Best(self.ensemble)
+        self.best = Best(self.ensemble, self._parameters)
         self.step = 0
 
     def descend(self, loss: Tensor) -> None:
