@@ -8,6 +8,42 @@ import xarray as xr
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
 
+TESTS = Path(__file__).parent
+# What takes most of the time, whatever the versions.
+SLOW = (
+    "browser/",
+    "robustness/try_",
+    "robustness/test_programs",
+    "test_examples",
+    "cli/test_demo",
+    "fuzz/",
+)
+# What depends on versions of dependencies: CI runs it with the lowest and with the newest ones too.
+VERSIONS = (
+    *(
+        "analysis/",
+        "autoencoder/",
+        "cli/",
+        "compute/",
+        "convention/",
+        "laws/test_any",
+        "laws/test_laws",
+    ),
+    *("live/test_results", "loading/", "plot/", "preprocessing/", "report/", "storage/", "test_"),
+    *("training/test_loop", "training/test_update"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests by their folders and files; a slow one is not repeated with other versions."""
+    for item in items:
+        name = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+        if name.startswith(SLOW):
+            item.add_marker("slow")
+        elif name.startswith(VERSIONS):
+            item.add_marker("versions")
+
+
 DEPRECATIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 
 

@@ -2,7 +2,7 @@
 
     python tests/fuzz/fuzz.py TARGET SECONDS [OPTIONS]
 
-TARGET is a folder of `corpus`, or "all" but `BY_HAND`, one after another: an hour is 180 s each.
+TARGET is a folder of `corpus`, or "all" but `BY_HAND`, as many side by side as there are cores.
 OPTIONS are those of libFuzzer. What breaks the law (see `law.py`), takes 30 s or a gigabyte is
 written to `found/TARGET/`, ends the run, and is replayed by `test_fuzz.py` from then on. New inputs
 that reach new code go to a temporary folder; `-merge=1 corpus/TARGET FOLDER` adds the useful ones.
@@ -15,6 +15,8 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import atheris
@@ -59,12 +61,19 @@ def main(target: str, seconds: str, *options: str) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
         fuzz(target, [f"-max_total_time={seconds}", *options])
         return
-    failed = []
-    for name in sorted({path.name for path in CORPUS.iterdir()} - BY_HAND):
-        print("==", name, flush=True)
-        done = subprocess.run([sys.executable, __file__, name, seconds, *options])
-        failed += [name] if done.returncode else []
+    targets = sorted({path.name for path in CORPUS.iterdir()} - BY_HAND)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(lambda name: run_target(name, seconds, options), targets))
+    failed = [name for name, code in zip(targets, done, strict=True) if code]
     sys.exit(f"something was found in {', '.join(failed)}" if failed else 0)
+
+
+def run_target(name: str, seconds: str, options: Sequence[str]) -> int:
+    """Fuzz one target in a process, print what it said, and return its exit code."""
+    arguments = [sys.executable, __file__, name, seconds, *options]
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(f"== {name}\n{done.stdout}", flush=True)
+    return done.returncode
 
 
 if __name__ == "__main__":
