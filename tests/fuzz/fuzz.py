@@ -46,7 +46,9 @@ def fuzz(target: str, options: list[str]) -> None:
     (FOUND / target).mkdir(parents=True, exist_ok=True)
     grown = folder / "grown"
     grown.mkdir()
-    limits = [f"-timeout={MOST_SECONDS}", f"-rss_limit_mb={MOST_MEGABYTES}"]
+    # The peak that libFuzzer looks at starts from that of the process which started this one.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    limits = [f"-timeout={MOST_SECONDS}", f"-rss_limit_mb={peak + MOST_MEGABYTES}"]
     kept = [f"-artifact_prefix={FOUND / target}{os.sep}", "-max_len=60000", "-print_final_stats=1"]
     folders = [] if any(o.startswith("-merge") for o in options) else [grown, CORPUS / target]
     print("new inputs in", grown, flush=True)

@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
+import xrdae
 from xrdae import DataError
 from xrdae.convention.patterns import find_patterns
 from xrdae.plot.colors import CORNERS, two_dimensional
@@ -426,7 +427,8 @@ def test_training_shows_the_history_and_its_best_step(series, model, ax):
 def test_a_training_without_held_out_patterns_shows_the_loss(series, ax):
     small = series.isel(pattern=slice(5)).xrdae.fit(steps=20, members=2, progress=False)
     history = small.history.assign(held_out=small.history["held_out"] * np.nan)
-    series.xrdae.plot.training(dataclasses.replace(small, history=history), ax=ax)
+    without = xrdae.Model(dataclasses.replace(small.fitted, history=history))
+    series.xrdae.plot.training(without, ax=ax)
     assert len(ax.lines) == 1
 
 

@@ -91,7 +91,7 @@ def try_datasets(case: list[Any]) -> str:
     """Hold some datasets to a law of `test_any_dataset.py`."""
     import hypothesis
 
-    path = TESTS / "test_any_dataset.py"
+    path = TESTS / "laws" / "test_any_dataset.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
