@@ -1,11 +1,11 @@
-"""ewoks: the tasks Fit, Encode, Relevance, Synthesize and Report of workflows.
+"""ewoks: the tasks Fit, Encode, Relevance, Synthesize and Report for workflows.
 
-They take the `nxdata_url` of an integration, as the tasks of ewoksxrpd give it, or a `dataset`
-where a workflow runs in one process, and hand both on. Results go into the entry of the data, each
-task's as an NXprocess of its own that replaces an earlier one, or into the Dataset. A task that
-fails leaves the file as it was.
+Each task takes the `nxdata_url` of an integration, which the tasks of ewoksxrpd return. A workflow
+in one process may pass a `dataset` instead. Each task passes both on. It writes its results into
+the entry of the data, as one NXprocess that replaces an earlier one, or into the Dataset. If a task
+fails, the file is unchanged.
 
-ewoks imports this module to list the tasks: xarray and torch wait until one runs.
+ewoks imports this module to list the tasks. xarray and torch are imported when a task runs.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ APPLIED = ("nxdata_url", "dataset", "model_path", "result_url")
 
 
 class Patterns(BaseInputModel):
-    """Where the patterns are: exactly one of `nxdata_url` and `dataset`."""
+    """Source of the patterns: exactly one of `nxdata_url` and `dataset`."""
 
     nxdata_url: str | list[str] | None = Field(
         None,
-        description="Url of the NXdata of an integrated scan; of several scans a list",
+        description="Url of the NXdata of an integrated scan, or a list of urls of several scans",
         examples=["/data/scan.h5::/1.1/integrate/integrated"],
     )
     dataset: Any = Field(
-        None, description="Patterns in memory instead: a Dataset, or what a plugin makes one of"
+        None,
+        description="Patterns in memory: a Dataset, or an object that a plugin converts to one",
     )
     retry_timeout: float = Field(
         60.0, ge=0, description="Seconds to wait for a file that another program has locked"
     )
 
     @model_validator(mode="after")
-    def _one_source(self) -> Patterns:
+    def _check_source(self) -> Patterns:
         if self.nxdata_url == []:
             raise ValueError("nxdata_url is an empty list; name at least one scan")
         if (self.nxdata_url is None) == (self.dataset is None):
-            given = "neither" if self.dataset is None else "both"
-            raise ValueError(f"give one of nxdata_url and dataset; got {given}")
+            number = "neither" if self.dataset is None else "both"
+            raise ValueError(f"give one of nxdata_url and dataset; got {number}")
         return self
 
 
@@ -74,10 +75,10 @@ class RelevanceInputs(Patterns):
     model_path: str = Field(description="Model file that Fit wrote")
     regions: Any = Field(
         "peaks",
-        description="'peaks', a window's width in units of the axis, or pairs of bounds",
+        description="'peaks', the width of windows in units of the axis, or pairs of bounds",
     )
     fill: str = Field(
-        "background", description="What a masked region is filled with: background, zero or mean"
+        "background", description="Values that replace a masked region: background, zero or mean"
     )
     nxprocess_name: str = Field(
         "xrdae_relevance", description="Name of the result in the entry; an earlier one is replaced"
@@ -93,11 +94,11 @@ class SynthesizeInputs(Patterns):
         None, description="Positions of two patterns of the scan", examples=[[0, 10]]
     )
     n: int = Field(5, description="With between: number of points between the two patterns")
-    endpoints: bool = Field(False, description="With between: add the two patterns themselves")
+    endpoints: bool = Field(False, description="With between: include the two patterns")
     at: dict[str, list[float]] | None = Field(
         None, description="Labels and their values", examples=[{"temperature": [200, 210]}]
     )
-    latent: Any = Field(None, description="Latent points, a row each", examples=[[[0.0, 0.5]]])
+    latent: Any = Field(None, description="Latent points, one row each", examples=[[[0.0, 0.5]]])
     nxprocess_name: str = Field(
         "xrdae_synthesize",
         description="Name of the result in the entry; an earlier one is replaced",
@@ -115,14 +116,20 @@ class ReportInputs(Patterns):
 class Fit(Task, input_model=FitInputs, output_names=["nxdata_url", "dataset", "model_path"]):
     """Fit an autoencoder to the diffraction patterns of one or several scans.
 
-    Several scans are fitted together, on one grid. The model goes to `model_path`.
+    Several scans are fitted together, on one grid. The model is saved to `model_path`.
+
+    Examples
+    --------
+    >>> url = "scan.h5::/1.1/integrate/integrated"
+    >>> task = Fit(inputs={"nxdata_url": url, "model_path": "model.nc"})
+    >>> task.execute()
     """
 
     def run(self) -> None:
         """Fit and save the model."""
         import xrdae.accessor  # noqa: F401  (registers ds.xrdae)
 
-        model = _patterns(self).xrdae.fit(progress=False, **self.inputs.config)
+        model = _read_patterns(self).xrdae.fit(progress=False, **self.inputs.config)
         model.save(self.inputs.model_path)
         self.outputs.nxdata_url = self.inputs.nxdata_url
         self.outputs.dataset = self.inputs.dataset
@@ -130,14 +137,21 @@ class Fit(Task, input_model=FitInputs, output_names=["nxdata_url", "dataset", "m
 
 
 class Encode(Task, input_model=EncodeInputs, output_names=APPLIED):
-    """Encode diffraction patterns: latent coordinates, their uncertainty, and novelty.
+    """Encode diffraction patterns: latents, their uncertainty, and novelty.
 
-    The results of each scan are written beside its patterns, in the NXprocess `xrdae_encode`;
-    `result_url` is that of the latents (with several scans a list).
+    The results of each scan are written beside its patterns, in the NXprocess `xrdae_encode`.
+    `result_url` is the url of the latents, or a list of urls for several scans.
+
+    Examples
+    --------
+    >>> task = Encode(inputs={"nxdata_url": url, "model_path": "model.nc"})
+    >>> task.execute()
+    >>> task.outputs.result_url
+    'scan.h5::/1.1/xrdae_encode/latent'
     """
 
     def run(self) -> None:
-        """Encode and attach."""
+        """Encode the patterns and write the results."""
         from xrdae.plugins import manager
 
         _apply(self, manager().hook.xrdae_encode)
@@ -147,11 +161,16 @@ class Relevance(Task, input_model=RelevanceInputs, output_names=APPLIED):
     """Measure how far the latents move when peaks are masked.
 
     The relevance maps of each scan are written beside its patterns, in the NXprocess
-    `xrdae_relevance`; `result_url` is that of the relevance (with several scans a list).
+    `xrdae_relevance`. `result_url` is the url of the relevance, or a list of urls for several
+    scans.
+
+    Examples
+    --------
+    >>> Relevance(inputs={"nxdata_url": url, "model_path": "model.nc", "regions": 1.0}).execute()
     """
 
     def run(self) -> None:
-        """Mask, encode and attach."""
+        """Compute the relevance and write it."""
         from xrdae.plugins import manager
 
         regions, fill = self.inputs.regions, self.inputs.fill
@@ -159,80 +178,90 @@ class Relevance(Task, input_model=RelevanceInputs, output_names=APPLIED):
 
 
 class Synthesize(Task, input_model=SynthesizeInputs, output_names=APPLIED):
-    """Synthesize patterns between two measured ones, at labels, or at latent points.
+    """Synthesize patterns between two measured patterns, at labels, or at latent points.
 
-    They are written beside the patterns of the scan, in the NXprocess `xrdae_synthesize`;
-    `result_url` is that of the synthesized patterns.
+    The synthesized patterns are written beside the patterns of the scan, in the NXprocess
+    `xrdae_synthesize`. `result_url` is their url.
+
+    Examples
+    --------
+    >>> inputs = {"nxdata_url": url, "model_path": "model.nc", "between": [0, 10]}
+    >>> Synthesize(inputs=inputs).execute()
     """
 
     def run(self) -> None:
-        """Synthesize and attach."""
+        """Synthesize the patterns and write them."""
         from xrdae.analysis.request import Request
         from xrdae.plugins import manager
 
-        given = self.inputs
+        inputs = self.inputs
         request = Request(
-            between=given.between and tuple(given.between),
-            n=given.n,
-            endpoints=given.endpoints,
-            at=given.at,
-            latent=given.latent,
+            between=inputs.between and tuple(inputs.between),
+            n=inputs.n,
+            endpoints=inputs.endpoints,
+            at=inputs.at,
+            latent=inputs.latent,
         )
         _apply(self, manager().hook.xrdae_synthesize, request=request)
 
 
 class Report(Task, input_model=ReportInputs, output_names=["html_path"]):
-    """Write the explorer, one HTML page on which to walk through the latents of the scans.
+    """Write the explorer, an HTML page to browse the latents of one or several scans.
 
     Several scans are shown together.
+
+    Examples
+    --------
+    >>> inputs = {"nxdata_url": url, "model_path": "model.nc", "html_path": "report.html"}
+    >>> Report(inputs=inputs).execute()
     """
 
     def run(self) -> None:
-        """Make the page."""
+        """Write the page."""
         from xrdae import load_model
 
         model, title = load_model(self.inputs.model_path), self.inputs.title
-        _patterns(self).xrdae.report(model, self.inputs.html_path, title=title, progress=False)
+        _read_patterns(self).xrdae.report(model, self.inputs.html_path, title=title, progress=False)
         self.outputs.html_path = self.inputs.html_path
 
 
-def _urls(task: Task) -> list[str]:
-    """Return the urls of a task's scans."""
-    given = task.inputs.nxdata_url
-    return [given] if isinstance(given, str) else list(given)
+def _list_urls(task: Task) -> list[str]:
+    """Return the urls of the scans of a task."""
+    urls = task.inputs.nxdata_url
+    return [urls] if isinstance(urls, str) else list(urls)
 
 
-def _patterns(task: Task) -> xr.Dataset:
+def _read_patterns(task: Task) -> xr.Dataset:
     """Return all patterns of a task as one Dataset."""
     from xrdae.plugins import to_dataset
     from xrdae_adapters.nexus_url import read_patterns
 
     if task.inputs.dataset is not None:
         return to_dataset(task.inputs.dataset)  # type: ignore[no-any-return]
-    return read_patterns(_urls(task), retry_timeout=task.inputs.retry_timeout)
+    return read_patterns(_list_urls(task), retry_timeout=task.inputs.retry_timeout)
 
 
 def _apply(task: Task, step: Callable[..., xr.Dataset], **arguments: Any) -> None:
-    """Apply a hook to each scan of a task, and attach the results when all are there."""
+    """Apply a hook to each scan of a task, and write the results once all are computed."""
     from xrdae import load_model
     from xrdae.plugins import manager
     from xrdae_adapters.nexus_url import read_patterns, write_result
 
-    given, task_outputs = task.inputs, task.outputs
-    model, wait = load_model(given.model_path), given.retry_timeout
-    task_outputs.model_path, task_outputs.nxdata_url = given.model_path, given.nxdata_url
-    if given.dataset is not None:
-        result = step(dataset=_patterns(task), model=model, **arguments)
-        task_outputs.dataset = manager().hook.xrdae_attach(obj=given.dataset, result=result)
-        task_outputs.result_url = None
+    inputs, outputs = task.inputs, task.outputs
+    model, wait = load_model(inputs.model_path), inputs.retry_timeout
+    outputs.model_path, outputs.nxdata_url = inputs.model_path, inputs.nxdata_url
+    if inputs.dataset is not None:
+        result = step(dataset=_read_patterns(task), model=model, **arguments)
+        outputs.dataset = manager().hook.xrdae_attach(obj=inputs.dataset, result=result)
+        outputs.result_url = None
         return
     results = [
         step(dataset=read_patterns([url], retry_timeout=wait), model=model, **arguments).load()
-        for url in _urls(task)
+        for url in _list_urls(task)
     ]
-    written = [
-        write_result(url, result, name=given.nxprocess_name, retry_timeout=wait)
-        for url, result in zip(_urls(task), results, strict=True)
+    result_urls = [
+        write_result(url, result, name=inputs.nxprocess_name, retry_timeout=wait)
+        for url, result in zip(_list_urls(task), results, strict=True)
     ]
-    task_outputs.dataset = None
-    task_outputs.result_url = written[0] if isinstance(given.nxdata_url, str) else written
+    outputs.dataset = None
+    outputs.result_url = result_urls[0] if isinstance(inputs.nxdata_url, str) else result_urls

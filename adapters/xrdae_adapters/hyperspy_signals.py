@@ -1,6 +1,7 @@
-"""Signal classes that HyperSpy finds through `hyperspy_extension.yaml`.
+"""Signal classes of latents, which HyperSpy loads through `hyperspy_extension.yaml`.
 
-They derive from classes of HyperSpy, which is under GPL-3.0-or-later: nothing else imports this.
+The classes derive from classes of HyperSpy, which has the licence GPL-3.0-or-later. No other module
+imports this module.
 """
 
 from __future__ import annotations
@@ -13,39 +14,43 @@ from xrdae.errors import DataError
 
 
 class XrdaeLatent(Signal1D):
-    """Latents `(navigation axes | latent_axis)`; what else was found lies in `metadata.xrdae`."""
+    """Signal of latents `(navigation axes | latent_axis)`; other results in `metadata.xrdae`."""
 
     _signal_type = "xrdae_latent"
 
     def result(self, name: str) -> Any:
-        """Return another result on the same navigation axes: `latents.result("novelty")`.
+        """Return another result with the same navigation axes.
 
         Parameters
         ----------
         name
-            A signal (`latent_std`, `reconstruction_error`, `novelty`, `relevance` ...), or an
-            array (`region_start`, `region_stop`, `region_center`) in units of the diffraction axis.
+            Name of a signal (`latent_std`, `reconstruction_error`, `novelty`, `relevance`), or of
+            an array (`region_start`, `region_stop`, `region_center`) in units of the axis.
 
         Raises
         ------
         DataError
-            If there is none of this name, or the latents were sliced since: HyperSpy does not slice
-            what lies in the metadata.
+            If there is no result with this name. Also if the latents were sliced, because HyperSpy
+            does not slice metadata.
+
+        Examples
+        --------
+        >>> novelty = latents.result("novelty")
         """
         results = self.metadata.get_item("xrdae")
-        found = results.get_item(name) if results is not None else None
-        if found is None:
+        result = results.get_item(name) if results is not None else None
+        if result is None:
             names = list(results.keys()) if results is not None else []
-            raise DataError(f"there is no result {name!r}; there are {names}")
+            raise DataError(f"there is no result {name!r}; choose one of {names}")
         shape = self.axes_manager.navigation_shape
-        has_axes = hasattr(found, "axes_manager")
-        if has_axes and shape and found.axes_manager.navigation_shape != shape:
+        has_axes = hasattr(result, "axes_manager")
+        if has_axes and shape and result.axes_manager.navigation_shape != shape:
             raise DataError(
-                f"result {name!r} has navigation shape {found.axes_manager.navigation_shape}, the "
+                f"result {name!r} has navigation shape {result.axes_manager.navigation_shape}, the "
                 f"latents {shape}; take the result first, then slice both"
             )
-        return found
+        return result
 
 
 class LazyXrdaeLatent(XrdaeLatent, LazySignal1D):
-    """The same on a dask array."""
+    """Lazy signal of latents, on a dask array."""

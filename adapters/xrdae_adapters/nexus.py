@@ -1,8 +1,8 @@
-"""NeXus: NXdata groups of h5py and nexusformat in; an NXprocess group with the results beside them.
+"""NeXus: reads NXdata groups of h5py and nexusformat, and writes results as an NXprocess.
 
 Results become NXdata groups (https://manual.nexusformat.org/classes/base_classes/NXdata.html) in a
-new NXprocess `xrdae` of the same entry; its default plot is `latent`. What the file held stays as
-it was, its default plot too, if it has one.
+new NXprocess `xrdae` of the same entry. Its default plot is `latent`. The existing content of the
+file is not changed; a default plot of the file stays the default.
 """
 
 from __future__ import annotations
@@ -22,14 +22,32 @@ from xrdae.convention.apply import deviation_of, texts
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 
-NewGroup = Callable[[Any, str, str], Any]  # parent, name, NX_class
+CreateGroup = Callable[[Any, str, str], Any]  # parent, name, NX_class
 
 
 @hookimpl
 def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
-    """Take a group of h5py or nexusformat: an NXdata, or a group whose default plot leads to one.
+    """Convert a group of h5py or nexusformat to a Dataset.
 
-    Data in a file stay lazy; an h5py file has to stay open.
+    Parameters
+    ----------
+    obj
+        An NXdata, or a group whose default plot is an NXdata.
+
+    Returns
+    -------
+    Dataset
+        `intensity` and its labels, lazy for data in a file. An h5py file must stay open.
+
+    Raises
+    ------
+    FormatError
+        If the group has no NXdata with patterns.
+
+    Examples
+    --------
+    >>> with h5py.File("scan.nxs") as file:
+    ...     dataset = xrdae.plugins.to_dataset(file["entry"]).load()
     """
     from xrdae.readers.nexus import find_data, to_dataset
 
@@ -44,7 +62,7 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
             return to_dataset(find_data(file[obj.nxfilepath]), path=Path(obj.nxfilename))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "memory.nxs"
-        _as_root(obj).save(str(path), "w")
+        _copy_to_root(obj).save(str(path), "w")
         with h5py.File(path, "r") as file:
             return to_dataset(find_data(file), path=path).load()
 
@@ -53,16 +71,23 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     """Write results into the file (or tree) of the group and return the group.
 
+    A result is written completely or not at all.
+
     Raises
     ------
     DataError
-        If the file is open for reading only, or a NXdata in memory has no entry to write into.
-        Nothing of a result stays that cannot be written whole.
+        If the file is open for reading only, or if an NXdata in memory is not in an NXentry.
+
+    Examples
+    --------
+    >>> with h5py.File("scan.nxs", "r+") as file:
+    ...     xrdae.analyze(file, model)
+    ...     latents = file["entry/xrdae/latent/latent"][:]
     """
     if _is_h5py(obj):
-        _write(entry_of_h5py(obj), result, _new_h5py_group)
+        _write_process(find_h5py_entry(obj), result, _create_h5py_group)
     elif _is_nexusformat(obj):
-        _write(_entry_of_nexusformat(obj), result, _new_nexusformat_group)
+        _write_process(_find_nexusformat_entry(obj), result, _create_nexusformat_group)
     else:
         return None
     return obj
@@ -78,23 +103,28 @@ def _is_nexusformat(obj: Any) -> bool:
     return nexus is not None and isinstance(obj, nexus.NXgroup)
 
 
-def _as_root(obj: Any) -> Any:
-    """Return a copy of a group in memory as a tree of its own."""
+def _copy_to_root(obj: Any) -> Any:
+    """Return a copy of a group in memory as a separate tree with a root."""
     from nexusformat.nexus import NXentry, NXroot
 
-    whole = copy.deepcopy(obj)
-    if isinstance(whole, NXroot):
-        return whole
-    if not isinstance(whole, NXentry):
-        whole = NXentry(whole)
-        whole.attrs["default"] = whole.entries and next(iter(whole.entries))
-    root = NXroot(whole)
+    group = copy.deepcopy(obj)
+    if isinstance(group, NXroot):
+        return group
+    if not isinstance(group, NXentry):
+        group = NXentry(group)
+        group.attrs["default"] = group.entries and next(iter(group.entries))
+    root = NXroot(group)
     root.attrs["default"] = next(iter(root.entries))
     return root
 
 
-def entry_of_h5py(obj: Any) -> Any:
-    """Return the entry of a group of h5py, into which results go.
+def find_h5py_entry(obj: Any) -> Any:
+    """Return the NXentry that results of a group are written into.
+
+    Parameters
+    ----------
+    obj
+        Group of h5py.
 
     Raises
     ------
@@ -106,67 +136,67 @@ def entry_of_h5py(obj: Any) -> Any:
     if obj.file.mode == "r":
         raise DataError(
             f"{obj.file.filename} is open for reading only; open it with h5py.File(path, 'r+') to "
-            "have results written into it, or use plugins.to_dataset(group).xrdae"
+            "write results into it, or use plugins.to_dataset(group).xrdae"
         )
     data = find_data(obj)
-    at = data
-    while at.name != "/":
-        at = at.parent
-        if at.attrs.get("NX_class") in ("NXentry", b"NXentry"):
-            return at
+    group = data
+    while group.name != "/":
+        group = group.parent
+        if group.attrs.get("NX_class") in ("NXentry", b"NXentry"):
+            return group
     return data.parent
 
 
-def _entry_of_nexusformat(obj: Any) -> Any:
+def _find_nexusformat_entry(obj: Any) -> Any:
     from nexusformat.nexus import NXentry, NXroot
 
-    at = obj
-    if isinstance(at, NXroot):
-        name = at.attrs.get("default", next(iter(at.entries), None))
-        at = at[name]
-    while not isinstance(at, NXentry):
-        if at.nxgroup is None:
+    group = obj
+    if isinstance(group, NXroot):
+        name = group.attrs.get("default", next(iter(group.entries), None))
+        group = group[name]
+    while not isinstance(group, NXentry):
+        if group.nxgroup is None:
             raise DataError(
-                f"{obj.nxname!r} belongs to no NXentry that results could be written into; put it "
-                "into one: NXroot(NXentry(data))"
+                f"{obj.nxname!r} is not in an NXentry, so results cannot be written; put it into "
+                "one: NXroot(NXentry(data))"
             )
-        at = at.nxgroup
-    if at.nxfilename is not None and at.nxfilemode == "r":
+        group = group.nxgroup
+    if group.nxfilename is not None and group.nxfilemode == "r":
         raise DataError(
-            f"{at.nxfilename} is open for reading only; open it with nxload(path, 'rw')"
+            f"{group.nxfilename} is open for reading only; open it with nxload(path, 'rw')"
         )
-    return at
+    return group
 
 
-def _new_h5py_group(parent: Any, name: str, nx_class: str) -> Any:
+def _create_h5py_group(parent: Any, name: str, nx_class: str) -> Any:
     group = parent.create_group(name)
     group.attrs["NX_class"] = nx_class
     return group
 
 
-def _new_nexusformat_group(parent: Any, name: str, nx_class: str) -> Any:
+def _create_nexusformat_group(parent: Any, name: str, nx_class: str) -> Any:
     from nexusformat import nexus
 
     parent[name] = getattr(nexus, nx_class)()
     return parent[name]
 
 
-def _write(entry: Any, result: xr.Dataset, new_group: NewGroup) -> None:
-    """Write a result as an NXprocess of an entry, beside those that are there."""
+def _write_process(entry: Any, result: xr.Dataset, create_group: CreateGroup) -> None:
+    """Write a result as a new NXprocess of an entry."""
     names = ["xrdae", *(f"xrdae_{i}" for i in range(2, len(entry) + 3))]
     name = next(name for name in names if name not in entry)
-    process = new_group(entry, name, "NXprocess")
+    process = create_group(entry, name, "NXprocess")
     try:
-        _fill(process, result, new_group)
+        _fill_process(process, result, create_group)
     except BaseException:
-        del entry[name]  # rather none than half of it
+        del entry[name]  # no result is better than an incomplete result
         raise
     if "default" not in entry.attrs:
         entry.attrs["default"] = name
 
 
-def _fill(process: Any, result: xr.Dataset, new_group: NewGroup) -> None:
-    """Write all of a result into its NXprocess."""
+def _fill_process(process: Any, result: xr.Dataset, create_group: CreateGroup) -> None:
+    """Write all variables of a result into its NXprocess."""
     from importlib.metadata import version
 
     process["program"] = "xrdae"
@@ -177,19 +207,19 @@ def _fill(process: Any, result: xr.Dataset, new_group: NewGroup) -> None:
     for name, array in result.data_vars.items():
         if name not in deviations.values():
             errors = result.get(deviations[str(name)])
-            _write_data(new_group(process, str(name), "NXdata"), array, errors)
+            _write_data(create_group(process, str(name), "NXdata"), array, errors)
     default = "latent" if "latent" in result else str(next(iter(result.data_vars)))
     process.attrs["default"] = default
 
 
 def _write_data(group: Any, array: xr.DataArray, errors: xr.DataArray | None) -> None:
-    """Write one variable as an NXdata with its coordinates and its standard deviation."""
+    """Write a variable as an NXdata with its coordinates and its standard deviation."""
     signal = str(array.name)
     _write_field(group, signal, array)
     group.attrs["signal"] = signal
     if errors is not None:
         _write_field(group, f"{signal}_errors", errors.transpose(*array.dims))
-    axes = [_axis_of(array, dim) for dim in array.dims]
+    axes = [_find_axis(array, dim) for dim in array.dims]
     group.attrs["axes"] = axes
     for name, coord in array.coords.items():
         if coord.ndim <= 1:
@@ -198,8 +228,8 @@ def _write_data(group: Any, array: xr.DataArray, errors: xr.DataArray | None) ->
                 group.attrs[f"{name}_indices"] = array.dims.index(coord.dims[0])
 
 
-def _axis_of(array: xr.DataArray, dim: Hashable) -> str:
-    """Return the coordinate to plot a dimension against; a dot where there is none."""
+def _find_axis(array: xr.DataArray, dim: Hashable) -> str:
+    """Return the coordinate to plot a dimension against; a dot if there is none."""
     for name in (dim, f"{dim}_center"):
         if name in array.coords and array.coords[name].dims == (dim,):
             return str(name)
@@ -207,14 +237,14 @@ def _axis_of(array: xr.DataArray, dim: Hashable) -> str:
 
 
 def _write_field(group: Any, name: str, array: xr.DataArray) -> None:
-    group[name] = _plain(array.values)
+    group[name] = _convert_type(array.values)
     for key in ("units", "long_name"):
         if key in array.attrs:
             group[name].attrs[key] = str(array.attrs[key])
 
 
-def _plain(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return values of a type that HDF5 has."""
+def _convert_type(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return values with a type that HDF5 supports."""
     if values.dtype.kind == "M":
         values = np.datetime_as_string(values)
     if values.dtype.kind in "OTU":

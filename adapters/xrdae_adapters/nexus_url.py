@@ -1,7 +1,7 @@
-"""Urls of NXdata, as workflows pass them around: read the patterns, write results beside them.
+"""Urls of NXdata: reads the patterns of a url and writes results beside them.
 
-`file.h5::/1.1/integrate/integrated`, or as silx writes it. A file is open only while it is read or
-written, never while something is computed.
+Workflows pass urls such as `file.h5::/1.1/integrate/integrated`; other forms of silx are read too.
+A file is open only while it is read or written, never during a computation.
 """
 
 from __future__ import annotations
@@ -23,23 +23,34 @@ RETRY_PERIOD = 0.1  # seconds between attempts to open a file that is locked
 
 @contextmanager
 def open_group(url: str, mode: str, *, retry_timeout: float) -> Iterator[Any]:
-    """Open the group (of h5py) that a url leads to.
+    """Open the h5py group of a url.
 
     Parameters
     ----------
     url
-        Of an NXdata, or of a group whose default plot is one. No path: the whole file.
+        Url of an NXdata, or of a group whose default plot is an NXdata. A url without a path means
+        the root of the file.
     mode
         "r" or "r+".
     retry_timeout
-        Seconds to wait for a file that somebody has locked.
+        Seconds to wait for a locked file.
+
+    Yields
+    ------
+    h5py.Group
+        The group. The file is closed at the end of the block.
 
     Raises
     ------
     DataError
-        If the url is none, leads to no group, or the file cannot be opened.
+        If the url is invalid or does not lead to a group, or if the file cannot be opened.
     FileNotFoundError
-        If there is no file.
+        If the file does not exist.
+
+    Examples
+    --------
+    >>> with open_group("scan.h5::/1.1/integrate/integrated", "r", retry_timeout=60) as group:
+    ...     print(group.name)
     """
     import h5py
     from silx.io.url import DataUrl
@@ -48,33 +59,33 @@ def open_group(url: str, mode: str, *, retry_timeout: float) -> Iterator[Any]:
     name = parsed.file_path()
     if not parsed.is_valid() or name is None or parsed.data_slice() is not None:
         raise DataError(
-            f"nxdata_url={url!r} is no url of an NXdata; write 'file.h5::/entry/integrate/"
+            f"nxdata_url={url!r} is not the url of an NXdata; write 'file.h5::/entry/integrate/"
             "integrated', without a slice"
         )
     with _open_file(name, mode, retry_timeout) as file:
         path = parsed.data_path() or "/"
         group = file.get(path)
         if not isinstance(group, h5py.Group):
-            what = "leads to nothing" if group is None else "is no group but a field"
-            raise DataError(f"{path} {what} in {file.filename}, which holds {_named(file)}")
+            what = "does not exist" if group is None else "is a field, not a group,"
+            raise DataError(f"{path} {what} in {file.filename}, which holds {_list_nxdata(file)}")
         yield group
 
 
-def _named(file: Any) -> str:
-    """Return the first of the NXdata in a file, in words."""
-    found: list[str] = []
+def _list_nxdata(file: Any) -> str:
+    """Return a phrase with the first NXdata groups of a file."""
+    paths: list[str] = []
 
-    def note(name: str, item: Any) -> bool | None:
+    def collect(name: str, item: Any) -> bool | None:
         if item.attrs.get("NX_class") in ("NXdata", b"NXdata"):
-            found.append(f"/{name}")
-        return len(found) == 5 or None
+            paths.append(f"/{name}")
+        return len(paths) == 5 or None
 
-    file.visititems(note)
-    return f"the NXdata {', '.join(found)}" if found else "no NXdata"
+    file.visititems(collect)
+    return f"the NXdata {', '.join(paths)}" if paths else "no NXdata"
 
 
 def _open_file(path: str, mode: str, retry_timeout: float) -> Any:
-    """Return an open file; wait while others have it locked."""
+    """Return an open file. Wait if another program has locked it."""
     import h5py
 
     end = time.monotonic() + retry_timeout
@@ -88,32 +99,42 @@ def _open_file(path: str, mode: str, retry_timeout: float) -> Any:
                 raise DataError(f"{path} cannot be opened (mode {mode!r}): {error}") from error
             if time.monotonic() >= end:
                 raise DataError(
-                    f"{path} cannot be opened (mode {mode!r}): it is open elsewhere, and was not "
-                    f"closed within {retry_timeout:g} s; close it there, or raise retry_timeout"
+                    f"{path} cannot be opened (mode {mode!r}): another program held it open for "
+                    f"{retry_timeout:g} s; close it there, or raise retry_timeout"
                 ) from error
         time.sleep(RETRY_PERIOD)
 
 
 def _is_locked(error: OSError) -> bool:
-    # Within a process it is HDF5 that refuses, without an error number.
+    # For a file that is open in the same process, HDF5 gives no error number.
     return error.errno == errno.EAGAIN or "already open" in str(error)
 
 
 def read_patterns(urls: Sequence[str], *, retry_timeout: float) -> xr.Dataset:
-    """Return the patterns of one or several scans as one Dataset, in memory.
+    """Return the patterns of one or several scans as one Dataset in memory.
 
     Parameters
     ----------
     urls
-        One: its NXdata as it is. Several: all their patterns along `pattern`, on one grid as
-        `xrdae.open_patterns` chooses it, with the coordinate `nxdata_url`.
+        Urls of NXdata groups.
     retry_timeout
-        Seconds to wait for a file that is locked.
+        Seconds to wait for a locked file.
+
+    Returns
+    -------
+    Dataset
+        For one url, its NXdata unchanged. For several urls, all patterns along `pattern`, on the
+        grid that `xrdae.open_patterns` chooses, with the coordinate `nxdata_url`.
 
     Raises
     ------
     DataError, FormatError, FileNotFoundError
-        If a url cannot be read, or the scans cannot share one grid.
+        If a url cannot be read, or if the scans cannot share one grid.
+
+    Examples
+    --------
+    >>> urls = ["a.h5::/1.1/integrate/integrated", "b.h5::/1.1/integrate/integrated"]
+    >>> dataset = read_patterns(urls, retry_timeout=60)
     """
     from xrdae.plugins import to_dataset
 
@@ -121,10 +142,10 @@ def read_patterns(urls: Sequence[str], *, retry_timeout: float) -> xr.Dataset:
     for url in urls:
         with open_group(url, "r", retry_timeout=retry_timeout) as group:
             datasets.append(to_dataset(group).load())
-    return datasets[0] if len(datasets) == 1 else _as_one(urls, datasets)
+    return datasets[0] if len(datasets) == 1 else _combine_scans(urls, datasets)
 
 
-def _as_one(urls: Sequence[str], datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+def _combine_scans(urls: Sequence[str], datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     from xrdae.loading.gridding import find_grid, gather, ordered, to_scans
 
     scans = [[ordered(scan) for scan in to_scans(dataset)] for dataset in datasets]
@@ -135,51 +156,51 @@ def _as_one(urls: Sequence[str], datasets: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def write_result(url: str, result: xr.Dataset, *, name: str, retry_timeout: float) -> str:
-    """Write a result into the entry of an NXdata, through the hook, and return the url of its plot.
+    """Write a result into the entry of an NXdata and return the url of its default plot.
 
-    An earlier one of that name is replaced once the new one is there: running a workflow again
-    neither piles up results nor moves them.
+    The result is written through the hook `xrdae_attach`. It then replaces an earlier result with
+    the same name, so a repeated workflow leaves one result at one url.
 
     Parameters
     ----------
     url
-        Of the NXdata that the result was made of.
+        Url of the NXdata with the patterns of the result.
     result
-        What a hook returned, in memory.
+        Result of a hook, in memory.
     name
-        Of the NXprocess.
+        Name of the NXprocess.
     retry_timeout
-        Seconds to wait for a file that is locked.
+        Seconds to wait for a locked file.
 
     Raises
     ------
     DataError
-        If something else has that name, or the file cannot be opened for writing.
+        If a group of another program has this name, or if the file cannot be opened for writing.
     """
     import h5py
 
     from xrdae.plugins import manager
     from xrdae.readers.nexus import is_ours
-    from xrdae_adapters.nexus import entry_of_h5py
+    from xrdae_adapters.nexus import find_h5py_entry
 
     with open_group(url, "r+", retry_timeout=retry_timeout) as group:
-        entry = entry_of_h5py(group)
+        entry = find_h5py_entry(group)
         if name in entry and not (isinstance(entry[name], h5py.Group) and is_ours(entry[name])):
             raise DataError(
-                f"{entry.name}/{name} in {entry.file.filename} is not of xrdae and stays as it "
-                "is; choose another nxprocess_name"
+                f"{entry.name}/{name} in {entry.file.filename} was not written by xrdae and is "
+                "not replaced; choose another nxprocess_name"
             )
         before = set(entry)
         manager().hook.xrdae_attach(obj=group, result=result)
         added = set(entry) - before
-        if len(added) != 1:  # a facility's own plugin has another place for it
+        if len(added) != 1:  # another plugin writes results to another place
             return f"{entry.file.filename}::{entry.name}"
-        process = _rename(entry, added.pop(), name)
+        process = _rename_group(entry, added.pop(), name)
         return f"{entry.file.filename}::{process.name}/{process.attrs['default']}"
 
 
-def _rename(entry: Any, old: str, new: str) -> Any:
-    """Give a new group its name, in place of what had it before."""
+def _rename_group(entry: Any, old: str, new: str) -> Any:
+    """Rename a group. A group that has the new name is deleted."""
     if new in entry:
         del entry[new]
     entry.move(old, new)

@@ -1,8 +1,8 @@
-"""sciline: providers and their types, to be inserted in a user's `sciline.Pipeline`.
+"""sciline: providers and their types, to insert into a `sciline.Pipeline`.
 
-As in the workflows of ESS: `providers`, and `default_parameters` for what need not be chosen. Runs
-are mapped and reduced to one `PatternSet` by `gather`; what belongs to a run (its temperature) is a
-scalar coordinate of its pattern.
+The module follows the workflows of ESS: insert all `providers` and set the `default_parameters`.
+Map the workflow over runs and reduce it with `gather` to one `PatternSet`. A quantity of a run,
+such as its temperature, is a scalar coordinate of its pattern.
 
 Examples
 --------
@@ -15,7 +15,8 @@ Examples
 >>> wf[PatternSet] = reduced.reduce(func=gather, name=PatternSet)
 >>> wf.compute(LatentResult)["latent"]
 
-The model is fitted to the patterns themselves; to others, or once and for all, by
+By default the model is fitted to the analyzed patterns. Set `TrainingSet` to fit it to other
+patterns, or `LatentModel` to use a fitted model:
 
 >>> wf[TrainingSet] = library
 >>> wf[LatentModel] = xrdae.load_model("library.nc")
@@ -35,10 +36,10 @@ from xrdae.model import Model
 from xrdae.plugins import manager, model_input, to_dataset
 
 PatternSet = NewType("PatternSet", sc.DataArray)
-"""Patterns on one axis, dims (pattern, axis), to be analyzed."""
+"""Patterns to analyze, `(pattern, axis)`, on one axis."""
 
 TrainingSet = NewType("TrainingSet", sc.DataArray)
-"""Patterns on one axis, dims (pattern, axis), that the model is fitted to."""
+"""Patterns to fit the model to, `(pattern, axis)`, on one axis."""
 
 FitConfig = NewType("FitConfig", Config)
 """Settings of the fit."""
@@ -47,69 +48,92 @@ LatentModel = NewType("LatentModel", Model)
 """A fitted model."""
 
 SynthesisRequest = NewType("SynthesisRequest", Request)
-"""Which patterns to synthesize: between two, at labels or at latent points."""
+"""Patterns to synthesize: between two patterns, at labels or at latent points."""
 
 EstimatedLabel = NewType("EstimatedLabel", str)
 """Name of the label (a coordinate of the training set) to estimate."""
 
 LatentResult = NewType("LatentResult", sc.DataGroup)  # type: ignore[type-arg]
-"""The patterns ("data"), their latents and the relevance of peaks, each a DataArray."""
+"""Patterns ("data"), latents and relevance, each a DataArray."""
 
 SynthesisResult = NewType("SynthesisResult", sc.DataGroup)  # type: ignore[type-arg]
-"""The patterns ("data") and those that are synthesized ("synthesized", "synthesized_latent")."""
+"""Patterns ("data") and synthesized patterns ("synthesized", "synthesized_latent")."""
 
 EstimateResult = NewType("EstimateResult", sc.DataGroup)  # type: ignore[type-arg]
-"""The patterns ("data") and the estimate ("<label>_estimate") for each of them."""
+"""Patterns ("data") and the estimate of a label for each pattern ("<label>_estimate")."""
 
 
 def gather(*patterns: sc.DataArray) -> PatternSet:
-    """Put patterns with the same axis together along a new dimension `pattern`.
+    """Concatenate patterns with one axis along a new dimension `pattern`.
 
-    Events are summed in the bins they are in.
+    Parameters
+    ----------
+    *patterns
+        `(axis)`. Events are summed in their bins.
+
+    Returns
+    -------
+    PatternSet
+        `(pattern, axis)`.
+
+    Examples
+    --------
+    >>> import scipp as sc
+    >>> edges = sc.linspace("dspacing", 0.5, 2.0, 4, unit="angstrom")
+    >>> counts = sc.ones(dims=["dspacing"], shape=[3], unit="counts")
+    >>> pattern = sc.DataArray(counts, coords={"dspacing": edges})
+    >>> dict(gather(pattern, pattern).sizes)
+    {'pattern': 2, 'dspacing': 3}
     """
-    counted = [p if p.bins is None else p.hist() for p in patterns]
-    return PatternSet(sc.concat(counted, "pattern"))
+    histograms = [p if p.bins is None else p.hist() for p in patterns]
+    return PatternSet(sc.concat(histograms, "pattern"))
 
 
 def train_on_patterns(patterns: PatternSet) -> TrainingSet:
-    """Take the patterns to be analyzed for training too; set `TrainingSet` to take others."""
+    """Return the analyzed patterns as training set. Set `TrainingSet` to train on others."""
     return TrainingSet(patterns)
 
 
 def fit(patterns: TrainingSet, config: FitConfig) -> LatentModel:
-    """Fit a model; in silence, as sciline has reporters of its own."""
+    """Fit a model, without a progress bar: sciline has its own reporters."""
     dataset, hook = to_dataset(patterns), manager().hook
     model = hook.xrdae_fit(dataset=dataset, config=config, progress=False, checkpoint=None)
     return LatentModel(model)
 
 
-def latents(patterns: PatternSet, model: LatentModel) -> LatentResult:
-    """Return the patterns with latents and relevance, as `xrdae.analyze` does."""
+def analyze_patterns(patterns: PatternSet, model: LatentModel) -> LatentResult:
+    """Return the patterns with latents and relevance, like `xrdae.analyze`."""
     return LatentResult(analyze(patterns, model))
 
 
 def synthesize(
     patterns: PatternSet, model: LatentModel, request: SynthesisRequest
 ) -> SynthesisResult:
-    """Return patterns that would lie in between, as `ds.xrdae.synthesize` does."""
+    """Return the patterns with synthesized patterns, like `ds.xrdae.synthesize`."""
     dataset = to_dataset(patterns)
     result = manager().hook.xrdae_synthesize(dataset=dataset, model=model, request=request)
     return SynthesisResult(_attach(patterns, result))
 
 
 def estimate(patterns: PatternSet, model: LatentModel, label: EstimatedLabel) -> EstimateResult:
-    """Return how much of a label each pattern has, as `ds.xrdae.estimate` does."""
+    """Return the patterns with the estimate of a label, like `ds.xrdae.estimate`."""
     dataset = to_dataset(patterns)
     result = model.estimate(dataset, label, inputs=model_input(dataset, model))
     return EstimateResult(_attach(patterns, result))
 
 
 def default_parameters() -> dict[type, Any]:
-    """Return the parameters that need not be chosen."""
+    """Return the parameters that have a default.
+
+    Examples
+    --------
+    >>> default_parameters()[FitConfig].n_latent
+    2
+    """
     return {FitConfig: FitConfig(Config())}
 
 
-providers = (train_on_patterns, fit, latents, synthesize, estimate)
+providers = (train_on_patterns, fit, analyze_patterns, synthesize, estimate)
 
 
 def _attach(patterns: sc.DataArray, result: xr.Dataset) -> Any:

@@ -1,4 +1,4 @@
-"""scipp: `DataArray`, `Dataset` and `DataGroup`, with variances, bin edges, masks and units."""
+"""scipp: converts `DataArray`, `Dataset` and `DataGroup` with variances, bin edges and masks."""
 
 from __future__ import annotations
 
@@ -23,59 +23,79 @@ _DTYPES = {"float64", "float32", "int64", "int32", "bool", "string", "datetime64
 
 @hookimpl
 def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
-    """Turn a DataArray, or the one with the patterns in a Dataset or DataGroup, into a Dataset.
+    """Convert a DataArray, or the DataArray of patterns in a Dataset or DataGroup, to a Dataset.
+
+    `scipp.compat.to_xarray` refuses bin edges and drops masks and variances.
 
     Parameters
     ----------
     obj
-        `scipp.DataArray`; `scipp.Dataset` or `scipp.DataGroup` of one, or with one that is called
-        "data" or "intensity".
+        `scipp.DataArray`, or a `scipp.Dataset` or `scipp.DataGroup`. If a group holds several
+        arrays, the patterns must be named "data" or "intensity".
 
     Returns
     -------
     Dataset
-        `intensity` (dims of the DataArray); `intensity_errors`, the square root of the variances;
-        `mask`, all masks in one; coordinates with their units, bin edges as midpoints.
-        Coordinates that have no place in xarray (vectors, edges of a dimension that was sliced
-        away) are left out. `scipp.compat.to_xarray` refuses edges and drops masks and variances.
-        A time of flight, a wavelength or an energy is an axis that is kept as it is.
+        `intensity` with the dims of the DataArray. `intensity_errors` is the square root of the
+        variances. `mask` combines all masks. Coordinates keep their units; bin edges become
+        midpoints. Coordinates that xarray cannot hold (vectors, edges of a removed dimension) are
+        left out. A time of flight, a wavelength or an energy stays the axis.
 
     Raises
     ------
     DataError
-        If the data are events, on a different axis for each pattern, or not the only ones.
+        If the data are events, if each pattern has a different axis, or if it is ambiguous which
+        array holds the patterns.
+
+    Examples
+    --------
+    >>> import scipp as sc
+    >>> edges = sc.linspace("dspacing", 0.5, 2.0, 4, unit="angstrom")
+    >>> counts = sc.ones(dims=["dspacing"], shape=[3], unit="counts", with_variances=True)
+    >>> pattern = sc.DataArray(counts, coords={"dspacing": edges})
+    >>> dataset = xrdae_to_dataset(pattern)
+    >>> dataset["intensity_errors"].values.tolist()
+    [1.0, 1.0, 1.0]
+    >>> dataset["dspacing"].values.tolist()
+    [0.75, 1.25, 1.75]
     """
     data = _find_data(obj)
     if data is None:
         return None
     if data.bins is not None:
         raise DataError(
-            "the DataArray holds events (binned data); make patterns of them first, for example "
-            "with da.hist(dspacing=1000)"
+            "the DataArray holds events (binned data); sum them to patterns, for example with "
+            "da.hist(dspacing=1000)"
         )
     coords = {}
     for name, coord in data.coords.items():
         if set(coord.dims) <= set(data.dims) and str(coord.dtype) in _DTYPES:
-            coords[name] = _to_variable(_centers(data, name, coord))
+            coords[name] = _to_variable(_replace_edges(data, name, coord))
     _check_axes(data, coords)
-    attrs = _units(data.unit)
+    attrs = _read_units(data.unit)
     axis = _find_axis(data, coords)
-    of_intensity = attrs if axis is None else attrs | {AXIS_ATTRIBUTE: axis}
-    variables = {"intensity": xr.Variable(data.dims, data.values, of_intensity)}
+    intensity_attrs = attrs if axis is None else attrs | {AXIS_ATTRIBUTE: axis}
+    variables = {"intensity": xr.Variable(data.dims, data.values, intensity_attrs)}
     if data.variances is not None:
         variables["intensity_errors"] = xr.Variable(data.dims, np.sqrt(data.variances), attrs)
     masks = [xr.Variable(mask.dims, mask.values) for mask in data.masks.values()]
-    if masks:  # not NaN: a fit leaves out a pattern that is masked whole, but refuses one of NaN
+    if masks:  # not as NaN: a fit skips a fully masked pattern but refuses a pattern of NaN
         variables["mask"] = functools.reduce(operator.or_, masks)
     return xr.Dataset(variables, coords)
 
 
 @hookimpl
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
-    """Return a `scipp.DataGroup` of the object ("data"; a group's own items) and the results.
+    """Return a `scipp.DataGroup` with the patterns ("data") and the results.
 
-    Each variable of the result is a DataArray with the coordinates, edges too, of the patterns it
-    belongs to; the square of `<name>_std` is the variance of `<name>` or `<name>_estimate`.
+    If the object is a DataGroup, its items are kept. Each variable of the result becomes a
+    DataArray with the coordinates and bin edges of its patterns. The square of `<name>_std` becomes
+    the variance of `<name>` or `<name>_estimate`.
+
+    Examples
+    --------
+    >>> group = xrdae.analyze(data, model)
+    >>> group["latent"].variances
     """
     dataset = xrdae_to_dataset(obj)
     if dataset is None:
@@ -99,7 +119,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
 
 
 def _find_data(obj: Any) -> Any:
-    """Return the DataArray with the patterns, None where the object is not scipp's."""
+    """Return the DataArray of patterns; None for an object of another library."""
     sc = sys.modules.get("scipp")
     if sc is None:
         return None
@@ -113,14 +133,14 @@ def _find_data(obj: Any) -> Any:
     arrays = [k for k, v in obj.items() if isinstance(v, sc.DataArray | sc.Dataset)]
     if len(arrays) != 1:
         raise DataError(
-            f"it is not clear which item of the {type(obj).__name__} ({', '.join(obj)}) holds the "
-            "patterns; give that one alone, or call it 'data'"
+            f"it is ambiguous which item of the {type(obj).__name__} ({', '.join(obj)}) holds the "
+            "patterns; pass this item alone, or name it 'data'"
         )
     return _find_data(obj[arrays[0]])
 
 
-def _centers(data: Any, name: str, coord: Any) -> Any:
-    """Return a coordinate with midpoints in place of bin edges."""
+def _replace_edges(data: Any, name: str, coord: Any) -> Any:
+    """Return a coordinate with midpoints instead of bin edges."""
     import scipp as sc
 
     for dim in coord.dims:
@@ -131,43 +151,44 @@ def _centers(data: Any, name: str, coord: Any) -> Any:
 
 def _to_variable(coord: Any) -> xr.Variable:
     values = np.asarray(coord.values if coord.dims else coord.value)
-    # The unit of a date is in its type; xarray could not save it as an attribute too.
-    attrs = {} if values.dtype.kind == "M" else _units(coord.unit)
+    # The type of a date holds its unit; xarray cannot save dates that have an attribute `units`.
+    attrs = {} if values.dtype.kind == "M" else _read_units(coord.unit)
     return xr.Variable(coord.dims, values, attrs)
 
 
-def _units(unit: Any) -> dict[str, str]:
-    """Return units as the convention, and pint, spell them."""
+def _read_units(unit: Any) -> dict[str, str]:
+    """Return an attribute with the units in the spelling of the convention and of pint."""
     if unit is None:
         return {}
-    spelled = {"dimensionless": "1", "deg": "degree", "rad": "radian"}
+    spellings = {"dimensionless": "1", "deg": "degree", "rad": "radian"}
     text = str(unit)
-    return {"units": spelled.get(text, text.replace("Å", "angstrom").replace("µ", "u"))}
+    return {"units": spellings.get(text, text.replace("Å", "angstrom").replace("µ", "u"))}
 
 
 def _check_axes(data: Any, coords: dict[str, xr.Variable]) -> None:
-    """Refuse what the core would refuse in xarray's words."""
+    """Raise an error in terms of scipp if patterns have different axes."""
     for dim in data.dims:
         coord = coords.get(dim)
         if coord is not None and coord.ndim > 1:
             raise DataError(
                 f"coordinate {dim!r} has dimensions {coord.dims}: a different axis for each "
-                f"pattern; bring them to one, for example with sc.rebin(pattern, {dim}=edges)"
+                f"pattern; convert them to one axis, for example with "
+                f"sc.rebin(pattern, {dim}=edges)"
             )
 
 
 def _find_axis(data: Any, coords: dict[str, xr.Variable]) -> str | None:
-    """Return the dimension that is the axis; None where names and edges do not say it.
+    """Return the dimension of the axis; None if names and edges do not tell it.
 
-    Q and d come first: the two_theta of a detector stands beside them. Next is the last dimension
-    that is of diffraction or of spectra by its name, as a time of flight is, then the only one with
-    edges.
+    The order of choice is: q or d, because two_theta of a detector may stand beside them; the last
+    dimension with the name of a diffraction or spectral axis, such as a time of flight; the only
+    dimension with bin edges.
     """
     dims = [dim for dim in data.dims if dim in coords and coords[dim].dtype.kind in "iuf"]
     reciprocal = [dim for dim in dims if name_kind(dim) in ("q", "d")]
     named = [dim for dim in dims if name_kind(dim) in UNITS or is_spectral_name(dim)]
     edges = [dim for dim in dims if data.coords.is_edges(dim, dim) and not is_sample_name(dim)]
-    if len(reciprocal) > 1:  # of Qx and Qy neither is the one
+    if len(reciprocal) > 1:  # such as Qx and Qy
         return None
     for choice in (reciprocal, named[-1:], edges):
         if len(choice) == 1:
@@ -176,18 +197,18 @@ def _find_axis(data: Any, coords: dict[str, xr.Variable]) -> str | None:
 
 
 def _to_data_array(array: xr.DataArray, data: Any) -> Any:
-    """Return a result as a DataArray with its own coordinates and the host's where they fit."""
+    """Return a result as a DataArray with its coordinates and the matching ones of the host."""
     import scipp as sc
 
     dims = [str(d) for d in array.dims]
-    found = sc.DataArray(_to_scipp(array.variable.astype(np.float64)))
+    result = sc.DataArray(_to_scipp(array.variable.astype(np.float64)))
     for name, coord in array.coords.items():
         if name not in data.coords:
-            found.coords[str(name)] = _to_scipp(coord.variable)
+            result.coords[str(name)] = _to_scipp(coord.variable)
     for name, coord in data.coords.items():
         if set(coord.dims) <= set(dims):
-            found.coords[name] = coord
-    return found
+            result.coords[name] = coord
+    return result
 
 
 def _to_scipp(variable: xr.Variable) -> Any:

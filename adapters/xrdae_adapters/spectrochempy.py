@@ -1,7 +1,7 @@
-"""SpectroChemPy: an NDDataset of patterns in, a copy of it with latents and relevance out.
+"""SpectroChemPy: converts an NDDataset of patterns, and returns a copy with the results.
 
-Facts of the host: spectra run along x; units are pint's, names are titles; `Coord.data` is rounded
-for display while `Coord.magnitude` is not.
+In SpectroChemPy, spectra lie along x. Units are units of pint, and titles serve as names.
+`Coord.data` is rounded for display; `Coord.magnitude` is not.
 """
 
 from __future__ import annotations
@@ -26,52 +26,62 @@ _UNTITLED = "<untitled>"
 
 @hookimpl
 def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
-    """Turn an NDDataset into a Dataset; masked values become NaN.
+    """Convert an NDDataset to a Dataset. Masked values become NaN.
+
+    Parameters
+    ----------
+    obj
+        `spectrochempy.NDDataset` with real data.
 
     Returns
     -------
     xarray.Dataset
-        `intensity`, in the units of the NDDataset. A dimension is called by the title of its
-        (default) coordinate, `y`, `x` ... where it has none; all coordinates and text labels
-        come along. The axis is x, whatever its units (Raman, IR, NMR, XPS ...), unless another
-        dimension is of diffraction by its title and units, and x is not titled as an axis. Numbers
-        and texts in `meta` become attributes, `meta.wavelength` (a number [angstrom], or a
-        quantity) a coordinate.
+        `intensity` in the units of the NDDataset, with all coordinates and text labels. A dimension
+        is named by the title of its default coordinate, or `y`, `x` without a title. The axis is x
+        in any units (Raman, IR, NMR, XPS). Another dimension is the axis only if its title and
+        units are those of a diffraction axis and the title of x is not. Numbers and texts in `meta`
+        become attributes. `meta.wavelength`, a number [angstrom] or a quantity, becomes a
+        coordinate.
 
     Raises
     ------
     DataError
-        If the data are complex, or the axis is of diffraction by its title and has no units.
+        If the data are complex, or if a diffraction axis has no units.
+
+    Examples
+    --------
+    >>> nd = scp.read_spc("series.spc")
+    >>> dataset = xrdae.plugins.to_dataset(nd)
     """
     if not is_nddataset(obj):
         return None
-    names = dim_names(obj)
+    names = name_dims(obj)
     values = np.asarray(obj.data)
     if values.dtype.kind not in "iufb":
         raise DataError(
-            f"the NDDataset is of type {values.dtype}; real numbers are needed, for example nd.real"
+            f"the NDDataset has type {values.dtype}; pass real numbers, for example nd.real"
         )
     coords: dict[str, xr.Variable] = {}
     for dim, name in names.items():
-        for i, coord in enumerate(_coords(obj, dim)):
-            title = _title(coord) if i else name
+        for i, coord in enumerate(_list_coords(obj, dim)):
+            title = _read_title(coord) if i else name
             if i and (not title or title in coords or title in names.values()):
                 title = f"{name}_{i}"
-            coords |= _variables(coord, name, title)
+            coords |= _to_variables(coord, name, title)
     if np.any(obj.mask):
         values = np.where(obj.mask, np.nan, values)
     axis = names[_find_axis(obj)]
-    attrs = {"units": _units(obj), "long_name": _title(obj), AXIS_ATTRIBUTE: axis}
+    attrs = {"units": _read_units(obj), "long_name": _read_title(obj), AXIS_ATTRIBUTE: axis}
     variable = (list(names.values()), values, {k: v for k, v in attrs.items() if v})
     meta = {k: v for k, v in obj.meta.items() if isinstance(v, str | int | float)}
     dataset = xr.Dataset({"intensity": variable}, coords, meta)
     wavelength = obj.meta.get("wavelength")
-    if wavelength is None or "wavelength" in dataset.variables:  # which may be the axis
+    if wavelength is None or "wavelength" in dataset.variables:  # the axis may be a wavelength
         return dataset
     if not hasattr(wavelength, "units"):
         return dataset.assign_coords(wavelength=((), float(wavelength)))
     value, units = float(wavelength.magnitude), f"{wavelength.units:C}"
-    length = convert_to_angstrom(value, units)  # an energy of photons too
+    length = convert_to_angstrom(value, units)  # converts photon energies too
     if length is not None:
         value, units = length, "angstrom"
     return dataset.assign_coords(wavelength=((), value, {"units": units}))
@@ -79,20 +89,34 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
 
 @hookimpl
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
-    """Return a copy of an NDDataset with a result; this one stays as it is.
+    """Return a copy of an NDDataset with a result in its `meta`.
+
+    The result is not added as coordinates, because SpectroChemPy 1.1 confuses the order of four or
+    more coordinates of a dimension, and so the default coordinate.
+
+    Parameters
+    ----------
+    obj
+        NDDataset of the patterns. It is not changed.
+    result
+        Result for these patterns.
 
     Returns
     -------
     spectrochempy.NDDataset
-        The same data and coordinates; the result is in `meta["xrdae"]`, which files keep, and is
-        `xarray.Dataset.from_dict(nd.meta["xrdae"])`. The next result is added to it. Slicing
-        does not slice it. (Not further coordinates: SpectroChemPy 1.1 mixes up the order of four
-        and more on one dimension, and with it which one is the default.)
+        The data and coordinates of `obj`. Read the result with
+        `xarray.Dataset.from_dict(nd.meta["xrdae"])`. Files keep it. Later results are added to it.
+        Slicing the NDDataset does not slice it.
+
+    Examples
+    --------
+    >>> nd = xrdae.analyze(nd, model)
+    >>> xr.Dataset.from_dict(nd.meta["xrdae"])["latent"]
     """
     if not is_nddataset(obj):
         return None
     out = obj.copy()
-    out.meta["xrdae"] = _added(obj, result).to_dict(data="array")
+    out.meta["xrdae"] = _merge_results(obj, result).to_dict(data="array")
     return out
 
 
@@ -102,16 +126,16 @@ def is_nddataset(obj: Any) -> bool:
     return module is not None and isinstance(obj, module.NDDataset)
 
 
-def dim_names(nd: Any) -> dict[str, str]:
-    """Return the name in the Dataset of each dimension of an NDDataset, in order."""
-    coords = {str(dim): _coords(nd, str(dim)) for dim in nd.dims}
-    names = {dim: (own and _title(own[0])) or dim for dim, own in coords.items()}
+def name_dims(nd: Any) -> dict[str, str]:
+    """Return the name in the Dataset for each dimension of an NDDataset, in order."""
+    coords = {str(dim): _list_coords(nd, str(dim)) for dim in nd.dims}
+    names = {dim: (own and _read_title(own[0])) or dim for dim, own in coords.items()}
     return names if len(set(names.values())) == len(names) else {dim: dim for dim in names}
 
 
-def host_coords(nd: Any) -> dict[str, list[Any]]:
+def collect_coords(nd: Any) -> dict[str, list[Any]]:
     """Return the coordinates of each dimension by its name in the Dataset, the default first."""
-    return {name: _coords(nd, dim) for dim, name in dim_names(nd).items()}
+    return {name: _list_coords(nd, dim) for dim, name in name_dims(nd).items()}
 
 
 def to_nddataset(array: xr.DataArray, coords: Mapping[str, list[Any]]) -> Any:
@@ -122,27 +146,28 @@ def to_nddataset(array: xr.DataArray, coords: Mapping[str, list[Any]]) -> Any:
     array
         The result.
     coords
-        Coordinates of each dimension, the default first; where there are none, the array's own.
+        Coordinates of each dimension, the default first. Dimensions without an entry get the
+        coordinate of the array.
     """
     from spectrochempy import NDDataset
 
-    found = []
-    for dim in map(str, array.dims):
-        own = coords.get(dim) or [new_coord(array[dim], dim)]
-        found.append(_coordset(own))
+    coordset = [
+        _make_coordset(coords.get(dim) or [make_coord(array[dim], dim)])
+        for dim in map(str, array.dims)
+    ]
     return NDDataset(
         array.values,
-        coordset=found,
-        units=_host_units(array),
+        coordset=coordset,
+        units=_convert_units(array),
         title=array.attrs.get("long_name", str(array.name)),
         name=str(array.name),
     )
 
 
-def _added(nd: Any, result: xr.Dataset) -> Any:
-    """Return a result with those attached before, unless the data were sliced since."""
+def _merge_results(nd: Any, result: xr.Dataset) -> Any:
+    """Return a result with the stored results, unless the data were sliced after storing them."""
     stored = xr.Dataset.from_dict(nd.meta.get("xrdae") or {})
-    sizes = dict(zip(dim_names(nd).values(), nd.shape, strict=True))
+    sizes = dict(zip(name_dims(nd).values(), nd.shape, strict=True))
     if not stored or any(stored.sizes.get(dim, n) != n for dim, n in sizes.items()):
         return result
     shared = set(result.indexes) & set(stored.indexes) & set(sizes)
@@ -151,81 +176,82 @@ def _added(nd: Any, result: xr.Dataset) -> Any:
     return builtin.xrdae_attach(stored, result)
 
 
-def new_coord(array: xr.DataArray, title: str) -> Any:
-    """Return a one-dimensional array as a Coord: numbers as they are, anything else as labels."""
+def make_coord(array: xr.DataArray, title: str) -> Any:
+    """Return a one-dimensional array as a Coord of numbers, or of labels for other types."""
     from spectrochempy import Coord
 
     if array.dtype.kind not in "biuf":
         return Coord(labels=texts(array.values), title=title)
     exact = {"rounding": False, "sigdigits": 12, "linearize_below": 0.0}
-    return Coord(array.values, title=title, units=_host_units(array), **exact)
+    return Coord(array.values, title=title, units=_convert_units(array), **exact)
 
 
-def _host_units(array: xr.DataArray) -> str | None:
+def _convert_units(array: xr.DataArray) -> str | None:
     units = array.attrs.get("units", "1")
     return None if units == "1" else str(units)
 
 
-def _coordset(coords: list[Any]) -> Any:
-    """Return coordinates of one dimension, the first the default one."""
+def _make_coordset(coords: list[Any]) -> Any:
+    """Return the coordinates of a dimension; the first one becomes the default."""
     from spectrochempy import CoordSet
 
     return CoordSet(*coords[::-1]) if len(coords) > 1 else coords[0]
 
 
-def _coords(nd: Any, dim: str) -> list[Any]:
+def _list_coords(nd: Any, dim: str) -> list[Any]:
     """Return the coordinates of a dimension, the default one first."""
     from spectrochempy import CoordSet
 
-    found = nd.coord(dim)
-    if found is None or found.is_empty:
+    coord = nd.coord(dim)
+    if coord is None or coord.is_empty:
         return []
-    every = [found]
-    if isinstance(found, CoordSet):
-        every = list(found.coords)
-        every.insert(0, every.pop(found.default_index))
-    return [coord.copy() for coord in every]
+    coords = [coord]
+    if isinstance(coord, CoordSet):
+        coords = list(coord.coords)
+        coords.insert(0, coords.pop(coord.default_index))
+    return [coord.copy() for coord in coords]
 
 
-def _title(obj: Any) -> str:
+def _read_title(obj: Any) -> str:
     return "" if obj.title == _UNTITLED else str(obj.title)
 
 
-def _units(obj: Any) -> str:
+def _read_units(obj: Any) -> str:
     return "" if obj.units is None else f"{obj.units:C}".replace("dimensionless", "1")
 
 
 def _find_axis(nd: Any) -> str:
-    """Return the dimension of an NDDataset that is the axis."""
+    """Return the dimension of the axis in an NDDataset."""
     dims = [str(dim) for dim in nd.dims]
     axis = "x" if "x" in dims else dims[-1]
-    titles = {dim: _title(coords[0]) for dim in dims if (coords := _coords(nd, dim))}
-    own = titles.get(axis, "")
-    if name_kind(own) in UNITS or is_spectral_name(own):
+    titles = {dim: _read_title(coords[0]) for dim in dims if (coords := _list_coords(nd, dim))}
+    title = titles.get(axis, "")
+    if name_kind(title) in UNITS or is_spectral_name(title):
         return axis
-    others = [dim for dim in dims if dim != axis and _is_diffraction(_coords(nd, dim))]
+    others = [dim for dim in dims if dim != axis and _is_diffraction(_list_coords(nd, dim))]
     return others[0] if len(others) == 1 else axis
 
 
 def _is_diffraction(coords: list[Any]) -> bool:
-    """Tell whether title and units of a dimension's coordinate are those of a diffraction axis."""
-    if not coords or not coords[0].has_data or not _units(coords[0]):
+    """Tell whether title and units of the default coordinate are those of a diffraction axis."""
+    if not coords or not coords[0].has_data or not _read_units(coords[0]):
         return False
     try:
-        title, units = _title(coords[0]), _units(coords[0])
+        title, units = _read_title(coords[0]), _read_units(coords[0])
         return find_axis_kind(title, units, values=coords[0].magnitude).is_named
     except DataError:
         return False
 
 
-def _variables(coord: Any, dim: str, name: str) -> dict[str, xr.Variable]:
-    """Return a Coord as a variable of its values, and one of its labels where it has any."""
-    found = {}
+def _to_variables(coord: Any, dim: str, name: str) -> dict[str, xr.Variable]:
+    """Return the values of a Coord as a variable, and its labels as another variable."""
+    variables = {}
     if coord.has_data:
-        attrs = {"units": _units(coord), "long_name": _title(coord)}
+        attrs = {"units": _read_units(coord), "long_name": _read_title(coord)}
         attrs = {k: v for k, v in attrs.items() if v}
-        # `magnitude`, not `data`: that is rounded for display.
-        found[name] = xr.Variable(dim, coord.magnitude, attrs)
+        # `data` is rounded for display, `magnitude` is not.
+        variables[name] = xr.Variable(dim, coord.magnitude, attrs)
     if coord.is_labeled and coord.labels.ndim == 1:
-        found[f"{name}_labels" if found else name] = xr.Variable(dim, coord.labels.astype(str))
-    return found
+        labels = xr.Variable(dim, coord.labels.astype(str))
+        variables[f"{name}_labels" if variables else name] = labels
+    return variables

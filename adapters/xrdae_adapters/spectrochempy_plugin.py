@@ -1,6 +1,7 @@
-"""What SpectroChemPy finds as the plugin `xrdae`: `nd.xrdae.fit(...)` and its like.
+"""The plugin `xrdae` of SpectroChemPy, which adds methods such as `nd.xrdae.fit(...)`.
 
-Only SpectroChemPy imports this, by its entry-point group `spectrochempy.plugins`.
+SpectroChemPy loads this module through its entry-point group `spectrochempy.plugins`. No other
+module imports it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from spectrochempy.api.plugins import SpectroChemPyPlugin
 
 from xrdae.plugins import to_dataset
 from xrdae.provenance import ATTRIBUTE
-from xrdae_adapters.spectrochempy import host_coords, new_coord, to_nddataset
+from xrdae_adapters.spectrochempy import collect_coords, make_coord, to_nddataset
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,26 +29,43 @@ if TYPE_CHECKING:
 
 
 def fit(nd: Any, **settings: Any) -> Model:
-    """Fit a model to an NDDataset; keyword arguments as of `ds.xrdae.fit`."""
+    """Fit a model to an NDDataset.
+
+    Parameters
+    ----------
+    nd
+        Patterns.
+    **settings
+        Keyword arguments of `ds.xrdae.fit`.
+
+    Examples
+    --------
+    >>> model = nd.xrdae.fit(n_latent=2)
+    """
     return to_dataset(nd).xrdae.fit(**settings)  # type: ignore[no-any-return]
 
 
 def latent(nd: Any, model: ModelOrPath, variable: str = "latent") -> Any:
     """Return latents `(patterns ..., latent_axis)` as an NDDataset.
 
-    How this, as any result, was made is in `meta.xrdae_provenance` (JSON).
+    The provenance of each result is in `meta.xrdae_provenance` (JSON).
 
     Parameters
     ----------
     nd
         Patterns.
     model
-        A fitted model, or the path of a saved one.
+        A fitted model, or the path of a saved model.
     variable
-        "latent", or one of its companions: "latent_std", "reconstruction_error", "novelty".
+        Variable to return: "latent", "latent_std", "reconstruction_error" or "novelty".
+
+    Examples
+    --------
+    >>> latents = nd.xrdae.latent(model)
+    >>> novelty = nd.xrdae.latent("model.nc", "novelty")
     """
-    found = to_dataset(nd).xrdae.encode(_model(model))
-    return _result(found, variable, host_coords(nd))
+    result = to_dataset(nd).xrdae.encode(_load_model(model))
+    return _select_variable(result, variable, collect_coords(nd))
 
 
 def relevance(
@@ -64,18 +82,23 @@ def relevance(
     nd
         Patterns.
     model
-        A fitted model, or the path of a saved one.
+        A fitted model, or the path of a saved model.
     regions, fill
-        As of `ds.xrdae.relevance`; bounds are returned in `meta.region_start`, `meta.region_stop`.
+        Arguments of `ds.xrdae.relevance`. The bounds are in `meta.region_start` and
+        `meta.region_stop`.
     variable
-        "relevance", or one of its companions: "relevance_profile" along the axis,
-        "relevance_excess", "relevance_significance", "latent_shift".
+        Variable to return: "relevance", "relevance_profile" along the axis, "relevance_excess",
+        "relevance_significance" or "latent_shift".
+
+    Examples
+    --------
+    >>> relevance = nd.xrdae.relevance(model, regions=1.0)
     """
-    found = to_dataset(nd).xrdae.relevance(_model(model), regions=regions, fill=fill)
-    region = {"region": [new_coord(found["region_center"], "region_center")]}
-    out = _result(found, variable, host_coords(nd) | region)
+    result = to_dataset(nd).xrdae.relevance(_load_model(model), regions=regions, fill=fill)
+    region = {"region": [make_coord(result["region_center"], "region_center")]}
+    out = _select_variable(result, variable, collect_coords(nd) | region)
     for name in ("region_start", "region_stop"):
-        out.meta[name] = found[name].values
+        out.meta[name] = result[name].values
     return out
 
 
@@ -90,40 +113,54 @@ def synthesize(
     latent: npt.ArrayLike | None = None,
     variable: str = "synthesized",
 ) -> Any:
-    """Return synthesized patterns `(synthetic, axis)` as an NDDataset, at their labels.
+    """Return synthesized patterns `(synthetic, axis)` with their labels as an NDDataset.
 
     Parameters
     ----------
     nd
         Patterns.
     model
-        A fitted model, or the path of a saved one.
+        A fitted model, or the path of a saved model.
     between, n, endpoints, at, latent
-        As of `ds.xrdae.synthesize`; labels are the titles of the coordinates.
+        Arguments of `ds.xrdae.synthesize`. Labels are the titles of the coordinates.
     variable
-        "synthesized", or one of its companions: "synthesized_std", "synthesized_latent",
+        Variable to return: "synthesized", "synthesized_std", "synthesized_latent" or
         "synthesized_novelty".
+
+    Examples
+    --------
+    >>> synthesized = nd.xrdae.synthesize(model, at={"temperature": [300, 310]})
     """
     dataset = to_dataset(nd)
-    found = dataset.xrdae.synthesize(
-        _model(model), between=between, n=n, endpoints=endpoints, at=at, latent=latent
+    result = dataset.xrdae.synthesize(
+        _load_model(model), between=between, n=n, endpoints=endpoints, at=at, latent=latent
     )
     labels = [
-        new_coord(found[f"synthesized_{name}"].assign_attrs(coord.attrs), str(name))
+        make_coord(result[f"synthesized_{name}"].assign_attrs(coord.attrs), str(name))
         for name, coord in dataset.coords.items()
-        if f"synthesized_{name}" in found
+        if f"synthesized_{name}" in result
     ]
-    return _result(found, variable, host_coords(nd) | {"synthetic": labels})
+    return _select_variable(result, variable, collect_coords(nd) | {"synthetic": labels})
 
 
 def read_patterns(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Any:
-    """Return the patterns of files as an NDDataset: `xrdae.open_patterns`."""
+    """Return the patterns of files as an NDDataset.
+
+    Parameters
+    ----------
+    paths
+        Argument of `xrdae.open_patterns`: a path, a glob or several paths.
+
+    Examples
+    --------
+    >>> nd = scp.xrdae.read_patterns("run/*.xy")
+    """
     from xrdae import open_patterns
 
     dataset = open_patterns(paths)
     coords = {
         str(dim): sorted(
-            (new_coord(c, str(n)) for n, c in dataset.coords.items() if c.dims == (dim,)),
+            (make_coord(c, str(n)) for n, c in dataset.coords.items() if c.dims == (dim,)),
             key=lambda coord: coord.title != dim,
         )
         for dim in dataset["intensity"].dims
@@ -135,7 +172,7 @@ def read_patterns(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str
 
 
 class XrdaePlugin(SpectroChemPyPlugin):
-    """Declares `nd.xrdae.*` and `scp.xrdae.read_patterns`."""
+    """Plugin of SpectroChemPy that declares `nd.xrdae.*` and `scp.xrdae.read_patterns`."""
 
     name = "xrdae"
     version = version("xrdae")
@@ -153,15 +190,15 @@ class XrdaePlugin(SpectroChemPyPlugin):
         return [{"name": "patterns", "func": read_patterns, "description": "diffraction patterns"}]
 
 
-def _result(found: xr.Dataset, variable: str, coords: Mapping[str, list[Any]]) -> Any:
-    """Return a result as an NDDataset, how it was made in its meta."""
-    out = to_nddataset(found[variable], coords)
-    if ATTRIBUTE in found.attrs:
-        out.meta[ATTRIBUTE] = found.attrs[ATTRIBUTE]
+def _select_variable(result: xr.Dataset, variable: str, coords: Mapping[str, list[Any]]) -> Any:
+    """Return a variable of a result as an NDDataset, with the provenance in its meta."""
+    out = to_nddataset(result[variable], coords)
+    if ATTRIBUTE in result.attrs:
+        out.meta[ATTRIBUTE] = result.attrs[ATTRIBUTE]
     return out
 
 
-def _model(model: ModelOrPath) -> Model:
+def _load_model(model: ModelOrPath) -> Model:
     if isinstance(model, str | os.PathLike):
         from xrdae.model import load_model
 

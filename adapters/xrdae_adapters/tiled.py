@@ -1,7 +1,7 @@
-"""tiled: datasets and bluesky runs on a server in, results written beside them.
+"""tiled: reads datasets and bluesky runs from a server, and writes results beside them.
 
-Facts of the host: a stream of a bluesky run comes back with dimensions (time, dim_int_1) and
-without units; these, and what each reading is, stay in the descriptors' `data_keys`.
+tiled returns a stream of a bluesky run with dimensions (time, dim_int_1) and without units. Units
+and shapes of the readings are in the `data_keys` of the descriptors.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import xarray as xr
 
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
-from xrdae_adapters.events import names_of_readings, to_patterns
+from xrdae_adapters.bluesky_readings import list_readings, to_patterns
 
 _MOST_RESULTS = 1000  # beside one node
-_CONFLICT = 409
+_CONFLICT = 409  # HTTP status: the key is taken
 
 
 @hookimpl
@@ -27,24 +27,30 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     Parameters
     ----------
     obj
-        A client of a node that holds an xarray Dataset; a `BlueskyRun`, which stands for its
-        stream `primary`; or one of its streams.
+        Client of a node with an xarray Dataset, of a `BlueskyRun`, or of a stream of a run. A run
+        stands for its stream `primary`.
 
     Returns
     -------
     Dataset
-        A node's Dataset as it was written. Of a stream: `intensity (time, <axis>)`, the axis as
-        `two_theta`, `q` or `d` where its reading is one, else by the name of its reading without
-        that of the device (`energy`, `tof` ...), units from the `data_keys`; a value for each
-        event is a coordinate, texts and numbers of the start document are attributes
-        (`wavelength` [angstrom] among them). Images are not read. Lazy where the client is one of
-        `from_uri(..., structure_clients="dask")`.
+        The Dataset of a node, unchanged. For a stream, `intensity (time, <axis>)` with units from
+        the `data_keys`. A diffraction axis is named `two_theta`, `q` or `d`. Another axis has the
+        name of its reading without the name of the device (`energy`, `tof`). Readings with one
+        value for each event are coordinates. Texts and numbers of the start document are
+        attributes, such as `wavelength` [angstrom]. Images are not read. The Dataset is lazy if
+        the client was made by `from_uri(..., structure_clients="dask")`.
 
     Raises
     ------
     DataError
-        If it is not clear which reading is the axis (its name and units say so) and which the
-        intensity, or if the axis is not the same for all events.
+        If names and units do not tell the axis and the intensity, or if the axis differs between
+        events.
+
+    Examples
+    --------
+    >>> from tiled.client import from_uri
+    >>> client = from_uri("http://localhost:8000", api_key="secret")
+    >>> dataset = xrdae.plugins.to_dataset(client["scan_1"])
     """
     node = _find_node(obj)
     if node is None:
@@ -55,18 +61,26 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
 
 @hookimpl
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
-    """Write a result into the same container, and return the client of the new node.
+    """Write a result into the container of its data, and return the client of the new node.
 
-    The key is `<key>_xrdae` of a dataset, `<uid>_<stream>_xrdae` of a run; where there is one
-    already, `..._xrdae_2` and so on: nothing is overwritten. (Not inside a run: bluesky takes all
-    that is there for streams.) The attribute `xrdae_source` is the path of what was analyzed, to be
-    searched for by `Key("attrs.xrdae_source") == "<uid>/primary"`; in a `CatalogOfBlueskyRuns`,
-    which knows keys of runs only, by `Key("xrdae_source")`.
+    The key is `<key>_xrdae` for a dataset and `<uid>_<stream>_xrdae` for a run. If the key is
+    taken, it becomes `..._xrdae_2` and so on; nothing is overwritten. Results are not written
+    inside a run, because bluesky treats all content of a run as streams. The attribute
+    `xrdae_source` is the path of the analyzed node. Search for it with
+    `Key("attrs.xrdae_source") == "<uid>/primary"`, or with `Key("xrdae_source")` in a
+    `CatalogOfBlueskyRuns`, which indexes only keys of runs.
 
     Raises
     ------
     PermissionError
-        If the server does not let the client write there.
+        If the server refuses to write there.
+    FileExistsError
+        If there are already 1000 results of the node.
+
+    Examples
+    --------
+    >>> node = xrdae.analyze(client["scan_1"], model)
+    >>> node.read()["latent"]
     """
     node = _find_node(obj)
     if node is None:
@@ -77,7 +91,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     source = "/".join(filter(None, node.path_parts))
     ids = [node.item["id"]] if run is None else [run.item["id"], node.item["id"]]
     key, container = "_".join([*ids, "xrdae"]), (node if run is None else run).parent
-    metadata = metadata_of(result, source, of_run=run is not None)
+    metadata = build_metadata(result, source, is_run=run is not None)
     for number in range(1, _MOST_RESULTS):
         try:
             numbered = key if number == 1 else f"{key}_{number}"
@@ -88,26 +102,27 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
             how = "xrdae.plugins.to_dataset(client)" if _is_stream(node) else "client.read()"
             raise PermissionError(
                 f"the tiled server refuses to write {key!r} beside {source!r} ({error}); ask for "
-                f"the right to write, or keep the results here: ds = {how}; ds.xrdae.encode(model)"
+                "permission to write, or keep the results in memory: "
+                f"ds = {how}; ds.xrdae.encode(model)"
             ) from error
-    raise FileExistsError(f"{_MOST_RESULTS} results are beside {source!r}; delete some")
+    raise FileExistsError(f"there are {_MOST_RESULTS} results beside {source!r}; delete some")
 
 
 def _find_node(obj: Any) -> Any:
-    """Return the client of a dataset or of a stream, None where the object is not tiled's."""
+    """Return the client of a dataset or of a stream; None for an object of another library."""
     base = sys.modules.get("tiled.client.base")
     if base is None:
         return None
     streams = sys.modules.get("bluesky_tiled_plugins.clients.bluesky_event_stream")
     if streams is not None and isinstance(obj, streams.BlueskyEventStreamV2SQL):
-        obj = obj["data"]  # a stream of version 2 is no client itself
+        obj = obj["data"]  # a stream of version 2 is not a client
     if not isinstance(obj, base.BaseClient):
         return None
     if _has_spec(obj, "BlueskyRun"):
         if "primary" not in obj:
             raise DataError(
-                f"the run {obj.item['id']} has no stream 'primary' but {list(obj)}; give the one "
-                "that holds the patterns, run[...]"
+                f"the run {obj.item['id']} has no stream 'primary' but {list(obj)}; pass the "
+                "stream with the patterns, run[...]"
             )
         return _find_node(obj["primary"])
     return obj if _has_spec(obj, "xarray_dataset") or _is_stream(obj) else None
@@ -132,18 +147,33 @@ def _read_stream(stream: Any) -> xr.Dataset:
     """Return a stream as patterns."""
     metadata = stream.metadata
     keys = metadata.get("data_keys", {})
-    for descriptor in metadata.get("descriptors", []):  # where the server keeps them in MongoDB
+    for descriptor in metadata.get("descriptors", []):  # only servers with MongoDB have them
         keys = {**keys, **descriptor["data_keys"]}
-    # Without bluesky's own client the columns of the table would have a dimension of their own.
+    # Without bluesky's client, the columns of the table would get a separate dimension.
     options = {"dim0": "time"} if _has_spec(stream, "composite") else {}
-    dataset = stream.read(variables=["time", *names_of_readings(keys)], **options)
+    dataset = stream.read(variables=["time", *list_readings(keys)], **options)
     return to_patterns(dataset, keys, start=_find_run(stream).metadata["start"])
 
 
-def metadata_of(result: xr.Dataset, source: str, *, of_run: bool) -> dict[str, Any]:
-    """Return the metadata of a result's node."""
+def build_metadata(result: xr.Dataset, source: str, *, is_run: bool) -> dict[str, Any]:
+    """Return the metadata of the node of a result.
+
+    Parameters
+    ----------
+    result
+        The result.
+    source
+        Path of the analyzed node.
+    is_run
+        Whether the node is a stream of a run.
+
+    Examples
+    --------
+    >>> build_metadata(xr.Dataset(), "scan_1", is_run=False)
+    {'attrs': {'xrdae_source': 'scan_1'}}
+    """
     metadata: dict[str, Any] = {"attrs": {**result.attrs, "xrdae_source": source}}
-    if of_run:
+    if is_run:
         metadata["start"] = {"xrdae_source": source}  # where a catalog of runs searches
     return metadata
 
@@ -151,7 +181,26 @@ def metadata_of(result: xr.Dataset, source: str, *, of_run: bool) -> dict[str, A
 def write_dataset(
     container: Any, result: xr.Dataset, *, key: str, metadata: Mapping[str, Any]
 ) -> Any:
-    """Write a Dataset as `tiled.client.xarray.write_xarray_dataset` does, but wholly or not."""
+    """Write a Dataset in the layout of `tiled.client.xarray.write_xarray_dataset`.
+
+    If writing fails, the incomplete node is deleted.
+
+    Parameters
+    ----------
+    container
+        Client of the container to write into.
+    result
+        Dataset to write.
+    key
+        Key of the new node.
+    metadata
+        Metadata of the new node.
+
+    Returns
+    -------
+    tiled client
+        Client of the new node.
+    """
     from tiled.structures.core import Spec
 
     specs = [Spec("xarray_dataset")]
@@ -159,7 +208,7 @@ def write_dataset(
     try:
         for name in result.variables:
             array = result[name]
-            if array.dtype.kind == "O":  # tiled has no type for it
+            if array.dtype.kind == "O":  # tiled has no such type
                 array = array.astype("U")
             kind = "xarray_coord" if name in result.coords else "xarray_data_var"
             node.write_array(

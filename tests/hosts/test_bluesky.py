@@ -20,7 +20,7 @@ import xrdae
 from xrdae import plugins
 from xrdae.provenance import fingerprint
 from xrdae_adapters.bluesky import LiveEncoder
-from xrdae_adapters.rows import Rows
+from xrdae_adapters.tiled_rows import Rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`")
 
@@ -306,7 +306,7 @@ def test_a_scan_ends_well_though_nothing_can_be_written(
     engine.subscribe(LiveEncoder(model, client))
     with pytest.warns(UserWarning, match="LiveEncoder") as said:
         (uid,) = engine(scan(detector, 2))
-    assert f"run {uid} has ended and 2 results are not written: make them" in str(said[-1].message)
+    assert f"run {uid} has ended and 2 results are not written: compute them" in str(said[-1].message)
     assert list(client) == []
 
 
@@ -395,5 +395,5 @@ def test_a_thread_of_bluesky_s_own_lets_the_scan_go_on(client, engine, detector,
 
 
 def test_a_batch_of_none_is_refused(client, model):
-    with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
+    with pytest.raises(ValueError, match="batch_size is 0; it must be at least 1"):
         LiveEncoder(model, client, batch_size=0)

@@ -419,10 +419,10 @@ def test_the_entry_point_leads_ewoks_to_all_tasks():
 @pytest.mark.parametrize(
     ("task", "inputs", "said"),
     [
-        ("Encode", {"nxdata_url": "{file}::/entry/measurement/nothing"}, "leads to nothing"),
+        ("Encode", {"nxdata_url": "{file}::/entry/measurement/nothing"}, "does not exist"),
         ("Encode", {"nxdata_url": "{file}::/entry/nothing"}, "/entry/integrate/integrated"),
-        ("Encode", {"nxdata_url": "{url}/intensity"}, "is no group but a field"),
-        ("Encode", {"nxdata_url": "silx:{file}?path=/entry&slice=1"}, "is no url"),
+        ("Encode", {"nxdata_url": "{url}/intensity"}, "is a field, not a group"),
+        ("Encode", {"nxdata_url": "silx:{file}?path=/entry&slice=1"}, "is not the url"),
         ("Encode", {"nxdata_url": "no.h5::/entry"}, "there is no file 'no.h5'"),
         ("Encode", {"nxdata_url": "{model}x"}, "there is no file"),
         ("Encode", {"nxdata_url": __file__}, "cannot be opened"),
@@ -431,7 +431,7 @@ def test_the_entry_point_leads_ewoks_to_all_tasks():
         ("Encode", {"nxdata_url": []}, "empty list"),
         ("Encode", {"nxdata_url": "{url}", "nxprocess_name": "integrate"}, "not of xrdae"),
         ("Encode", {"nxdata_url": "{url}", "model_path": "no.nc"}, "no.nc"),
-        ("Encode", {"nxdata_url": ["{url}", "{file}::/no"]}, "leads to nothing"),
+        ("Encode", {"nxdata_url": ["{url}", "{file}::/no"]}, "does not exist"),
         ("Encode", {"dataset": 1}, "no plugin turns"),
         ("Fit", {"nxdata_url": "{url}", "config": {"colour": 1}}, "unknown setting 'colour'"),
         ("Relevance", {"nxdata_url": "{url}", "fill": "red"}, "fill"),
@@ -505,7 +505,7 @@ def hold():
 def test_a_file_that_another_program_holds_is_waited_for_and_named(url, model_path, hold):
     inputs = {"nxdata_url": url, "model_path": model_path}
     holder = hold(url.split("::")[0])
-    with pytest.raises(TaskExecutionError, match=r"scan\.h5 cannot be opened .* open elsewhere"):
+    with pytest.raises(TaskExecutionError, match=r"scan\.h5 cannot be opened .* held it open"):
         execute("Encode", **inputs, retry_timeout=0.2)
     threading.Timer(0.5, holder.communicate, ["\n"]).start()
     assert execute("Encode", **inputs, retry_timeout=60)["result_url"]

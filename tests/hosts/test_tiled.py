@@ -335,7 +335,7 @@ def test_without_units_the_error_gives_a_recipe_that_works(put_run, series, give
     run = put_run(keys={"pe1_tth": {"shape": [P]}})
     with pytest.raises(DataError, match="which reading of the stream") as caught:
         plugins.to_dataset(run)
-    recipe = str(caught.value).partition("say it yourself: ")[2].partition(", then")[0]
+    recipe = str(caught.value).partition("build the Dataset yourself: ")[2].partition(", then")[0]
     recipe = recipe.replace("<axis>", "pe1_tth").replace("<intensity>", "pe1_intensity")
     names = {"run": run}
     exec(recipe, names)

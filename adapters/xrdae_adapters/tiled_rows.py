@@ -1,8 +1,8 @@
-"""A Dataset on a tiled server that grows along `time`, a row for each event of a run.
+"""A Dataset on a tiled server that grows along `time`, one row for each event of a run.
 
-tiled extends one array at a time. `seq_num` is extended last: a row counts once it is there, and
-what lies beyond, after an interruption, is overwritten by the next row. A reader that comes while
-a row is written may find arrays of different lengths, which xarray refuses; read again then.
+tiled extends arrays one by one. `seq_num` is extended last, and a row is complete once its
+`seq_num` is written. After an interruption, the next row overwrites an incomplete row. While a row
+is written, its arrays differ in length and xarray refuses to read them. Read again in that case.
 """
 
 from __future__ import annotations
@@ -17,20 +17,27 @@ from xrdae.errors import DataError
 from xrdae_adapters.tiled import write_dataset
 
 DIM, NUMBER = "time", "seq_num"
-_WIDTH = 128  # characters; arrays of a server have texts of one width
+_WIDTH = 128  # characters; all texts of an array on a server have one width
 
 
 class Rows:
-    """Rows of a Dataset in a container, those of an earlier process among them.
+    """Rows of a Dataset in a container, including the rows of an earlier process.
 
     Parameters
     ----------
     container
-        Client of the container in which the Dataset is, or will be.
+        Client of the container of the Dataset.
     key
-        Its key; where a Dataset of other attributes has it, `<key>_2` and so on.
+        Key of the Dataset. If a Dataset with other attributes has this key, the key becomes
+        `<key>_2`, `<key>_3` and so on.
     metadata
-        Of its node; its attributes tell it from others.
+        Metadata of the node. Its attributes identify the Dataset.
+
+    Examples
+    --------
+    >>> rows = Rows(client, key="scan_1", metadata={"attrs": {}})
+    >>> rows.add(1, row)
+    >>> rows.flush()
     """
 
     def __init__(self, container: Any, *, key: str, metadata: Mapping[str, Any]) -> None:
@@ -44,7 +51,7 @@ class Rows:
         self._first: xr.Dataset | None = None
 
     def connect(self) -> None:
-        """Find out which rows are there already; nothing is asked of the server before."""
+        """Find the rows that are already on the server. This is the first request to it."""
         if self._connected:
             return
         key, number = self.key, 1
@@ -58,33 +65,33 @@ class Rows:
         return number in self._written or number in self._waiting
 
     def __len__(self) -> int:
-        """Return the number of rows that wait to be written."""
+        """Return the number of rows that are not written yet."""
         return len(self._waiting)
 
     def add(self, number: int, row: xr.Dataset) -> None:
-        """Keep a row until `flush`.
+        """Hold a row until `flush`.
 
         Parameters
         ----------
         number
-            Its `seq_num`.
+            `seq_num` of the row.
         row
             Dataset with a dimension `time` of size one.
 
         Raises
         ------
         DataError
-            If its variables, their sizes, types or axes are not those of the first row.
+            If the variables of the row, their sizes, types or axes differ from the first row.
         """
-        row = row.map(_storable, keep_attrs=True).assign_coords(
-            {name: _storable(array) for name, array in row.coords.items() if DIM in array.dims}
+        row = row.map(_convert_type, keep_attrs=True).assign_coords(
+            {name: _convert_type(array) for name, array in row.coords.items() if DIM in array.dims}
         )
         self._first = row if self._first is None else self._first
-        _check_alike(row, self._first)
+        _check_same_layout(row, self._first)
         self._waiting[number] = row
 
     def flush(self) -> None:
-        """Write the rows that wait; if that fails, they go on waiting."""
+        """Write all held rows. If writing fails, they are held for the next `flush`."""
         self.connect()
         if not self._waiting:
             return
@@ -107,10 +114,10 @@ class Rows:
         self._waiting.clear()
 
     def _resume(self, node: Any) -> bool:
-        """Take up a Dataset that is there; False if it is another's."""
+        """Continue an existing Dataset; return False if its attributes differ."""
         if dict(node.metadata.get("attrs", {})) != self._metadata["attrs"]:
             return False
-        if NUMBER not in node:  # cut off while it was made
+        if NUMBER not in node:  # its creation was interrupted
             node.delete(recursive=True, external_only=False)
             return True
         self._arrays = dict(node.items())
@@ -124,21 +131,24 @@ class Rows:
         return True
 
 
-def _check_alike(row: xr.Dataset, first: xr.Dataset) -> None:
+def _check_same_layout(row: xr.Dataset, first: xr.Dataset) -> None:
     for name, array in row.variables.items():
         other = first.variables.get(name)
         if other is None or (other.shape, other.dtype) != (array.shape, array.dtype):
-            there = other if other is None else (other.shape, str(other.dtype))
+            expected = other if other is None else (other.shape, str(other.dtype))
             raise DataError(
                 f"{name!r} has shape and type {array.shape, str(array.dtype)}, in the first "
-                f"pattern of the run {there}"
+                f"pattern of the run {expected}; all patterns of a run must have one layout"
             )
         if DIM not in array.dims and not np.array_equal(array, other):
-            raise DataError(f"{name!r} is not what it is in the first pattern of the run")
+            raise DataError(
+                f"{name!r} differs from the first pattern of the run; all patterns of a run must "
+                "have one axis"
+            )
 
 
-def _storable(array: xr.DataArray) -> xr.DataArray:
-    """Return an array of a type that is the same in every row."""
+def _convert_type(array: xr.DataArray) -> xr.DataArray:
+    """Return an array with a type that every row can have."""
     if array.dtype.kind in "OUS":
         return array.astype(f"<U{_WIDTH}")
     return array.astype(np.float64) if array.dtype.kind in "iu" else array
