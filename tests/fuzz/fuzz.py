@@ -28,7 +28,7 @@ with atheris.instrument_imports(include=["xrdae"]):
 
 MOST_SECONDS, MOST_MEGABYTES = 30, 1024
 # Bytes of HDF5: its library shows no coverage, and does not come back from some. Changed files of
-# this kind are read in a process apart by `tests/robustness/scan_files.py`.
+# this kind are read in a process apart by `tests/robustness/try_scan_files.py`.
 BY_HAND = {"nexus"}
 
 

@@ -306,7 +306,9 @@ def test_a_scan_ends_well_though_nothing_can_be_written(
     engine.subscribe(LiveEncoder(model, client))
     with pytest.warns(UserWarning, match="LiveEncoder") as said:
         (uid,) = engine(scan(detector, 2))
-    assert f"run {uid} has ended and 2 results are not written: compute them" in str(said[-1].message)
+    assert f"run {uid} has ended and 2 results are not written: compute them" in str(
+        said[-1].message
+    )
     assert list(client) == []
 
 
@@ -369,14 +371,16 @@ def test_pages_of_events_are_taken_too(client, engine, detector, model, document
     assert results_of(client, uid).sizes["time"] == 3
 
 
-def test_patterns_in_files_are_said_not_to_be_looked_at(client, engine, detector, model, documents):
+def test_a_warning_names_patterns_that_a_detector_writes_to_files(
+    client, engine, detector, model, documents
+):
     engine(scan(detector, 1))
     (_, descriptor) = documents[1]
     keys = {name: dict(key) for name, key in descriptor["data_keys"].items()}
     keys["pe1_intensity"]["external"] = "STREAM:"
     encoder = LiveEncoder(model, client)
     encoder(*documents[0])
-    with pytest.warns(UserWarning, match=r"\['pe1_intensity'\] of run .* are written to files"):
+    with pytest.warns(UserWarning, match=r"\['pe1_intensity'\] of run .* to files"):
         encoder("descriptor", {**descriptor, "data_keys": keys})
     with warnings.catch_warnings():
         warnings.simplefilter("error")

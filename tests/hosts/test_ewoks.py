@@ -429,7 +429,7 @@ def test_the_entry_point_leads_ewoks_to_all_tasks():
         ("Encode", {}, "give one of nxdata_url and dataset; got neither"),
         ("Encode", {"nxdata_url": "{url}", "dataset": 1}, "got both"),
         ("Encode", {"nxdata_url": []}, "empty list"),
-        ("Encode", {"nxdata_url": "{url}", "nxprocess_name": "integrate"}, "not of xrdae"),
+        ("Encode", {"nxdata_url": "{url}", "nxprocess_name": "integrate"}, "not written by xrdae"),
         ("Encode", {"nxdata_url": "{url}", "model_path": "no.nc"}, "no.nc"),
         ("Encode", {"nxdata_url": ["{url}", "{file}::/no"]}, "does not exist"),
         ("Encode", {"dataset": 1}, "no plugin turns"),

@@ -283,7 +283,7 @@ def test_a_result_of_sliced_latents_is_refused(make_signal, model):
     out = xrdae.analyze(make_signal((4, 6)), model)
     with pytest.raises(xrdae.DataError, match="slice both"):
         out.inav[:3, :].result("novelty")
-    with pytest.raises(xrdae.DataError, match="'colour'; there are"):
+    with pytest.raises(xrdae.DataError, match="'colour'; choose one of"):
         out.result("colour")
 
 

@@ -420,7 +420,7 @@ def test_a_client_that_may_only_read_is_told_how_to_keep_the_results(
     with pytest.raises(PermissionError, match=r"refuses to write '.*_xrdae'") as caught:
         xrdae.analyze(client, model)
     names = {"xrdae": xrdae, "client": client}
-    exec(str(caught.value).partition("results here: ")[2].rpartition("; ")[0], names)
+    exec(str(caught.value).partition("results in memory: ")[2].rpartition("; ")[0], names)
     found = names["ds"].xrdae.encode(model).latent
     np.testing.assert_allclose(found, latents, atol=1e-6 * np.ptp(latents))
 

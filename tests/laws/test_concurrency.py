@@ -1,4 +1,4 @@
-"""Many threads at once: each gets what it gets alone, and what they share stays as it is."""
+"""Many threads at once get the results of one thread, and no call changes the shared state."""
 
 import copy
 import locale
@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import dask
 import matplotlib as mpl
@@ -19,27 +20,24 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae import plugins
 from xrdae.compute.threads import one_thread
 
-THREADS = 16
+sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
+from concurrent_use import (
+    METHODS,
+    THREADS,
+    check_file,
+    check_fits,
+    check_manager,
+    check_methods,
+    run_at_once,
+)
+
 TIMEDELTA = "decode_timedelta"
 FEW = {"steps": 10, "members": 2, "hidden": (8,), "progress": False}
 
 
-def at_once(task):
-    """Return what threads that start together return."""
-    gate = threading.Barrier(THREADS)
-
-    def run(i):
-        gate.wait()
-        return task(i)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, range(THREADS)))
-
-
-def in_new_thread(task):
+def run_in_thread(task):
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(task).result()
 
@@ -53,77 +51,65 @@ def four_threads():
     torch.set_num_threads(before)
 
 
-# ---------------------------------------------------------------- the same as alone
+# ---------------------------------------------------------------- the results of one thread
 
 
 @pytest.mark.usefixtures("four_threads")
-def test_more_kernels_than_are_remembered_serve_all_threads(series, model):
+def test_all_threads_get_right_results_from_more_kernels_than_the_cache_holds(series, model):
     widths = [5.0 + i for i in range(THREADS)]
     alone = [series.xrdae.relevance(model, regions=width) for width in widths]
-    found = at_once(lambda i: [series.xrdae.relevance(model, regions=w) for w in widths])
-    for each in found:
-        for one, other in zip(each, alone, strict=True):
+    results = run_at_once(lambda i: [series.xrdae.relevance(model, regions=w) for w in widths])
+    for thread_results in results:
+        for one, other in zip(thread_results, alone, strict=True):
             xr.testing.assert_equal(one, other)
 
 
 @pytest.mark.usefixtures("four_threads")
-def test_fits_at_once_give_what_they_give_alone(series):
-    def fitted(seed):
-        return series.xrdae.fit(seed=seed, **FEW)
-
-    alone = [fitted(i) for i in range(4)]
-    for i, each in enumerate(at_once(lambda i: fitted(i % 4))):
-        xr.testing.assert_identical(each.labels, alone[i % 4].labels)
-        xr.testing.assert_identical(each.history, alone[i % 4].history)
-
-
-def test_models_saved_to_one_path_at_once_leave_one_whole_file(series, model, tmp_path):
-    path = tmp_path / "model.nc"
-    model.save(path)
-    expected = series.xrdae.encode(model)["latent"]
-
-    def write_or_read(i):
-        if i % 2:
-            model.save(path)
-        return series.xrdae.encode(xrdae.load_model(path))["latent"]
-
-    for latent in at_once(write_or_read):
-        np.testing.assert_array_equal(latent, expected)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_there_is_one_manager_however_many_ask_first():
-    plugins._made.cache_clear()
-    assert len(set(map(id, at_once(lambda i: plugins.manager())))) == 1
-
-
-# ---------------------------------------------------------------- what threads share
+def test_methods_of_one_model_at_once_give_the_results_of_one_thread(series, model):
+    names = list(METHODS)
+    check_methods(series, model, [names[i % len(names)] for i in range(THREADS)])
 
 
 @pytest.mark.usefixtures("four_threads")
-def test_one_thread_here_is_no_default_for_threads_to_come():
+def test_fits_at_once_give_the_models_of_one_thread(series):
+    check_fits(series, FEW)
+
+
+def test_models_saved_to_one_path_at_once_leave_one_complete_file(series, model, tmp_path):
+    check_file(series, model, tmp_path / "model.nc")
+
+
+def test_all_threads_get_one_plugin_manager():
+    check_manager()
+
+
+# ---------------------------------------------------------------- the state that threads share
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_one_thread_does_not_change_the_default_of_new_threads():
     with one_thread():
         assert torch.get_num_threads() == 1
-        assert in_new_thread(torch.get_num_threads) == 4
+        assert run_in_thread(torch.get_num_threads) == 4
     assert torch.get_num_threads() == 4
 
 
 @pytest.mark.usefixtures("four_threads")
-def test_torch_has_as_many_threads_as_before_after_many_have_encoded(series, model):
-    for each in at_once(lambda i: (series.xrdae.encode(model), torch.get_num_threads())[1]):
-        assert each == 4
-    assert in_new_thread(torch.get_num_threads) == 4
+def test_torch_keeps_its_number_of_threads_after_many_threads_have_encoded(series, model):
+    numbers = run_at_once(lambda i: (series.xrdae.encode(model), torch.get_num_threads())[1])
+    assert numbers == [4] * THREADS
+    assert run_in_thread(torch.get_num_threads) == 4
 
 
-def filters():
-    """Return the filters of warnings, without the one that xarray adds as it opens any file."""
-    return [each for each in warnings.filters if getattr(each[1], "pattern", "") != TIMEDELTA]
+def list_filters():
+    """Return the filters of warnings, except the filter that xarray adds when it opens a file."""
+    return [f for f in warnings.filters if getattr(f[1], "pattern", "") != TIMEDELTA]
 
 
-def state():
-    """Return all that threads share and a library could change."""
+def read_state():
+    """Return all state that threads share and a library could change."""
     return {
-        "torch": (torch.get_num_threads(), in_new_thread(torch.get_num_threads)),
+        "torch": (torch.get_num_threads(), run_in_thread(torch.get_num_threads)),
         "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "dtype": torch.get_default_dtype(),
         "torch's seed": torch.get_rng_state().tolist(),
@@ -133,7 +119,7 @@ def state():
         "xarray": dict(xr.get_options()),
         "dask": copy.deepcopy(dask.config.config),
         "matplotlib": (dict(mpl.rcParams), mpl.get_backend()),
-        "warnings": (filters(), warnings.showwarning),
+        "warnings": (list_filters(), warnings.showwarning),
         "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
         "environment": dict(os.environ),
         "folder": os.getcwd(),
@@ -143,8 +129,8 @@ def state():
     }
 
 
-def good(series, model, folder):
-    """Every public call, by name."""
+def make_calls(series, model, folder):
+    """Return every public call by name."""
     encoded = series.xrdae.encode(model)
     masked = encoded.xrdae.relevance(model)
     synthetic = series.xrdae.synthesize(model, between=(0, 5))
@@ -173,17 +159,17 @@ def good(series, model, folder):
     }
 
 
-def bad(series, model, folder):
-    """Calls that fail, at each stage, by name."""
-    unlike = series.assign_coords(two_theta=series["two_theta"] + 90)
-    nothing = series.assign(intensity=series["intensity"] * 0)
+def make_failing_calls(series, model, folder):
+    """Return calls that fail, at least one for each stage, by name."""
+    shifted = series.assign_coords(two_theta=series["two_theta"] + 90)
+    zeros = series.assign(intensity=series["intensity"] * 0)
     wrong = folder / "wrong.nc"
     wrong.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     return {
-        "fit": lambda: nothing.xrdae.fit(**FEW),
+        "fit": lambda: zeros.xrdae.fit(**FEW),
         "fit's settings": lambda: series.xrdae.fit(scale="nothing"),
         "fit's training": lambda: series.xrdae.fit(**FEW, learning_rate=1.0, latent_noise=1e6),
-        "encode": lambda: unlike.xrdae.encode(model),
+        "encode": lambda: shifted.xrdae.encode(model),
         "relevance": lambda: series.xrdae.relevance(model, regions=[[500.0, 501.0]]),
         "synthesize": lambda: series.xrdae.synthesize(model, between=(0, 99)),
         "estimate": lambda: series.xrdae.estimate(model, "no such label"),
@@ -192,13 +178,13 @@ def bad(series, model, folder):
         "save": lambda: model.save(folder / "no folder" / "model.nc"),
         "load_model": lambda: xrdae.load_model(wrong),
         "open_patterns": lambda: xrdae.open_patterns(wrong),
-        "report": lambda: nothing.xrdae.report(model, folder / "report.html"),
+        "report": lambda: zeros.xrdae.report(model, folder / "report.html"),
     }
 
 
 @pytest.fixture
-def drawn_nowhere():
-    """Draw with the Agg backend; no figure is left."""
+def agg_backend():
+    """Draw with the Agg backend and close all figures."""
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")
@@ -206,29 +192,30 @@ def drawn_nowhere():
     pyplot.close("all")
 
 
-@pytest.mark.usefixtures("drawn_nowhere", "four_threads")
+@pytest.mark.usefixtures("agg_backend", "four_threads")
 @pytest.mark.filterwarnings("ignore:.*no positive finite intensity")
-def test_no_call_changes_what_threads_share_whether_it_returns_or_raises(series, model, tmp_path):
-    calls, failing = (make(series, model, tmp_path) for make in (good, bad))
+def test_no_call_changes_shared_state_whether_it_returns_or_raises(series, model, tmp_path):
+    calls = make_calls(series, model, tmp_path)
+    failing = make_failing_calls(series, model, tmp_path)
     expected = (xrdae.DataError, xrdae.FormatError, OSError, TypeError, ValueError)
-    for call in calls.values():  # what is imported and found at first is there to stay
+    for call in calls.values():  # the first calls import libraries and fill caches
         call()
-    before = state()
+    before = read_state()
     for name, call in calls.items():
         call()
-        assert state() == before, name
+        assert read_state() == before, name
     for name, call in failing.items():
         if name != "fit's training":
             with pytest.raises(expected):
                 call()
         else:
             call()
-        assert state() == before, name
+        assert read_state() == before, name
 
 
 @pytest.mark.usefixtures("four_threads")
-def test_a_filter_of_warnings_holds_while_another_thread_estimates(series, model):
-    series.xrdae.estimate(model, "x")  # libraries set filters while they are imported
+def test_an_estimate_in_another_thread_does_not_change_the_filters_of_warnings(series, model):
+    series.xrdae.estimate(model, "x")  # libraries set filters when they are imported
     before, ended = list(warnings.filters), threading.Event()
 
     def estimate():
@@ -238,10 +225,10 @@ def test_a_filter_of_warnings_holds_while_another_thread_estimates(series, model
         finally:
             ended.set()
 
-    seen = []
+    unchanged = []
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(estimate)
+        future = pool.submit(estimate)
         while not ended.is_set():
-            seen.append(list(warnings.filters) == before)
-        running.result()
-    assert all(seen)
+            unchanged.append(list(warnings.filters) == before)
+        future.result()
+    assert all(unchanged)

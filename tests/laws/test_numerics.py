@@ -12,7 +12,15 @@ import xrdae
 from xrdae.autoencoder.basis import find_basis
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
-from numerics import changed, compared, counted, datasets, expected, labelled, results, spectra
+from extreme_datasets import (
+    change_counts,
+    compute_counts,
+    draw_counts,
+    make_dataset,
+    make_intensities,
+    make_spectra,
+)
+from try_numerics import apply_methods, compare_basis
 
 FAST = {"steps": 60, "members": 2, "hidden": (16,), "progress": False}
 law = settings(
@@ -20,8 +28,8 @@ law = settings(
 )
 
 
-def finite(dataset, model):
-    for method, result in results(dataset, model):
+def check_finite(dataset, model):
+    for method, result in apply_methods(dataset, model):
         for name in set(result.data_vars) - set(dataset.data_vars):
             assert np.isfinite(result[name]).all(), (method, name)
 
@@ -46,25 +54,25 @@ def finite(dataset, model):
 @pytest.mark.filterwarnings("ignore:.*lie outside the training data")
 @pytest.mark.filterwarnings("ignore:the patterns are not ordered")
 def test_extreme_patterns_give_finite_results(name):
-    dataset = labelled(datasets()[name])
-    finite(dataset, dataset.xrdae.fit(**FAST))
+    dataset = make_dataset(make_intensities()[name])
+    check_finite(dataset, dataset.xrdae.fit(**FAST))
 
 
 @pytest.mark.parametrize(
     ("intensity", "scale"),
     [
-        (counted() * 1e-40, "max"),
-        (counted() * 1e300, "max"),
-        (counted() * 1e300, "area"),
-        (changed(np.s_[7, 50], -9.96921e36), "max"),
-        (datasets()["no mean"], "area"),
-        (datasets()["the largest float64"], "area"),
-        (datasets()["a negative channel"], "area"),
+        (draw_counts() * 1e-40, "max"),
+        (draw_counts() * 1e300, "max"),
+        (draw_counts() * 1e300, "area"),
+        (change_counts(np.s_[7, 50], -9.96921e36), "max"),
+        (make_intensities()["no mean"], "area"),
+        (make_intensities()["the largest float64"], "area"),
+        (make_intensities()["a negative channel"], "area"),
     ],
     ids=["tiny", "huge", "huge area", "fill value", "no area", "largest", "negative area"],
 )
 def test_a_pattern_that_cannot_be_scaled_is_named(intensity, scale):
-    dataset = labelled(intensity)
+    dataset = make_dataset(intensity)
     with pytest.raises(xrdae.DataError, match=r"pattern \{'pattern': \d+\}.*mask") as error:
         dataset.xrdae.fit(scale=scale, **FAST)
     assert f"scale={scale!r}" in str(error.value)
@@ -72,7 +80,7 @@ def test_a_pattern_that_cannot_be_scaled_is_named(intensity, scale):
 
 @pytest.mark.parametrize("value", [1e37, -9.96921e36], ids=["too strong", "fill value"])
 def test_a_pattern_that_cannot_be_scaled_is_nan_alone_and_refused_in_an_update(value):
-    dataset = labelled(counted())
+    dataset = make_dataset(draw_counts())
     model = dataset.xrdae.fit(**FAST)
     wrong = dataset.copy(deep=True)
     wrong["intensity"][5, 60] = value
@@ -91,7 +99,7 @@ def test_a_pattern_that_cannot_be_scaled_is_nan_alone_and_refused_in_an_update(v
 def test_a_pattern_that_its_background_explains_whole_is_named():
     slope = np.linspace(2, 1, 200)
     options = {"background": "snip", "background_options": {"max_half_window": 5}}
-    dataset = labelled(changed(3, slope))
+    dataset = make_dataset(change_counts(3, slope))
     with pytest.raises(xrdae.DataError, match=r"\{'pattern': 3\}.*less its background"):
         dataset.xrdae.fit(**options, **FAST)
 
@@ -109,7 +117,7 @@ def test_patterns_of_any_scales_are_synthesized_between(series, model):
 
 def test_changes_of_patterns_of_few_channels_are_finite():
     changes = {"strain": 0.002, "zero_shift": 0.05, "texture": 0.5, "background_change": 0.1}
-    model = labelled(counted(24, 3)).xrdae.fit(**FAST, **changes)
+    model = make_dataset(draw_counts(24, 3)).xrdae.fit(**FAST, **changes)
     assert np.isfinite(model.labels["latent"]).all()
 
 
@@ -118,17 +126,22 @@ def test_changes_of_patterns_of_few_channels_are_finite():
 
 @pytest.mark.parametrize(
     "values",
-    [counted() / 3, expected() / 3, expected() + 1e5, datasets()["a hot channel"]],
+    [
+        draw_counts() / 3,
+        compute_counts() / 3,
+        compute_counts() + 1e5,
+        make_intensities()["a hot channel"],
+    ],
     ids=["noise", "no noise", "an offset", "a hot channel"],
 )
 def test_float32_and_float64_of_the_same_data_give_the_same(values):
     single = values.astype(np.float32)
-    found = [labelled(a).xrdae.fit(**FAST) for a in (single, single.astype(np.float64))]
+    found = [make_dataset(a).xrdae.fit(**FAST) for a in (single, single.astype(np.float64))]
     one, other = (model.autoencoder for model in found)
     assert len(one.basis.components) == len(other.basis.components)
     np.testing.assert_array_equal(one.basis.components, other.basis.components)
     np.testing.assert_array_equal(found[0].labels["latent"], found[1].labels["latent"])
-    rounded = labelled(values).xrdae.fit(**FAST)
+    rounded = make_dataset(values).xrdae.fit(**FAST)
     assert len(rounded.autoencoder.basis.components) == len(one.basis.components)
     np.testing.assert_allclose(rounded.labels["latent"], found[0].labels["latent"], atol=0.02)
 
@@ -136,7 +149,7 @@ def test_float32_and_float64_of_the_same_data_give_the_same(values):
 @pytest.mark.parametrize("offset", [0, 1e4, 3e5])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_training_patterns_are_encoded_where_training_left_them(offset, dtype):
-    dataset = labelled((expected() / 500 + offset).astype(dtype))
+    dataset = make_dataset((compute_counts() / 500 + offset).astype(dtype))
     model = dataset.xrdae.fit(**FAST)
     np.testing.assert_allclose(
         dataset.xrdae.encode(model)["latent"], model.labels["latent"], atol=1e-4
@@ -166,22 +179,22 @@ def test_a_factor_of_each_pattern_moves_nothing(series, model, exponents, dtype)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_patterns_equal_but_for_a_factor_are_one_point(scale, dtype):
     factors = np.random.default_rng(0).uniform(0.5, 2, 24)
-    dataset = labelled(np.outer(factors, counted()[0]).astype(dtype))
+    dataset = make_dataset(np.outer(factors, draw_counts()[0]).astype(dtype))
     with pytest.warns(UserWarning, match="count as equal"):
         model = dataset.xrdae.fit(scale=scale, **FAST)
     found = dataset.xrdae.encode(model)
     assert np.abs(found["latent"] - found["latent"][0]).max() < 1e-5
     assert len(model.autoencoder.basis.components) == 1
     assert (found["novelty"] <= 1).all()
-    other = labelled(counted()).isel(pattern=[20]).xrdae.encode(model)
+    other = make_dataset(draw_counts()).isel(pattern=[20]).xrdae.encode(model)
     assert (other["novelty"] > 1).all()
-    finite(dataset, model)
+    check_finite(dataset, model)
 
 
 def test_patterns_of_two_kinds_are_two_clusters():
     kinds = np.repeat([0, 1], 12)
-    pair = expected()[[0, -1]]
-    dataset = labelled(np.random.default_rng(0).poisson(pair[kinds]).astype(float))
+    pair = compute_counts()[[0, -1]]
+    dataset = make_dataset(np.random.default_rng(0).poisson(pair[kinds]).astype(float))
     latent = dataset.xrdae.encode(dataset.xrdae.fit(**FAST))["latent"].values
     first, second = latent[kinds == 0], latent[kinds == 1]
     apart = np.linalg.norm(first.mean(axis=0) - second.mean(axis=0))
@@ -193,10 +206,10 @@ def test_patterns_of_two_kinds_are_two_clusters():
 # ---------------------------------------------------------------- the basis
 
 
-@pytest.mark.parametrize("name", spectra())
+@pytest.mark.parametrize("name", make_spectra())
 def test_a_basis_is_that_of_the_decomposition_in_float64(name):
-    x = spectra()[name]
-    differences = compared(find_basis(x, 64), x.astype(np.float64))
+    x = make_spectra()[name]
+    differences = compare_basis(find_basis(x, 64), x.astype(np.float64))
     assert max(differences.values()) < 1e-4, differences
 
 
@@ -204,7 +217,7 @@ def test_a_basis_is_that_of_the_decomposition_in_float64(name):
     "chunks", [{"pattern": 1}, {"two_theta": 7}, {"pattern": 5, "two_theta": 64}]
 )
 def test_a_basis_does_not_depend_on_chunks(chunks):
-    dataset = labelled(expected() + 1e4)
+    dataset = make_dataset(compute_counts() + 1e4)
     whole, lazy = (
         ds.xrdae.fit(**FAST | {"steps": 1}).autoencoder.basis
         for ds in (dataset, dataset.chunk(chunks))

@@ -15,7 +15,7 @@ from xrdae.live.results import Results
 from xrdae.loading.sources import write_zarr
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
-from live_kills import FIRST, rows
+from live_kills import FIRST, make_rows
 
 
 def content(path):
@@ -37,9 +37,9 @@ def test_a_killed_writer_leaves_whole_rows_and_the_next_one_goes_on(tmp_path):
 def test_rows_of_files_are_appended_and_those_of_changed_files_replaced(tmp_path):
     with Results(tmp_path / "live.zarr", {}) as results:
         results.write(FIRST, {})
-        results.write(rows("3"), {"bad": "broken"})
-        results.write(rows("2", "4", changed=0.5), {})
-        assert results.places(rows("4", "1")) == [3, 0]
+        results.write(make_rows("3"), {"bad": "broken"})
+        results.write(make_rows("2", "4", changed=0.5), {})
+        assert results.places(make_rows("4", "1")) == [3, 0]
         assert (len(results), results.novel, results.scans_of("2")) == (4, 1, 1)
         np.testing.assert_array_equal(results.intensity(1), 2.5 + np.arange(5))
     found = content(tmp_path / "live.zarr")
@@ -53,8 +53,8 @@ def test_labels_that_only_some_files_have_are_missing_elsewhere(tmp_path):
     time = np.array(["2026-11-24T10:00:00.25", "NaT"], dtype="M8[ns]")
     with Results(tmp_path / "live.zarr", {}) as results:
         results.write(FIRST.assign_coords(temperature=("pattern", [300.0, 310.0])), {})
-        results.write(rows("3", "4", time=time, sample=["alpha", "beta ü"]), {})
-        results.write(rows("5", temperature=["hot"], sample=["c"]), {})  # a text for a number
+        results.write(make_rows("3", "4", time=time, sample=["alpha", "beta ü"]), {})
+        results.write(make_rows("5", temperature=["hot"], sample=["c"]), {})  # a text for a number
     found = content(tmp_path / "live.zarr")
     np.testing.assert_array_equal(found["temperature"], [300, 310, np.nan, np.nan, np.nan])
     assert found["sample"].values.tolist() == ["", "", "alpha", "beta ü", "c"]
@@ -65,7 +65,7 @@ def test_labels_that_only_some_files_have_are_missing_elsewhere(tmp_path):
 def test_a_reader_of_an_open_store_sees_what_was_appended(tmp_path):
     with Results(tmp_path / "live.zarr", {}) as results:
         for n in range(1, 8):
-            results.write(rows(str(n)), {})
+            results.write(make_rows(str(n)), {})
             found = content(tmp_path / "live.zarr")
             assert found["file"].values.tolist() == [str(i + 1) for i in range(n)]
     apart = xr.open_zarr(tmp_path / "live.zarr", consolidated=False, chunks=None)
@@ -75,7 +75,7 @@ def test_a_reader_of_an_open_store_sees_what_was_appended(tmp_path):
 def test_chunks_agree_along_pattern(tmp_path):
     with Results(tmp_path / "live.zarr", {}) as results:
         results.write(FIRST, {})
-        results.write(rows("3", temperature=[300.0]), {})
+        results.write(make_rows("3", temperature=[300.0]), {})
     assert xr.open_zarr(tmp_path / "live.zarr").chunks["pattern"] == (3,)
 
 
@@ -171,5 +171,5 @@ def test_a_damaged_chunk_is_told_before_anything_is_written(store):
 def test_metadata_of_an_array_that_are_damaged_are_written_anew(store):
     (store / "novelty" / ".zarray").write_text("{")
     with Results(store, {}) as results:
-        results.write(rows("3"), {})
+        results.write(make_rows("3"), {})
     np.testing.assert_array_equal(content(store)["novelty"], [1, 2, 3])

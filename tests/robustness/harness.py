@@ -1,8 +1,12 @@
-"""Tries cases in child processes, so that a crash, a hang or a lost pattern is seen and counted.
+"""Tries cases in child processes and counts crashes, hangs and lost patterns.
 
-A program of this folder gives `main` its rows, each a `Row` and a function from a scale to cases;
-run as `python NAME.py [SCALE]` it prints the rows' counts as JSON and exits 1 unless all of
-`lost`, `crashes` and `hangs` are 0. Scale 1 gives the README's figures, the tests take less.
+The programs of this folder are `try_*.py`. Run one as `python try_NAME.py [SCALE]`. It prints the
+counts of its rows as JSON, and exits with 1 unless `lost`, `crashes` and `hangs` are 0. Scale 1
+gives the figures in the README; `test_programs.py` uses a smaller scale.
+
+A program calls `main` with a function that yields its rows for a scale, and a function for each row
+that tries one case. To add a program, write another `try_NAME.py`: the tests and
+`tests/benchmarks/robustness.py` find it by its name.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import json
 import multiprocessing
 import os
 import queue
+import random
 import resource
 import signal
 import subprocess
@@ -23,17 +28,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-MEMORY = 6 << 30  # what a child may allocate [B]; torch and its libraries map 3 GB
+MEMORY = 6 << 30  # limit of a child [B]; torch and its libraries map 3 GB
 IMPORTED = ("xrdae.model", "xrdae.live.command", "xrdae.report", "zarr", "sklearn.gaussian_process")
+PROGRAMS = sorted(Path(__file__).parent.glob("try_*.py"))
 _PROGRAM = os.path.abspath(sys.argv[0])
-FINE = ("read", "refused", "survived")  # what a case may end in, beside "lost"
+FINE = ("read", "refused", "survived")  # outcomes that are no failure
 
 
 @dataclasses.dataclass
 class Row:
-    """A line of the README's table: what was tried, how often, and how it ended."""
+    """Row of the table in the README: what was tried, how often, and with which outcomes."""
 
     what: str
     kind: str  # "input" or "fault"
@@ -47,7 +54,7 @@ class Row:
     failures: list[str] = dataclasses.field(default_factory=list)
 
     def count(self, outcome: str, case: Any, detail: str = "") -> None:
-        """Count a case by its outcome, a field of this class."""
+        """Count a case by its outcome, which is a field of this class."""
         self.tried += 1
         setattr(self, outcome, getattr(self, outcome) + 1)
         if outcome not in FINE:
@@ -55,21 +62,21 @@ class Row:
 
 
 class Failed(Exception):  # noqa: N818
-    """How a case ended, "lost", "crashes" or "hangs", with what there is to say of it."""
+    """Failure of a case: the outcome "lost", "crashes" or "hangs", and details."""
 
     def __init__(self, outcome: str, detail: str) -> None:
         super().__init__(outcome, detail)
 
 
 def serve(trials: dict[str, Callable[[Any], str]]) -> None:
-    """Be the child: try each row's case read from standard input, and answer how it ended.
+    """Run as the child: read cases from standard input, try them, and answer with their outcomes.
 
-    A trial returns "read", "refused" (with an error of ours), "survived" or "lost", or raises
-    `Failed`; whatever else it raises counts as a crash.
+    A trial returns "read", "refused" (with an error of xrdae), "survived" or "lost", or raises
+    `Failed`. Any other exception counts as a crash.
     """
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # keep the output of libraries out of the answers
     for line in sys.stdin:
         try:
             what, case = json.loads(line)
@@ -82,81 +89,82 @@ def serve(trials: dict[str, Callable[[Any], str]]) -> None:
 
 
 class Forked:
-    """A fork of this process, with all that it has imported, that does some work.
+    """Fork of this process, with all its imports, that calls a function.
 
-    A process that forks shall not have begun threads: forks lack them, and may wait for them.
+    The process that forks must not have started threads. A fork lacks them and may wait for them.
 
     Attributes
     ----------
     process
-        Of multiprocessing; it ends as any Python does, once its threads have ended.
+        Process of multiprocessing. It ends like any Python process, once its threads have ended.
     """
 
     def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with this)
-        self._begins, begun = os.pipe()
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with this)
+        self._start_reader, start_writer = os.pipe()
         context = multiprocessing.get_context("fork")
-        self.process = context.Process(target=self._do, args=(begun, work, arguments))
+        self.process = context.Process(target=self._run, args=(start_writer, work, arguments))
         self.process.start()
-        os.close(begun)
+        os.close(start_writer)
 
-    def _do(self, begun: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def _run(self, start_writer: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         for number in (1, 2):
-            os.dup2(self._said.fileno(), number)
+            os.dup2(self._output.fileno(), number)
         sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1) for n in (1, 2))
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        atexit._clear()  # what the parent will do
-        os.write(begun, b"!")
+        atexit._clear()  # the exit functions of the parent
+        os.write(start_writer, b"!")
         try:
             work(*arguments)
-        finally:  # as Python ends, but for what multiprocessing leaves out
+        finally:  # end like Python; multiprocessing leaves these two calls out
             threading._shutdown()
             atexit._run_exitfuncs()
 
     def send(self, number: int, after: float) -> None:
-        """Send a signal so many seconds after the work has begun, if it is still at work."""
-        os.read(self._begins, 1)
+        """Send a signal some seconds after the start of the work, unless it has ended."""
+        os.read(self._start_reader, 1)
         self.process.join(after)
         if self.process.exitcode is None:
             os.kill(self.process.pid, number)
 
     def end(self, patience: float = 30) -> int:
-        """Return the exit code, negative for a signal; fail if there is none in time."""
+        """Return the exit code, negative for a signal. Raise `Failed` if the fork does not end."""
         self.process.join(patience)
         code = self.process.exitcode
         if code is None:
             self.process.kill()
             self.process.join()
-            raise Failed("hangs", f"at work {patience} s after all was said; {self.said()}")
-        os.close(self._begins)
+            raise Failed("hangs", f"still running after {patience} s; {self.read_output()}")
+        os.close(self._start_reader)
         return code
 
-    def said(self) -> str:
-        """Return the last words on standard output and error."""
-        self._said.seek(0)
-        return self._said.read()[-1500:]
+    def read_output(self) -> str:
+        """Return the last 1500 characters of standard output and error."""
+        self._output.seek(0)
+        return self._output.read()[-1500:]
 
 
-def done(work: Callable[..., Any], *arguments: Any) -> float:
-    """Do something in a fork, and return the seconds that it takes; if it fails, so does the case.
+def run_in_fork(work: Callable[..., Any], *arguments: Any) -> float:
+    """Call a function in a fork and return its run time [s]. Raise `Failed` if it fails.
 
-    Forks do all of the work: threads that zarr, say, has begun would be missing in later ones.
+    All work is done in forks. Threads started here, for example by zarr, would be missing in forks.
     """
     begin = time.monotonic()
     fork = Forked(work, *arguments)
     if fork.end(300) != 0:
-        raise Failed("lost" if "AssertionError" in fork.said() else "crashes", fork.said())
+        output = fork.read_output()
+        raise Failed("lost" if "AssertionError" in output else "crashes", output)
     return time.monotonic() - begin
 
 
-def import_for_forks() -> None:
-    """Import what forks use: once, not in each."""
+def import_modules() -> None:
+    """Import the modules that forks use, once instead of in each fork."""
     for name in IMPORTED:
         importlib.import_module(name)
 
 
 class Child:
-    """A process that `serve`s."""
+    """Process that runs `serve`."""
 
     def __init__(self, argv: list[str]) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -172,7 +180,7 @@ class Child:
         self.answers.put("")
 
     def ask(self, what: str, case: Any, patience: float) -> tuple[str, str]:
-        """Return the outcome of a row's case, and what there is to say of it."""
+        """Return the outcome of a case of a row, and details."""
         try:
             self.process.stdin.write(json.dumps([what, case]) + "\n")
             self.process.stdin.flush()
@@ -194,11 +202,16 @@ class Child:
         self.process.wait()
 
 
-_idle: list[Child] = []  # one at most, for the next row: it takes seconds to begin
+_idle: list[Child] = []  # at most one, reused by the next row because it takes seconds to start
+
+
+def choose_moments(rng: random.Random, n: int) -> list[float]:
+    """Return n moments from 0 to 1, one at random in each n-th of the range."""
+    return [(i + rng.random()) / n for i in range(n)]
 
 
 def try_in_child(row: Row, cases: Iterable[Any], *, patience: float = 60) -> Row:
-    """Count how each case ends in a child: this program, run with the argument `serve`."""
+    """Count the outcomes of the cases in a child: this program with the argument `serve`."""
     for case in cases:
         child = _idle.pop() if _idle else Child([sys.executable, _PROGRAM, "serve"])
         outcome, detail = child.ask(row.what, case, patience)
@@ -211,14 +224,22 @@ def try_in_child(row: Row, cases: Iterable[Any], *, patience: float = 60) -> Row
 
 
 def main(rows: Callable[[float], Iterable[Row]], trials: dict[str, Callable[[Any], str]]) -> None:
-    """Run a program of this folder; `trials` are by the `what` of the rows tried in a child."""
+    """Run a program of this folder.
+
+    Parameters
+    ----------
+    rows
+        Function that yields the rows of the program for a scale.
+    trials
+        Function that tries a case, by the `what` of its row.
+    """
     if sys.argv[1:2] == ["serve"]:
         serve(trials)
         return
-    # Also in the background, where a shell has its children ignore Ctrl-C.
+    # A shell makes background processes ignore Ctrl-C; restore the default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    found = list(rows(float(sys.argv[1]) if sys.argv[1:] else 1.0))
+    finished = list(rows(float(sys.argv[1]) if sys.argv[1:] else 1.0))
     for child in _idle:
         child.close()
-    print(json.dumps([dataclasses.asdict(row) for row in found], indent=1))
-    sys.exit(any(row.lost or row.crashes or row.hangs for row in found))
+    print(json.dumps([dataclasses.asdict(row) for row in finished], indent=1))
+    sys.exit(any(row.lost or row.crashes or row.hangs for row in finished))

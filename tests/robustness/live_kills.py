@@ -1,8 +1,9 @@
-"""Kills a writer of live results before every single step that it takes; see test_live_results.
+"""Kills a writer of live results before every step.
 
-Run as a program: python live_kills.py FOLDER EVERY, which kills before every so manieth step. It
-forks, for zarr's threads do not outlive a fork: one child writes and is killed, the next looks at
-what is left and goes on.
+Run it as `python live_kills.py FOLDER EVERY`, which kills before every EVERY-th step and prints the
+number of steps of each scenario. One child writes and is killed. Another child checks the store and
+continues it. Each works in a fork of its own, because the threads of zarr do not survive a fork.
+`try_kills.py` and `tests/live/test_results.py` use it.
 """
 
 import json
@@ -20,8 +21,8 @@ from xrdae.live.results import Results
 N_POINT = 5
 
 
-def rows(*names, changed=0, **columns):
-    """Rows of files whose numbers follow from their names."""
+def make_rows(*names, changed=0, **columns):
+    """Return rows of results for files; the values follow from the names of the files."""
     n = len(names)
     value = np.array([float(name) for name in names]) + changed
     return xr.Dataset(
@@ -43,16 +44,16 @@ def rows(*names, changed=0, **columns):
     )
 
 
-FIRST = rows("1", "2")
+FIRST = make_rows("1", "2")
 SCENARIOS = {
     "begin": (None, [FIRST]),
-    "append": (FIRST, [rows("3", "4", "5")]),
-    "append twice": (FIRST, [rows("3"), rows("4")]),
+    "append": (FIRST, [make_rows("3", "4", "5")]),
+    "append twice": (FIRST, [make_rows("3"), make_rows("4")]),
     "a new column": (
         FIRST,
-        [rows("3", "4", temperature=[300.0, 310.0], sample=["first", "second"])],
+        [make_rows("3", "4", temperature=[300.0, 310.0], sample=["first", "second"])],
     ),
-    "a changed file": (FIRST, [rows("2", "3", changed=0.5)]),
+    "a changed file": (FIRST, [make_rows("2", "3", changed=0.5)]),
 }
 
 
@@ -62,25 +63,25 @@ def write(path, parts):
             results.write(part, {"bad": "broken"})
 
 
-def killing(step):
-    """Exit, as if killed, before the given renaming of a file; every write ends in one."""
+def install_kill(step):
+    """Let this process exit before a given renaming of a file. Every write ends with a renaming."""
     count = [0]
 
-    def counted(function):
-        def renaming(*arguments, **options):
+    def wrap(function):
+        def rename(*arguments, **options):
             if count[0] == step:
                 os._exit(9)
             count[0] += 1
             return function(*arguments, **options)
 
-        return renaming
+        return rename
 
     for owner, name in ((os, "replace"), (os, "rename"), (pathlib.Path, "replace")):
-        setattr(owner, name, counted(getattr(owner, name)))
+        setattr(owner, name, wrap(getattr(owner, name)))
 
 
-def in_child(work, *arguments):
-    """Return the exit code of a forked process that does the work."""
+def run_in_child(work, *arguments):
+    """Call a function in a forked process and return its exit code."""
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -93,23 +94,24 @@ def in_child(work, *arguments):
         os._exit(1)
 
 
-def attempt(path, before, parts, step):
+def write_until_killed(path, before, parts, step):
     shutil.rmtree(path, ignore_errors=True)
     if before is not None:
         shutil.copytree(before, path)
-    killing(step)
+    install_kill(step)
     write(path, parts)
 
 
-def check(path, first, parts, undisturbed):
-    """What is left are whole rows; going on gives what an undisturbed writer gives."""
+def check_store(path, first, parts, undisturbed):
+    """Check that all rows are complete, and that continuing gives the undisturbed store."""
     known = 0 if first is None else first.sizes["pattern"]
     if path.exists():
-        with xr.open_zarr(path, chunks=None) as left:
-            left = left.load()
-        assert left.sizes["pattern"] >= known
-        assert np.isfinite(left["latent"]).all()
-        assert sorted(set(left["file"].values.tolist())) == sorted(left["file"].values.tolist())
+        with xr.open_zarr(path, chunks=None) as opened:
+            stored = opened.load()
+        assert stored.sizes["pattern"] >= known
+        assert np.isfinite(stored["latent"]).all()
+        files = stored["file"].values.tolist()
+        assert sorted(set(files)) == sorted(files)
     with Results(path, {}) as results:
         for part in parts:
             stale = [
@@ -127,39 +129,40 @@ def check(path, first, parts, undisturbed):
 
 
 def begin(folder, name):
-    """Write the scenario's stores: as it is before, and as an undisturbed writer leaves it."""
+    """Write two stores of a scenario: before the kill, and from an undisturbed writer."""
     first, parts = SCENARIOS[name]
     known = [] if first is None else [first]
     for store, content in (("before.zarr", known), ("undisturbed.zarr", [*known, *parts])):
         shutil.rmtree(folder / store, ignore_errors=True)
-        assert in_child(write, folder / store, content) == 0
+        assert run_in_child(write, folder / store, content) == 0
 
 
 def kill(folder, name, step):
-    """Kill a writer before a step, look at what is left, and go on; tell if it came that far."""
+    """Kill a writer before a step and check the store. Return whether the writer was killed."""
     first, parts = SCENARIOS[name]
     path, before = folder / "live.zarr", folder / "before.zarr"
-    code = in_child(attempt, path, None if first is None else before, parts, step)
+    start = None if first is None else before
+    code = run_in_child(write_until_killed, path, start, parts, step)
     assert code in (0, 9), f"{name}: writing failed at step {step}"
-    left = in_child(check, path, first, parts, folder / "undisturbed.zarr")
-    assert left == 0, f"{name}: killed before step {step}"
+    checked = run_in_child(check_store, path, first, parts, folder / "undisturbed.zarr")
+    assert checked == 0, f"{name}: killed before step {step}"
     return code == 9
 
 
-def stride(name, every):
-    """Return how many steps to go on by: a store begins with a hundred files."""
+def compute_stride(name, every):
+    """Return the number of steps between kills. It is larger for a new store of 100 files."""
     return every * (8 if SCENARIOS[name][0] is None else 1)
 
 
 def main(folder, every):
-    found = {}
+    steps = {}
     for name in SCENARIOS:
         begin(folder, name)
         step = 0
         while kill(folder, name, step):
-            step += stride(name, every)
-        found[name] = step + stride(name, every)
-    print(json.dumps(found))
+            step += compute_stride(name, every)
+        steps[name] = step + compute_stride(name, every)
+    print(json.dumps(steps))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Model files: cut off, with changed bytes, of content that is whole but wrong."""
+"""Program: model files that are cut off, damaged or forged (valid HDF5 with wrong content)."""
 
 import functools
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from damage import damaged
+from damage import damage_bytes
 from harness import Row, main, try_in_child
 
 import xrdae
@@ -20,23 +20,23 @@ FOLDER = Path(__file__).parents[1] / "autoencoder" / "models"
 FILES = sorted(path.name for path in FOLDER.glob("*.nc"))
 NEWEST = FILES[-1]
 CUT, CHANGED, FORGED = "model files cut off", "model files with changed bytes", "forged model files"
-MOST_MEMORY = 2**28  # a file of 50 kB may take, with what libraries keep [B]
+MOST_MEMORY = 2**28  # limit for loading a file of 50 kB, including caches of libraries [B]
 DTYPES = ("i1", "f2", "f4", "f8", ">f4", ">f8", "c16", "S8", "V8", "bool")
 TEXTS = ("", "{", "null", "[]", '"text"', "1e999", "NaN", "[" * 100_000, '{"a":' * 100_000)
 
 
-def written(content: bytes, resealed: bool = False) -> Path:
-    """Write a file where only this process does."""
+def write_file(content: bytes, add_checksum: bool = False) -> Path:
+    """Write a file to a path that no other process uses."""
     path = Path(tempfile.gettempdir()) / f"xrdae_{os.getpid()}.nc"
     path.write_bytes(content)
-    if resealed:
+    if add_checksum:
         checksum.close(path)
     return path
 
 
 @functools.cache
-def parts(path: Path) -> str:
-    """Return all of a model, to compare."""
+def read_model(path: Path) -> str:
+    """Return the content of a model as text, to compare models."""
     model = xrdae.load_model(path)
     arrays = {
         f"{group}/{name}": [str(values.dtype), values.shape, values.values.tobytes().hex()]
@@ -46,94 +46,94 @@ def parts(path: Path) -> str:
     mixture = model.fitted.mixture and [
         model.mixture.weights.tolist(), model.mixture.error.tolist(), model.mixture.reach
     ]  # fmt: skip
-    kept = [arrays, mixture, model.config.to_json(), model.provenance, str(model.history)]
-    return json.dumps(kept)
+    content = [arrays, mixture, model.config.to_json(), model.provenance, str(model.history)]
+    return json.dumps(content)
 
 
-def outcome(path: Path, original: Path | None) -> str:
-    """Load a file: what is not the original model must be refused."""
+def load_file(path: Path, original: Path | None) -> str:
+    """Return the outcome of loading a file. Any model but the original must be refused."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        found = parts.__wrapped__(path)
+        content = read_model.__wrapped__(path)
     except xrdae.FormatError as error:
         return "refused" if str(path) in str(error) else "lost"
     finally:
         path.unlink()
-        took = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-        assert took < MOST_MEMORY, f"{took} bytes of memory"
-    return "read" if original is None or found == parts(original) else "lost"
+        memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+        assert memory < MOST_MEMORY, f"{memory} bytes of memory"
+    return "read" if original is None or content == read_model(original) else "lost"
 
 
-def cut(case: list) -> str:
+def try_cut(case: list) -> str:
     """Load the first bytes of a file."""
     name, count = case
-    return outcome(written((FOLDER / name).read_bytes()[:count]), FOLDER / name)
+    return load_file(write_file((FOLDER / name).read_bytes()[:count]), FOLDER / name)
 
 
-def changed(case: list) -> str:
-    """Load a file with changed bytes; without its seal, or with a new one, it may load."""
+def try_damage(case: list) -> str:
+    """Load a damaged file. It may load if it has no checksum or a new one."""
     name, seed, how = case
     content = (FOLDER / name).read_bytes()
-    sealed = how == "sealed"
-    if how == "resealed":
+    has_checksum = how == "old checksum"
+    if how == "new checksum":
         content = content[: -checksum.SIZE]
-    return outcome(
-        written(damaged(content, seed), how == "resealed"), FOLDER / name if sealed else None
-    )
+    path = write_file(damage_bytes(content, seed), add_checksum=how == "new checksum")
+    return load_file(path, FOLDER / name if has_checksum else None)
 
 
-def forged(case: list) -> str:
-    """Load a file that somebody made, with a seal that fits."""
-    path = written((FOLDER / NEWEST).read_bytes()[: -checksum.SIZE])
+def try_forgery(case: list) -> str:
+    """Load a forged file with a valid checksum."""
+    path = write_file((FOLDER / NEWEST).read_bytes()[: -checksum.SIZE])
     kind, where, value = case
     with h5py.File(path, "r+", libver="v108") as file:
         FORGERIES[kind](file, where, value)
     checksum.close(path)
-    return outcome(path, None)
+    return load_file(path, None)
 
 
-def _array(file: h5py.File, where: str, **how: object) -> None:
+def _replace_array(file: h5py.File, where: str, **options: object) -> None:
     group, _, name = where.rpartition("/")
     del file[where]
-    file[group].create_dataset(name, **how)
+    file[group].create_dataset(name, **options)
 
 
-def _of_type(file: h5py.File, where: str, dtype: str) -> None:
-    _array(file, where, data=np.zeros(file[where].shape, dtype))
+def _change_type(file: h5py.File, where: str, dtype: str) -> None:
+    _replace_array(file, where, data=np.zeros(file[where].shape, dtype))
 
 
-def _of_size(file: h5py.File, where: str, size: int) -> None:
-    _array(file, where, shape=(size,) * file[where].ndim, dtype="f4", chunks=True, compression=9)
+def _change_size(file: h5py.File, where: str, size: int) -> None:
+    shape = (size,) * file[where].ndim
+    _replace_array(file, where, shape=shape, dtype="f4", chunks=True, compression=9)
 
 
-def _values(file: h5py.File, where: str, value: float) -> None:
+def _change_values(file: h5py.File, where: str, value: float) -> None:
     file[where][...] = value
 
 
-def _shape(file: h5py.File, where: str, shape: list[int]) -> None:
-    _array(file, where, data=np.ones(shape, "f4"))
+def _change_shape(file: h5py.File, where: str, shape: list[int]) -> None:
+    _replace_array(file, where, data=np.ones(shape, "f4"))
 
 
-def _external(file: h5py.File, where: str, path: str) -> None:
+def _make_external(file: h5py.File, where: str, path: str) -> None:
     count = file[where].size * file[where].dtype.itemsize
     shape, dtype = file[where].shape, file[where].dtype
-    _array(file, where, shape=shape, dtype=dtype, external=[(path, 0, count)])
+    _replace_array(file, where, shape=shape, dtype=dtype, external=[(path, 0, count)])
 
 
-def _link(file: h5py.File, where: str, path: str) -> None:
+def _make_link(file: h5py.File, where: str, path: str) -> None:
     del file[where]
     soft = not path.endswith(".nc")
     file[where] = h5py.SoftLink(path) if soft else h5py.ExternalLink(path, where)
 
 
-def _attribute(file: h5py.File, where: str, value: object) -> None:
+def _change_attribute(file: h5py.File, where: str, value: object) -> None:
     place, _, name = where.rpartition("@")
-    if isinstance(value, dict):  # of a type: a size
+    if isinstance(value, dict):  # JSON form of an array
         value = np.full(value["size"], value["value"], value["dtype"])
     file[place or "/"].attrs[name] = value
 
 
-def _without(file: h5py.File, where: str, _: None) -> None:
+def _remove_item(file: h5py.File, where: str, _: None) -> None:
     place, at, name = where.rpartition("@")
     if at:
         del file[place or "/"].attrs[name]
@@ -142,13 +142,14 @@ def _without(file: h5py.File, where: str, _: None) -> None:
 
 
 FORGERIES = {
-    "type": _of_type, "size": _of_size, "values": _values, "shape": _shape,
-    "external": _external, "link": _link, "attribute": _attribute, "without": _without,
+    "type": _change_type, "size": _change_size, "values": _change_values, "shape": _change_shape,
+    "external": _make_external, "link": _make_link, "attribute": _change_attribute,
+    "without": _remove_item,
 }  # fmt: skip
 
 
-def forgeries() -> list[list]:
-    """Return cases for `forged`."""
+def list_forgeries() -> list[list]:
+    """Return cases of `try_forgery`: kind, path of the array or attribute, value."""
     arrays, attrs = [], ["@config", "@provenance", "@format", "@format_version"]
     with h5py.File(FOLDER / NEWEST) as file:
         for group in file.values():
@@ -177,20 +178,20 @@ def forgeries() -> list[list]:
         {"seed": "0"}, {"learning_rate": float("nan")}, {"learning_rate": float("inf")},
     ]  # fmt: skip
     cases += [["attribute", "@config", json.dumps(s)] for s in settings]
-    names = [
+    label_names = [
         ["latent"] * 3,
         ["x", "y", "z"],
         ["latent", 1, None],
         {"latent": 0},
         ["latent", "", "pattern"],
     ]
-    cases += [["attribute", "labels@names", json.dumps(n)] for n in names]
-    made = [{"versions": 3}, {"data": []}, {"updated_from": [1]}, {"command": {}}, 5, "no"]
-    return [*cases, *(["attribute", "@provenance", json.dumps(m)] for m in made)]
+    cases += [["attribute", "labels@names", json.dumps(n)] for n in label_names]
+    records = [{"versions": 3}, {"data": []}, {"updated_from": [1]}, {"command": {}}, 5, "no"]
+    return [*cases, *(["attribute", "@provenance", json.dumps(m)] for m in records)]
 
 
-def rows(scale: float) -> list[Row]:
-    """Try every kilobyte; bytes at random, more often under a seal that fits; every forgery."""
+def try_rows(scale: float) -> list[Row]:
+    """Try a cut at every kilobyte, random damage (mostly with a checksum), and every forgery."""
     step = max(1, round(1 / scale))
     lengths = [
         [name, n]
@@ -199,15 +200,15 @@ def rows(scale: float) -> list[Row]:
         if name == NEWEST or n >= 0
     ]
     n = round(2000 * scale) + 3
-    changes = [[NEWEST, i, "sealed"] for i in range(n)]
-    changes += [[NEWEST, i, "resealed"] for i in range(n)]
-    changes += [[FILES[i % 3], i, "without a seal"] for i in range(n)]
+    changes = [[NEWEST, i, "old checksum"] for i in range(n)]
+    changes += [[NEWEST, i, "new checksum"] for i in range(n)]
+    changes += [[FILES[i % 3], i, "no checksum"] for i in range(n)]
     return [
         try_in_child(Row(CUT, "input"), lengths[::step]),
         try_in_child(Row(CHANGED, "input"), changes),
-        try_in_child(Row(FORGED, "input"), forgeries()[::step]),
+        try_in_child(Row(FORGED, "input"), list_forgeries()[::step]),
     ]
 
 
 if __name__ == "__main__":
-    main(rows, {CUT: cut, CHANGED: changed, FORGED: forged})
+    main(try_rows, {CUT: try_cut, CHANGED: try_damage, FORGED: try_forgery})

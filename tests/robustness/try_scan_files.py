@@ -1,14 +1,13 @@
-"""Files of instruments cut off, changed and stretched, and datasets as hypothesis draws them.
+"""Program: files of instruments that are cut off, damaged or stretched, and random datasets.
 
-The files are those that the fuzzing starts from (`tests/fuzz/corpus`) and, where XRDAE_TEST_DATA
-is set, real ones.
+The files are the corpus of the fuzzing (`tests/fuzz/corpus`), and the measured files in the folder
+that XRDAE_TEST_DATA names. hypothesis draws the datasets.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import random
 import resource
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from damage import damaged
+from damage import damage_file
 from harness import Row, main, try_in_child
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -27,68 +26,52 @@ import law  # noqa: E402
 FILES = "scan files cut off or changed"
 HDF5 = "NeXus and netCDF4 files changed, as watched"
 DATASETS = "datasets by hypothesis, through every step"
-EXAMPLES = 20  # of a case
-MEMORY = 2 << 30  # bytes, for reading files of at most a megabyte
-LARGEST = 300_000  # bytes of a real file; stretched ones have a megabyte
+EXAMPLES = 20  # datasets of a case
+MEMORY = 2 << 30  # limit for reading files of at most a megabyte [B]
+LARGEST = 300_000  # size limit of measured files [B]; stretched files have a megabyte
 _folder = tempfile.TemporaryDirectory()
 
 
-def whole_files() -> list[tuple[str, Path]]:
-    """Return target (see `law`) and path of each whole file."""
-    ours = [(p.parent.name, p) for p in sorted(law.CORPUS.glob("*/*")) if p.parent.name != "model"]
+def list_files() -> list[tuple[str, Path]]:
+    """Return the format (a target of `law`) and the path of each undamaged file."""
+    corpus = [p for p in sorted(law.CORPUS.glob("*/*")) if p.parent.name != "model"]
     folder = os.environ.get("XRDAE_TEST_DATA")
-    real = sorted(Path(folder, "formats").iterdir()) if folder else []
-    return ours + [("real", p) for p in real if p.stat().st_size < LARGEST]
+    measured = sorted(Path(folder, "formats").iterdir()) if folder else []
+    return [(p.parent.name, p) for p in corpus] + [
+        ("real", p) for p in measured if p.stat().st_size < LARGEST
+    ]
 
 
-def stretched(content: bytes, seed: int) -> bytes:
-    """Return bytes of which a piece is repeated up to a megabyte: squares of that would show."""
-    chance = random.Random(seed)
-    length = min(chance.choice((1, 2, 10, 100, 1000)), len(content))
-    at = chance.randrange(len(content) - length + 1)
-    piece = content[at : at + length]
-    return content[:at] + piece * (2**20 // length) + content[at:]
-
-
-def variant(content: bytes, seed: int) -> bytes:
-    """Return bytes cut off (a third of all seeds), stretched (a fiftieth) or changed."""
-    if seed % 50 == 1:
-        return stretched(content, seed)
-    if seed % 3 == 0:
-        return content[: random.Random(seed).randrange(len(content))]
-    return damaged(content, seed)
-
-
-def written(case: list[Any]) -> tuple[Path, str]:
-    """Write the variant of a case; return its path and what it is read as."""
+def write_file(case: list[Any]) -> tuple[Path, str]:
+    """Write the damaged file of a case; return its path and its format."""
     target, name, seed = case
     suffix = Path(name).suffix if target == "real" else law.SUFFIXES.get(target, ".dat")
     path = Path(_folder.name, f"a{suffix}")
-    law.put(path, variant(Path(name).read_bytes(), seed), target)
+    law.put(path, damage_file(Path(name).read_bytes(), seed), target)
     return path, target
 
 
 def try_file(case: list[Any]) -> str:
-    """Read a file as `open_patterns` does."""
+    """Read a file like `open_patterns`."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    return law.outcome(*written(case))
+    return law.outcome(*write_file(case))
 
 
 def try_hdf5(case: list[Any]) -> str:
-    """Read a file as `xrdae watch` does: in a process that may crash."""
+    """Read a file like `xrdae watch`, in a process that may crash."""
     import xrdae
     from xrdae.live.isolated_reading import Apart
 
     if not hasattr(try_hdf5, "apart"):
         try_hdf5.apart = Apart()
     try:
-        return "read" if try_hdf5.apart.read(written(case)[0]) else "lost"
+        return "read" if try_hdf5.apart.read(write_file(case)[0]) else "lost"
     except (xrdae.FormatError, OSError):
         return "refused"
 
 
 def try_datasets(case: list[Any]) -> str:
-    """Hold some datasets to a law of `test_any_dataset.py`."""
+    """Check a law of `test_any_dataset.py` on random datasets."""
     import hypothesis
 
     path = TESTS / "laws" / "test_any_dataset.py"
@@ -104,11 +87,11 @@ def try_datasets(case: list[Any]) -> str:
     return "survived"
 
 
-def rows(scale: float) -> Iterator[Row]:
-    whole = whole_files()
-    in_hdf5 = [f for f in whole if f[1].read_bytes().startswith(b"\x89HDF") or "nexus" in f[0]]
-    others = [f for f in whole if f not in in_hdf5]
-    for what, files, n in ((FILES, others, 20_000), (HDF5, in_hdf5, 2_000)):
+def try_rows(scale: float) -> Iterator[Row]:
+    files = list_files()
+    hdf5 = [f for f in files if f[1].read_bytes().startswith(b"\x89HDF") or "nexus" in f[0]]
+    others = [f for f in files if f not in hdf5]
+    for what, files, n in ((FILES, others, 20_000), (HDF5, hdf5, 2_000)):
         seeds = range(max(len(files), int(n * scale)))
         cases = [[files[s % len(files)][0], str(files[s % len(files)][1]), s] for s in seeds]
         yield try_in_child(Row(what, "input"), cases, patience=90)
@@ -125,4 +108,4 @@ def rows(scale: float) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    main(rows, {FILES: try_file, HDF5: try_hdf5, DATASETS: try_datasets})
+    main(try_rows, {FILES: try_file, HDF5: try_hdf5, DATASETS: try_datasets})
