@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
-from harness import PROGRAMS  # noqa: E402
+from harness import PROGRAMS
 
 COUNTS = ("tried", "refused", "lost", "crashes", "hangs")
 HEAD = "| what | tried | refused | patterns lost | crashes | hangs |\n|---|---|---|---|---|---|"
