@@ -145,7 +145,7 @@ def test_a_picture_of_the_workflow_names_the_steps(workflow):
     source = workflow.visualize(steps.LatentResult, mode="both", compact=True).source
     for name in ("PatternSet", "TrainingSet", "FitConfig", "LatentModel", "LatentResult"):
         assert name in source
-    for provider in ("gather", "train_on_patterns", "fit", "latents"):
+    for provider in ("gather", "train_on_patterns", "fit", "analyze_patterns"):
         assert provider in source
 
 
