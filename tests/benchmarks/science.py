@@ -1,18 +1,19 @@
-"""How right the results are, beside other ways to embed patterns: one table a series.
+"""Correctness of the results, compared with the methods in `other_methods.py`.
 
-Run `python tests/benchmarks/science.py [series ...]`: "alloy" (simulated) and the file names in
-the folder that XRDAE_TEST_DATA names, without ".nc"; none: all. Minutes a series, most of
-it for the peers; `--alone` leaves them out.
+Run `python tests/benchmarks/science.py [series ...]`: "alloy" (simulated), or the name
+of a file without ".nc" in the folder that XRDAE_TEST_DATA names; without arguments all series. It
+prints one table for each series. A series takes minutes, mostly for the other methods; `--alone`
+leaves them out.
 
-- synthesis / blending: patterns between two are synthesized (by peers: the latent mid-point is
-  decoded) and compared with the measured one; the mean norm of the error over that of linear
-  blending. Every second pattern is held out; for the alloy the truth, without noise, is at the
-  centres of the composition grid's cells, blended from their four corners.
-- R2 and MAE of a label: blocks of five consecutive patterns are held out, in five folds; the same
-  Gaussian process on each method's two latents, which are those of a fit to all patterns.
-- trustworthiness: scikit-learn's, of five neighbours.
-- R: mean norm of the residual over that of the pattern.
-- Procrustes: between the latents of two fits of xrdae with other seeds (0: the same map).
+- synthesis / blending: the mean norm of the error of synthesized patterns over the error of linear
+  blending. Every second pattern is held out and synthesized between its neighbours (by other
+  methods: the latent mid-point is decoded). For the alloy, the truth without noise is at the
+  centres of the cells of the composition grid, and the four corners are blended.
+- R2 and MAE of a label: the same Gaussian process on the two latents of each method, fitted to all
+  patterns. Blocks of five consecutive patterns are held out, in five folds.
+- trustworthiness: of scikit-learn, with five neighbours.
+- R: mean norm of the residual over the norm of the pattern.
+- Procrustes: distance between the latents of two fits of xrdae with different seeds (0: equal).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from peers import PEERS
+from other_methods import METHODS
 from scipy.spatial import procrustes
 from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness
@@ -40,22 +41,22 @@ from xrdae.simulate import alloy_series
 TI, ZR = np.linspace(0, 2, 15), np.linspace(0, 0.5, 10)
 
 
-def norm(difference: np.ndarray) -> float:
+def mean_norm(difference: np.ndarray) -> float:
     return float(np.linalg.norm(difference, axis=1).mean())
 
 
-def unit(patterns: np.ndarray) -> np.ndarray:
+def normalize(patterns: np.ndarray) -> np.ndarray:
     return patterns / patterns.max(axis=1, keepdims=True)
 
 
-def load(name: str) -> xr.Dataset:
+def load_series(name: str) -> xr.Dataset:
     if name == "alloy":
         return alloy_series()
     return xr.load_dataset(Path(os.environ["XRDAE_TEST_DATA"]) / f"{name}.nc").fillna(0)
 
 
-def labels(series: xr.Dataset) -> list[str]:
-    """Return the numeric labels that vary; of the simulation, the composition alone."""
+def list_labels(series: xr.Dataset) -> list[str]:
+    """Return the numeric labels that vary; for the simulation only the composition."""
     if "ti" in series.coords:
         return ["ti", "zr"]
     return [
@@ -67,8 +68,8 @@ def labels(series: xr.Dataset) -> list[str]:
     ]
 
 
-class Ours:
-    """xrdae behind the interface of the peers."""
+class XrdaeFit:
+    """xrdae with the interface of the other methods."""
 
     def __init__(self, series: xr.Dataset, seed: int = 0) -> None:
         self.series, self.model = series, series.xrdae.fit(seed=seed, progress=False)
@@ -85,7 +86,7 @@ class Ours:
         return self.series.xrdae.synthesize(self.model, latent=middle)["synthesized"].values
 
 
-class Peer:
+class OtherFit:
     def __init__(self, series: xr.Dataset, fit: Callable[..., Any], seed: int = 0) -> None:
         self.scale = series["intensity"].values.max(axis=1, keepdims=True).astype(float)
         patterns = series["intensity"].values / self.scale
@@ -99,7 +100,7 @@ class Peer:
         return decoded * self.scale[ends].mean(axis=1)
 
 
-def synthesis(name: str, series: xr.Dataset, make: Callable[..., Any], whole: Any) -> float:
+def compare_synthesis(name: str, series: xr.Dataset, make: Callable[..., Any], whole: Any) -> float:
     """Return the error of synthesized patterns over that of linear blending."""
     if name == "alloy":
         middles = [(label[1:] + label[:-1]) / 2 for label in (TI, ZR)]
@@ -117,15 +118,17 @@ def synthesis(name: str, series: xr.Dataset, make: Callable[..., Any], whole: An
         fitted = make(half)
     size = truth.max(axis=1, keepdims=True)
     blended = known[ends].mean(axis=1)
-    return norm((fitted.between(ends) - truth) / size) / norm((blended - truth) / size)
+    return mean_norm((fitted.between(ends) - truth) / size) / mean_norm((blended - truth) / size)
 
 
-def by_blocks(latents: np.ndarray, label: np.ndarray) -> dict[str, float]:
+def estimate_label(latents: np.ndarray, label: np.ndarray) -> dict[str, float]:
     spread = latents.std() or 1.0
     return find_estimator(latents / spread, label, name="label").figures
 
 
-def relevance_and_novelty(series: xr.Dataset, first: Ours, second: Ours) -> list[tuple[str, str]]:
+def measure_relevance(
+    series: xr.Dataset, first: XrdaeFit, second: XrdaeFit
+) -> list[tuple[str, str]]:
     """Return figures that need the simulation's truth: windows of one degree, a foreign phase."""
     step = 1e-3
     ti, zr = series["ti"].values, series["zr"].values
@@ -177,28 +180,30 @@ def _foreign(two_theta: np.ndarray) -> np.ndarray:
 
 
 def table(name: str, *, peers: bool) -> None:
-    series = load(name)
-    makers: dict[str, Callable[..., Any]] = {"xrdae": Ours}
+    series = load_series(name)
+    makers: dict[str, Callable[..., Any]] = {"xrdae": XrdaeFit}
     if peers:
-        makers |= {n: (lambda s, seed=0, fit=fit: Peer(s, fit, seed)) for n, fit in PEERS.items()}
-    patterns = unit(series["intensity"].values.astype(float))
+        makers |= {
+            n: (lambda s, seed=0, fit=fit: OtherFit(s, fit, seed)) for n, fit in METHODS.items()
+        }
+    patterns = normalize(series["intensity"].values.astype(float))
     columns: dict[str, list[str]] = {}
     for method, make in makers.items():
         whole = make(series)
         rows = {
-            "synthesis / blending": f"{synthesis(name, series, make, whole):.3f}",
+            "synthesis / blending": f"{compare_synthesis(name, series, make, whole):.3f}",
             "R": f"{whole.error:.4f}",
             "trustworthiness": f"{trustworthiness(patterns, whole.latents, n_neighbors=5):.4f}",
             "Procrustes": "",
         }
-        for label in labels(series):
-            figures = by_blocks(whole.latents, series[label].values.astype(float))
+        for label in list_labels(series):
+            figures = estimate_label(whole.latents, series[label].values.astype(float))
             rows[f"{label}: R2 (MAE)"] = f"{figures['r2']:.3f} ({figures['mae']:.3g})"
         if method == "xrdae":
             again = make(series, seed=1)
             rows["Procrustes"] = f"{procrustes(whole.latents, again.latents)[2]:.4f}"
             if name == "alloy":
-                truth_rows = relevance_and_novelty(series, whole, again)
+                truth_rows = measure_relevance(series, whole, again)
         columns[method] = list(rows.values())
         names = list(rows)
     print(f"\n## {name}: {series.sizes['pattern']} patterns\n")

@@ -1,26 +1,27 @@
-"""How fast: each task beside a peer or a physical limit, in one run, as a ratio.
+"""Speed of each task, as a ratio to another library or a physical limit measured in the same run.
 
-Run `python tests/benchmarks/speed.py [task ...]`; tasks are encode, relevance, fit, pattern,
-provenance, engines and start; none: all. It prints the tables that stand in the README; five
-minutes, most of it for the peers of `fit`. Needs the extra `bench`.
+Run `python tests/benchmarks/speed.py [task ...]`. The tasks are encode, relevance, fit, pattern,
+provenance, engines and start; without arguments all are run. The tables in the README come from
+here. A run takes five minutes, mostly for the other methods in `fit`. It needs the extra `bench`.
 
 - encode: 100 000 x 2000 float32 in memory, dataset to dataset, over the bare product of the same
   array with 64 components; memory is the growth of the process' peak over the data's size.
 - relevance: 150 x 4000, 100 windows filled with the training mean, both latents; captum's
-  FeatureAblation on the same network (model input to latents), once a latent. "Shifts alone" is
-  what captum gives too; relevance also finds excess, significance and profile.
-- fit: 120 alloy patterns x 2000, 8 members, all of `ds.xrdae.fit()`; 30 patterns are held out. A
-  peer's time is that to its best error on them or, if it gets there, to ours.
-- pattern: one new pattern, encode and relevance, with a model that is loaded, 1000 times.
-- provenance: what saying how a result was made adds to an encode.
+  FeatureAblation on the same network (model input to latents), once for each latent. captum
+  returns only the latent shifts; relevance also returns excess, significance and profile.
+- fit: 120 alloy patterns x 2000, 8 members, the whole `ds.xrdae.fit()`; 30 patterns are held out.
+  The time of another method ends when it reaches the error of xrdae, or else its best error.
+- pattern: encode and relevance of one new pattern with a loaded model, 1000 times.
+- provenance: time that the provenance adds to an encode.
 - engines: the largest difference between results in memory, by dask threads, and by two
   processes of dask.distributed.
-- start: `import xarray, xrdae` less `import xarray`, medians of fresh interpreters.
+- start: `import xarray, xrdae` minus `import xarray`, medians of new interpreters.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import math
 import platform
 import resource
@@ -28,11 +29,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import peers
+import other_methods
 import torch
 import xarray as xr
 
@@ -43,6 +44,7 @@ from xrdae.simulate import alloy_series
 
 PEER_LIMIT = 100.0  # seconds for a peer's training
 Row = tuple[str, str, str, str]
+Reconstruct = Callable[[np.ndarray], np.ndarray]
 
 
 def seconds(action: Callable[[], Any], repeats: int = 7) -> float:
@@ -135,7 +137,7 @@ def fit() -> list[Row]:
     scale = series["intensity"][held].max("two_theta")
     error = float(np.linalg.norm((decoded / scale).values - test) / spread)
     rows = [("fit, 120 x 2000, 8 members", f"{time_ours:.1f} s, error {error:.3f}", "", "")]
-    for name, train_peer in (("dense P-512-128-2", dense_epochs), ("pyroVED VAE", vae_epochs)):
+    for name, train_peer in (("dense P-512-128-2", train_dense), ("pyroVED VAE", train_vae)):
         best, when, start = math.inf, 0.0, time.perf_counter()
         for reconstruct in train_peer(train.astype(np.float32)):
             now = time.perf_counter() - start
@@ -151,40 +153,23 @@ def fit() -> list[Row]:
     return rows
 
 
-def dense_epochs(train: np.ndarray):
-    """Train a plain dense autoencoder; yield its reconstruction every tenth epoch."""
-    torch.manual_seed(0)
-    p = train.shape[1]
-    network = torch.nn.Sequential(
-        peers._dense(p, 512, 128, 2), peers._dense(2, 128, 512, p)
-    )  # fmt: skip
-    mean, x = train.mean(axis=0), torch.from_numpy(train - train.mean(axis=0))
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    while True:
-        for _ in range(10):
-            for rows in torch.randperm(len(x)).split(32):
-                loss = (network(x[rows]) - x[rows]).square().sum(1).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-        yield lambda test: peers._evaluate(network, test - mean) + mean
+def train_dense(train: np.ndarray) -> Iterator[Reconstruct]:
+    """Train a dense autoencoder; yield its reconstruction every tenth epoch."""
+    mean = train.mean(axis=0)
+    epochs = other_methods.train_dense(torch.from_numpy(train - mean), n_latent=2, seed=0)
+    for encoder, decoder in itertools.islice(epochs, 9, None, 10):
+        network = torch.nn.Sequential(encoder, decoder)
+        yield lambda test, network=network: other_methods.evaluate(network, test - mean) + mean
 
 
-def vae_epochs(train: np.ndarray):
-    """Train pyroVED's VAE as `peers.fit_pyroved_vae` does; yield every tenth epoch."""
-    pyro, pyroved = peers._import_pyroved()
-    pyro.clear_param_store()
-    x = torch.from_numpy(train)
-    vae = pyroved.models.iVAE(
-        (x.shape[1],), 2, invariances=None, activation="lrelu", sampler_d="gaussian",
-        decoder_sig=0.05, seed=0, device="cpu",
-    )  # fmt: skip
-    trainer = pyroved.trainers.SVItrainer(vae, seed=0, lr=3e-3, device="cpu")
-    loader = pyroved.utils.init_dataloader(x, batch_size=peers.VAE_BATCH)
-    while True:
-        for _ in range(10):
-            trainer.step(loader)
-        yield lambda test: peers._evaluate(lambda t: vae.decoder(vae.encoder_z(t)[0]), test)
+def train_vae(train: np.ndarray) -> Iterator[Reconstruct]:
+    """Train the variational autoencoder of pyroVED; yield its reconstruction every tenth epoch."""
+    other_methods.import_pyroved()[0].clear_param_store()
+    epochs = other_methods.train_vae(torch.from_numpy(train), n_latent=2, seed=0)
+    for vae, _ in itertools.islice(epochs, 9, None, 10):
+        yield lambda test, vae=vae: other_methods.evaluate(
+            lambda x: vae.decoder(vae.encoder_z(x)[0]), test
+        )
 
 
 def pattern() -> list[Row]:
