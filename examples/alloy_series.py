@@ -1,4 +1,4 @@
-"""A series of alloys: where each pattern lies, what it says of the composition, and by which peaks.
+"""A series of alloys: latents of each pattern, their composition, and the relevant peaks.
 
 150 simulated patterns of [Sm(1-y)Zr(y)]Fe(12-x)Ti(x) with 15 % of alpha-iron. Run
 `python alloy_series.py results`; it writes a picture and an HTML page to that folder.
@@ -18,7 +18,7 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     series = alloy_series(iron=0.15)  # yours: xr.open_dataset("alloys.nc")
 
-    # The model sees the patterns alone; the labels serve to colour and to calibrate.
+    # The model is fitted to the patterns only. The labels are used for colours and estimates.
     model = series.xrdae.fit(progress=False)
     results = series.xrdae.encode(model).xrdae.relevance(model)
     for label in ("ti", "zr"):
@@ -29,7 +29,7 @@ def main(folder):
             f"{held_out['cross_validation_mae']:.4f} in blocks of compositions held out"
         )
 
-    # Which peaks does the map hang on? Not on the strong ones of iron.
+    # Which peaks determine the latents? Not the strong peaks of iron.
     relevance = results["relevance"].mean("pattern")
     for name, angle in (("(321) of the alloy", 42.4), ("(110) of iron", 44.67)):
         hit = (results["region_start"] <= angle) & (angle <= results["region_stop"])
@@ -44,7 +44,7 @@ def main(folder):
     results.xrdae.plot.relevance(phases=phases, ax=axes["relevance"])
     figure.savefig(folder / "alloy_series.png", dpi=100)
 
-    # One page on which to walk through the map; needs the extra `report`.
+    # An HTML page to browse the latents; it needs the extra `report`.
     results.xrdae.report(model, folder / "alloy_series.html")
 
 

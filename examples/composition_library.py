@@ -26,7 +26,7 @@ def measure_library():
         two_theta=np.linspace(20, 70, 2500),
         b_iso=0.4,
         counts=3000,
-        zero_shift=rng.normal(0, 0.01, len(tenths)),  # degree: samples never sit quite alike
+        zero_shift=rng.normal(0, 0.01, len(tenths)),  # degree: the alignment of samples varies
         texture=rng.uniform(0.9, 1.1, len(tenths)),
     )
     labels = library["weight_fraction"].drop_vars("component")
@@ -41,7 +41,7 @@ def measure_library():
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     library = measure_library()
-    # Three latents: two for the composition, one for what else differs between samples.
+    # Three latents: two for the composition, one for other differences between samples.
     model = library.xrdae.fit(n_latent=3, progress=False)
     results = library.xrdae.encode(model).xrdae.relevance(model)
     for phase in PHASES:

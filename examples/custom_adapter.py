@@ -1,7 +1,7 @@
-"""Latents for the objects of a framework that xrdae does not know, by an adapter of one's own.
+"""Latents for the objects of a framework that xrdae does not know, through a custom adapter.
 
-The adapter is a package of its own, `examples/custom_adapter`, twenty lines that xrdae finds by
-their entry point: run `pip install ./examples/custom_adapter`, then this script.
+The adapter is a separate package of twenty lines, `examples/custom_adapter`. xrdae finds it by its
+entry point. Run `pip install ./examples/custom_adapter`, then this script.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from xrdae.plugins import to_dataset
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A heating run as the in-house framework keeps it."""
+    """A heating run in the in-house framework."""
 
     two_theta: np.ndarray
     counts: np.ndarray

@@ -1,7 +1,7 @@
 """A heating run: the path through latent space, temperature from patterns, and a foreign phase.
 
 Iron is heated from 300 to 1400 K: its lattice expands, and at 1185 K it goes from bcc to fcc. A
-pattern taken later shows some magnetite: the sample has oxidized. Run `python heating_run.py`.
+later pattern contains magnetite, because the sample has oxidized. Run `python heating_run.py`.
 """
 
 import sys
@@ -21,7 +21,7 @@ MAGNETITE = 8.396, 15e-6, {8: 30, 11: 100, 16: 20, 24: 10, 27: 30, 32: 40}
 
 
 def measure(temperatures, *, oxide=0.0, seed=0):
-    """Simulate counts of bcc and fcc iron, and a share of magnetite."""
+    """Simulate counts of bcc and fcc iron with a fraction of magnetite."""
     two_theta, rng = np.linspace(12, 45, 1650), np.random.default_rng(seed)
     counts = np.empty((len(temperatures), two_theta.size))
     for row, temperature in zip(counts, temperatures, strict=True):
@@ -52,7 +52,7 @@ def main(folder):
     mae = results["temperature_estimate"].attrs["cross_validation_mae"]
     print(f"temperature: mean absolute error {mae:.1f} K in blocks of the run held out")
 
-    # Later patterns: two like those of the run, one with 5 % of an oxide that training never saw.
+    # Later patterns: two usual patterns, and one with 5 % of an oxide that is not in the training.
     good, bad = measure([640.0, 1020.0], seed=1), measure([1020.0], oxide=0.05, seed=2)
     later = xr.concat([good, bad], "time", combine_attrs="override").xrdae.encode(model)
     print("novelty of two usual patterns and an oxidized one:", later["novelty"].values.round(2))

@@ -1,7 +1,7 @@
-"""A host framework with a PluginManager of its own that gets its analysis from xrdae.
+"""A host framework with its own PluginManager, which uses the analysis of xrdae.
 
-Run `python examples/host.py`; then `pip install ./examples/beamstop` and run it again: that
-plugin replaces one step, the model input, and the host's code stays as it is.
+Run `python examples/host.py`. Then run `pip install ./examples/beamstop` and the script again. The
+plugin replaces one step, the model input; the code of the host does not change.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from xrdae import Config, hookimpl, hookspecs
 
 @dataclasses.dataclass
 class Scan:
-    """The framework's own data object; it knows nothing of xarray."""
+    """Data object of the framework, without xarray."""
 
     angles: np.ndarray
     counts: np.ndarray
@@ -26,7 +26,7 @@ class Scan:
 
 
 class ScanPlugin:
-    """How xrdae gets at a Scan, and where its results go."""
+    """Adapter that converts a Scan to a Dataset and stores results in its notes."""
 
     @hookimpl
     def xrdae_to_dataset(self, obj):
@@ -46,7 +46,7 @@ class ScanPlugin:
 
 
 class Framework:
-    """Loads plugins by entry point and runs the analysis that they bring."""
+    """Framework that loads plugins by entry point and runs their analysis."""
 
     def __init__(self):
         self.plugins = pluggy.PluginManager("xrdae")
@@ -66,7 +66,7 @@ class Framework:
         return hook.xrdae_attach(obj=scan, result=result)
 
     def show(self, scan, path):
-        """Draw what the notes hold, as the framework draws everything: plain arrays."""
+        """Draw the arrays in the notes."""
         figure = Figure(figsize=(9, 6), layout="constrained")
         above, below = figure.subplots(2)
         above.plot(scan.notes["latent"], marker=".")

@@ -36,13 +36,13 @@ R = np.arange(1, 351) * 0.04  # angstrom
 
 
 def equivalents(position):
-    """Return the positions that Pbnm makes of one, `(position, 3)`."""
+    """Return the equivalent positions in Pbnm, `(position, 3)`."""
     x, y, z = position
     half = [(x, y, z), (-x, -y, z + 0.5), (0.5 - x, y + 0.5, 0.5 - z), (x + 0.5, 0.5 - y, -z)]
     return np.unique(np.round(np.concatenate([half, -np.array(half)]) % 1, 9) % 1, axis=0)
 
 
-def pair_distribution(edges, positions, temperature):
+def compute_pair_distribution(edges, positions, temperature):
     """Return G(r) [1/angstrom**2] of a crystal: a Gaussian for each pair of atoms."""
     sites = [equivalents(p) for p in positions]
     counts = np.array([len(site) for site in sites])
@@ -70,15 +70,17 @@ def expected(temperature):
     (cold, at_cold), (hot, at_hot) = ORDERED, REGULAR
     edges = (hot + distortion * (cold - hot)) * (1 + 1.2e-5 * (temperature - 300))
     positions = np.array(at_hot) + distortion * (np.array(at_cold) - at_hot)
-    local = pair_distribution(edges, positions, temperature)
-    average = pair_distribution(hot * (1 + 1.2e-5 * (temperature - 798)), at_hot, temperature)
+    local = compute_pair_distribution(edges, positions, temperature)
+    average = compute_pair_distribution(
+        hot * (1 + 1.2e-5 * (temperature - 798)), at_hot, temperature
+    )
     x = np.minimum(R / DOMAIN, 1)
     share = ordered + (1 - ordered) * (1 - 1.5 * x + 0.5 * x**3)  # of pairs within one sphere
     return share * local + (1 - share) * average
 
 
 def measure(temperatures, *, noise=0.01, seed=0):
-    """Simulate G(r) that was measured as S(Q) up to 25 1/angstrom, with white noise there."""
+    """Simulate G(r) from S(Q) up to 25 1/angstrom with white noise."""
     q, rng = np.arange(0.8, 25, 0.05), np.random.default_rng(seed)
     sine = np.sin(q[:, None] * R)
     g = np.array([expected(t) for t in temperatures])
@@ -99,7 +101,7 @@ def middle(rows):
     return (rows[1:] + rows[:-1]) / 2
 
 
-def synthesis_errors(run):
+def measure_synthesis_errors(run):
     """Hold out every second pattern, and return the relative error of each that replaces it.
 
     The truth is the pattern without noise. Every method gets the two neighbours.
@@ -156,10 +158,10 @@ def draw(run, results, temperatures, errors):
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     run = measure(np.linspace(300, 1100, 51))
-    # G(r) is negative in part: no pattern may be divided by its maximum.
+    # G(r) is negative in part, so patterns must not be divided by their maximum.
     model = run.xrdae.fit(scale="std", progress=False)
     print(model)
-    # Masked regions become the mean of the run: what is left out is how they differ from it.
+    # Masked regions are filled with the mean of the run.
     results = run.xrdae.encode(model).xrdae.relevance(model, regions=1.0, fill="mean")
     results = results.xrdae.estimate(model, "temperature")
 
@@ -170,12 +172,12 @@ def main(folder):
         f"temperature: mean absolute error {mae:.1f} K in blocks of the run held out; from "
         f"two components of PCA, by the same Gaussian process, {same.figures['mae']:.1f} K"
     )
-    temperatures, errors, novelty = synthesis_errors(run)
+    temperatures, errors, novelty = measure_synthesis_errors(run)
     for name, error in errors.items():
         print(f"held-out G(r) by {name}: error {100 * error.mean():.2f} %")
-    print("unlike what is known, by novelty, at (K):", temperatures[novelty > 1])
+    print("novel patterns at (K):", temperatures[novelty > 1])
 
-    # What tells the temperature? Not the bonds, which stay, but how far their order reaches.
+    # Which distances determine the latents? Not the bonds, but the range of their order.
     relevance = results["relevance"].mean("temperature")
     for name, r in (("the Mn-O bonds, 1.5 to 2.5 angstrom,", 2.0), ("9.5 to 10.5 angstrom", 10.0)):
         shift = float(relevance[np.abs(results["region_center"].values - r).argmin()])

@@ -1,8 +1,8 @@
-"""A batch of detector images: integrated by pyFAI, and each pattern's latents beside it.
+"""A batch of detector images, integrated by pyFAI, with the latents of each pattern.
 
-Images of an alloy series on a Pilatus with gaps and dead pixels are simulated, written as EDF, read
-one after another and integrated, as a batch script at a beamline does. The results go into a NeXus
-file, and the latents beside them. Run `python pyfai_batch.py folder`; it needs the extra `pyfai`.
+The script simulates images of an alloy series on a Pilatus with gaps and dead pixels, and writes
+them as EDF. It reads and integrates them like a batch script at a beamline. The patterns and their
+latents are written to a NeXus file. Run `python pyfai_batch.py folder`; it needs the extra `pyfai`.
 """
 
 import sys
@@ -26,7 +26,7 @@ WAVELENGTH = 0.7  # angstrom
 
 
 def expose(folder, *, n=30, seed=0):
-    """Write images of an alloy that takes up titanium, and the geometry; yours are measured."""
+    """Simulate and write images of alloys with more and more titanium, and the geometry."""
     rng = np.random.default_rng(seed)
     ai = AzimuthalIntegrator(dist=0.15, poni1=0.005, poni2=0.04, wavelength=WAVELENGTH * 1e-10)
     ai.detector = detector_factory("Pilatus300k")
@@ -45,7 +45,7 @@ def expose(folder, *, n=30, seed=0):
 
 
 def integrate(folder):
-    """Integrate every image of a folder, with what its header says."""
+    """Integrate every image of a folder, with the metadata in its header."""
     ai = pyFAI.load(str(folder / "geometry.poni"))
     results = []
     for path in sorted(folder.glob("*.edf")):

@@ -39,11 +39,11 @@ RUTILE = np.array(
         (612, 37, -0.008, 0.035, 26),
     ]
 )
-SMOOTH = {"lam": 1e5}  # how stiff the background is that arPLS finds
+SMOOTH = {"lam": 1e5}  # stiffness of the arPLS background
 
 
 def bands(shift, table, temperature):
-    """Return the bands of one phase, Lorentzians `(channel,)`."""
+    """Return the Lorentzian bands of one phase, `(channel,)`."""
     position, width, slope, broadening, height = table.T[:, :, None]
     half = (width + broadening * (temperature - 300)) / 2
     center = position + slope * (temperature - 300)
@@ -71,7 +71,7 @@ def measure_series(n=41, seed=0):
     )
 
 
-def errors_of_pca(series, label, n):
+def measure_pca_errors(series, label, n):
     """Return the error of a label from n components of PCA, by the Gaussian process of xrdae.
 
     The spectra are prepared as for the model; the same blocks are held out.
@@ -99,7 +99,7 @@ def draw(series, results):
     results.xrdae.plot.latent(color="rutile", ax=axes["latent"])
     for label in ("rutile", "temperature"):
         results.xrdae.plot.estimate(label, ax=axes[label])
-    # How far the point moves; without the excess, which would be named in the picture.
+    # The relevance without its excess, which the picture would mention.
     results.drop_vars("relevance_excess").xrdae.plot.relevance(ax=axes["relevance"])
     return figure
 
@@ -117,7 +117,7 @@ def main(folder):
     for label, factor, units in (("rutile", 100, "%"), ("temperature", 1, "K")):
         results = results.xrdae.estimate(model, label)
         error = results[f"{label}_estimate"].attrs["cross_validation_mae"]
-        pca = [errors_of_pca(series, label, n) for n in (2, 3)]
+        pca = [measure_pca_errors(series, label, n) for n in (2, 3)]
         print(
             f"{label}: mean absolute error {factor * error:.1f} {units} in blocks held out; from "
             f"two or three components of PCA {factor * pca[0]:.1f} or {factor * pca[1]:.1f} {units}"

@@ -1,7 +1,7 @@
-"""A map across a sample: two latents as colours, and an inclusion that is like nothing else.
+"""A map across a sample: two latents as colours, and an inclusion that novelty detects.
 
-The share of zincite in corundum rises to the right, the texture weakens upwards. A model of one
-map is applied to another of the same kind, with an inclusion. Run `python spatial_map.py`.
+The fraction of zincite in corundum rises to the right, and the texture weakens upwards. A model of
+one map is applied to a similar map with an inclusion. Run `python spatial_map.py`.
 """
 
 import sys
@@ -19,7 +19,7 @@ INCLUSION = np.hypot(Y - 2.5, X - 4.2) < 0.5  # mm
 
 
 def scan(*, fluorite=0.0, seed=0):
-    """Simulate a map; `fluorite` is the weight fraction of it inside the inclusion."""
+    """Simulate a map; `fluorite` is the weight fraction of fluorite in the inclusion."""
     foreign = np.where(INCLUSION, fluorite, 0).ravel()
     zincite = (0.2 + 0.6 * X / X.max()).ravel()
     shares = np.stack([1 - zincite, zincite], axis=1) * (1 - foreign[:, None])
@@ -43,7 +43,7 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     model = scan().xrdae.fit(progress=False)
     sample = scan(fluorite=0.1, seed=1)
-    # Three points where the shutter stayed shut: what the mask hides has no latents.
+    # The shutter stayed closed at three points. Masked patterns have no latents.
     shut = (sample["y"] == 1.0) & (sample["x"] > 1.2) & (sample["x"] < 2)
     results = sample.assign(mask=shut).xrdae.encode(model)
 

@@ -1,3 +1,5 @@
+"""The example of a custom adapter works once it is installed, and its absence is explained."""
+
 import os
 import subprocess
 import sys
@@ -10,9 +12,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The example adapter, installed from its folder."""
+    """Install the example adapter from its folder."""
     folder = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-W", "ignore", "-m", "pip", "install"]  # pip warns of its own parts
+    pip = [sys.executable, "-W", "ignore", "-m", "pip", "install"]  # pip warns about its own code
     pip += ["--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", str(folder), str(EXAMPLES / "custom_adapter")], check=True)
     return folder
@@ -29,7 +31,7 @@ def run(cwd, **environment):
     )
 
 
-def test_an_installed_adapter_gives_latents_to_a_host_s_own_object(tmp_path, installed):
+def test_an_installed_adapter_gives_latents_to_the_object_of_a_host(tmp_path, installed):
     done = run(tmp_path, PYTHONPATH=str(installed))
     assert done.returncode == 0, done.stderr
     assert "latent (40, 2)" in done.stdout

@@ -122,7 +122,7 @@ def test_pair_distribution_functions_show_the_transition_beyond_the_bonds(tmp_pa
     (two_latents,) = numbers(said, f"{by} xrdae, 2 latents: error")
     assert two_latents < numbers(said, f"{by} PCA, 2 components: error")[0]
     assert two_latents < 1.05 * numbers(said, f"{by} linear blending: error")[0]
-    novel = numbers(said, "unlike what is known, by novelty, at (K):")
+    novel = numbers(said, "novel patterns at (K):")
     assert novel == [732, 764]  # within the jump, for which nothing stands
     *_, bonds = numbers(said, "masking the Mn-O bonds, 1.5 to 2.5 angstrom,")
     *_, far = numbers(said, "masking 9.5 to 10.5 angstrom")

@@ -1,4 +1,4 @@
-"""A facility's plugin: what lies in the shadow of the beam stop is not measured."""
+"""Plugin of a facility that masks the shadow of the beam stop."""
 
 from xrdae import hookimpl
 
@@ -7,6 +7,6 @@ SHADOW = 26.0  # degree
 
 @hookimpl
 def xrdae_model_input(dataset, model):
-    """Hide the shadow, then go on as usual."""
+    """Mask the shadow, then prepare the model input as usual."""
     lit = dataset["intensity"].where(dataset["two_theta"] > SHADOW)
     return model.model_input(dataset.assign(intensity=lit))

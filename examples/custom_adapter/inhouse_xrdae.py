@@ -1,4 +1,4 @@
-"""How xrdae gets at a Run of the in-house framework, and where its results go."""
+"""Adapter of xrdae to a Run of the in-house framework."""
 
 import dataclasses
 
@@ -8,13 +8,13 @@ from xrdae import hookimpl
 
 
 def is_run(obj):
-    # By name, so that the framework is not imported for objects of others.
+    # By name, so that objects of other libraries do not import the framework.
     return type(obj).__qualname__ == "Run" and hasattr(obj, "two_theta")
 
 
 @hookimpl
 def xrdae_to_dataset(obj):
-    """Say what the patterns, their axis and their labels are; None where it is no Run."""
+    """Return patterns, axis and labels as a Dataset; None for another object."""
     if not is_run(obj):
         return None
     patterns = (("pattern", "two_theta"), obj.counts, {"units": "counts"})
@@ -25,5 +25,5 @@ def xrdae_to_dataset(obj):
 
 @hookimpl
 def xrdae_attach(obj, result):
-    """Return a Run with the result; None where it is no Run."""
+    """Return a Run with the result; None for another object."""
     return dataclasses.replace(obj, analysis=result) if is_run(obj) else None

@@ -1,18 +1,18 @@
-"""A simulated beamtime: files arrive while `xrdae watch` runs, is killed, and starts again.
+"""Simulated beamtime: files arrive while `xrdae watch` runs, is killed, and restarts.
 
     python tests/benchmarks/beamtime.py            # 2000 files, 20 a second: two minutes
     python tests/benchmarks/beamtime.py --files 60 --json
 
-One file in a hundred is broken for good, one in a hundred is half-written at first and finished
-a second later; in the middle the watch is killed (SIGKILL) and started again. Prints how many
-good files have exactly one result, whether each broken file is named, the latency from a file's
-completion to its result, and the memory of the watch.
+One file in a hundred stays broken. Another is half-written and completed a second later. After
+half of the files, the watch is killed (SIGKILL) and restarted. The program prints how many good
+files have exactly one result, whether each broken file is named, the latency from the completion of
+a file to its result, and the memory of the watch.
 
-With --page, Chromium shows the live page until the kill, and the time from a file's completion to
-its point on the page is noted too.
+With --page, Chromium shows the live page until the kill. The program then also prints the time from
+the completion of a file to its point on the page.
 
-The latency is that of files completed while a watch was at work; those that came while none ran,
-or while a new one was starting, wait for it, which is printed apart.
+The latency covers files completed while a watch was running. Files completed while no watch ran, or
+while a watch was starting, wait for it. Their longest wait is printed separately.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PATIENCE = 3.0
 
 
 class Watched:
-    """A running `xrdae watch`, whose words are noted with the time at which they came."""
+    """A running `xrdae watch`; its output is recorded with the time of arrival."""
 
     def __init__(self, folder: Path, model: Path, out: Path) -> None:
         words = [str(folder), "-m", str(model), "-o", str(out), "--json"]
@@ -85,7 +85,7 @@ class Watched:
 
 
 class Browser:
-    """Chromium on the live page, noting when each file's point came (Unix time in s)."""
+    """Chromium on the live page; records when each point appears (Unix time [s])."""
 
     NOTE = """() => { window.came = {}; setInterval(() => {
       for (const model of Bokeh.documents[0]._all_models.values())
@@ -113,7 +113,7 @@ class Browser:
 
 
 class Instrument(threading.Thread):
-    """Writes files at a steady rate; notes when each was complete."""
+    """Instrument that writes files at a steady rate and records when each is complete."""
 
     def __init__(self, folder: Path, series: xr.Dataset, n: int, rate: float, seed: int) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Instrument(threading.Thread):
             time.sleep(max(0.0, start + i / self.rate - time.monotonic()))
             name, text = self.name_of(i), self._texts[i % len(self._texts)]
             half = text[: len(text) // 2]
-            if name in self.broken:  # cut off for good, or no pattern at all
+            if name in self.broken:  # cut off, or without a pattern
                 self._write(name, half if i % 2 else "the disk was full\n")
             elif name in self.late:
                 self._write(name, half)
@@ -169,7 +169,7 @@ class Instrument(threading.Thread):
 def beamtime(
     folder: Path, n: int, rate: float, *, page: bool = False, seed: int = 0
 ) -> dict[str, object]:
-    """Run a beamtime and return what came of it."""
+    """Run a beamtime and return its figures."""
     series = alloy_series()
     model = series.xrdae.fit(progress=False)
     model.save(folder / "model.nc")
@@ -203,7 +203,7 @@ def beamtime(
     files = results["file"].values.tolist()
     named = json.loads(results.attrs["xrdae_skipped"])
     came = {f: t[0] for each in (second, first) for f, t in each.results.items()}
-    # What came after the restart waited for it, until the watch had caught up.
+    # Files of the backlog waited for the restart, until the watch had caught up.
     backlog = [came[f] for f, t in instrument.complete.items() if f in came and t < restarted]
     at_work, waited = [], [0.0]
     for file, time_complete in instrument.complete.items():
@@ -242,7 +242,7 @@ def _quarters(memory: list[float]) -> list[float]:
 
 
 def main() -> None:
-    """Print what a beamtime came to."""
+    """Print the figures of a beamtime."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=20.0, help="files a second")

@@ -1,11 +1,11 @@
-"""How large the explorer's page is, how soon it opens, how it follows the probe, how right it is.
+"""Size, opening time, response to the probe and correctness of the explorer.
 
     python tests/benchmarks/explorer.py [--picture FILE.png]
 
-With XRDAE_TEST_DATA also on measured series.
+If XRDAE_TEST_DATA is set, measured series are included.
 
-Chromium without a graphics card draws in software: a card is faster. "over idle" is what a move of
-the probe adds to two frames; "synthesized" is from the move until the pattern is there.
+Chromium without a graphics card draws in software, which is slower. "over idle" is the time that a
+move of the probe adds to two frames. "synthesized" is the time from the move to the new pattern.
 """
 
 import argparse
@@ -40,7 +40,7 @@ FRAMES = """async () => {
 
 
 def enlarged(series, n):
-    """Mixtures of neighbours in the series, with counting noise."""
+    """Return `n` mixtures of neighbours in a series, with counting noise."""
     rng = np.random.default_rng(0)
     first = rng.integers(0, series.sizes["pattern"] - 1, n)
     share = rng.random((n, 1)).astype(np.float32)
@@ -53,9 +53,9 @@ def enlarged(series, n):
 
 
 def deviation(page, dataset, model):
-    """The largest difference to Python's synthesis over the pattern's maximum, at 40 points.
+    """Return the largest difference from the synthesis in Python, over the maximum of the pattern.
 
-    They lie between training patterns chosen at random.
+    The 40 latent points lie between random pairs of training patterns.
     """
     latents, rng = model.labels["latent"].values, np.random.default_rng(0)
     pairs, share = rng.integers(0, len(latents), (40, 2)), rng.random((40, 1))
@@ -68,7 +68,7 @@ def deviation(page, dataset, model):
 
 
 def draw(page, path):
-    """A picture of the upper part of the page, as somebody would have left it."""
+    """Save a picture of the upper part of the page after some use."""
     page.select_option("#color", label="ti")
     page.fill("#pinned", "40")
     page.locator("#peaks button").first.click()

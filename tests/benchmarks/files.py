@@ -1,6 +1,6 @@
-"""How long a folder of text files takes: `python tests/benchmarks/files.py [files] [points]`.
+"""Time to open a folder of text files: `python tests/benchmarks/files.py [files] [points]`.
 
-The limit beside it is `numpy.loadtxt` on the same files in a plain loop.
+The time is compared with `numpy.loadtxt` on the same files in a loop.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Data larger than memory: a Zarr store through fit and encode on a dask cluster.
+"""Fit and encode of data larger than memory: a Zarr store on a dask cluster.
 
-Run `python tests/benchmarks/scale.py [--gb 20] [--workers 2] [--folder DIR]`. The store, simulated
-alloy patterns of random composition with counting noise (float32, zarr's own compression), is made
-in DIR and removed at the end. Printed for 1/20, 1/4 and all of it: seconds of fit and of encode
-(results into memory; and streamed to a Zarr store), gigabytes a second of encode over those of
-`da.sum` of the same store on the same workers, and the peak memory of a worker; then the exponent
-of time over size. "GB" is that of the uncompressed float32 values.
+Run `python tests/benchmarks/scale.py [--gb 20] [--workers 2] [--folder DIR]`. The program writes
+the store to DIR and removes it at the end. The store holds simulated alloy patterns of random
+composition with counting noise (float32, default compression of zarr). The program prints these
+figures for 1/20, 1/4 and all of the store: the time of fit and of encode (into memory, and to a
+Zarr store), the rate of encode over the rate of `da.sum` on the same store and workers, and the
+peak memory of a worker. It then prints the exponent of time over size. "GB" counts the uncompressed
+float32 values.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ TWO_THETA = np.linspace(20, 100, POINTS)
 
 
 def make_store(path: Path, gigabytes: float) -> xr.Dataset:
-    """Write the store chunk by chunk and return it, lazy."""
+    """Write the store chunk by chunk and return it as a lazy Dataset."""
     blocks = max(20, round(gigabytes * 1e9 / (ROWS * POINTS * 4)))
     grid = alloy_series(np.linspace(0, 2, 60), zr=np.linspace(0, 0.5, 40), two_theta=TWO_THETA,
                         noise=False)["intensity"].values.astype(np.float32)  # fmt: skip

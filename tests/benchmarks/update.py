@@ -1,17 +1,18 @@
-"""An update beside a new fit to all: `python tests/benchmarks/update.py [series ...]`.
+"""Updates compared with a new fit to all: `python tests/benchmarks/update.py [series ...]`.
 
-The simulated alloy, the third with the most Ti held back; the whole of it, then 60 samples with
-2 to 10 % of alpha-iron, a phase never seen, then as many with copper. Where `XRDAE_TEST_DATA` is
-the folder of measured patterns, the second half of each series after the first, every fourth
-pattern of that half held out.
+The first simulated case holds back the third of the alloys with the most Ti. The second case adds
+60 samples with 2 to 10 % of alpha-iron, an unknown phase, to all alloys, and then 60 with copper.
+If `XRDAE_TEST_DATA` names a folder of measured series, the second half of each series is added to
+the first half, and every fourth pattern of the second half is held out.
 
-- moved: distance between the latents of known patterns before and after, nothing aligned, over
-  their spread: mean and largest.
-- error: mean reconstruction error of held-out further patterns, after the update over that of a
-  new fit to all; in brackets before the update.
-- novel: part of the held-out further patterns above 1, before, after, and by the new fit; of known
-  patterns, before and after; of a third kind (simulated: 5 % of a phase that none has met), after.
-- time: of the update over that of the new fit.
+- moved: distance between the latents of known patterns before and after the update, without
+  alignment, over their spread: mean and largest.
+- error: mean reconstruction error of held-out further patterns after the update, over the error of
+  a new fit to all; before the update in brackets.
+- novel: fraction of patterns with a novelty above 1. Held-out further patterns: before, after, and
+  by the new fit. Known patterns: before and after. Third kind (simulated: 5 % of another unknown
+  phase): after.
+- time: time of the update over the time of the new fit.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ FWHM = 0.15  # degree
 
 
 def with_phase(series: xr.Dataset, phase: str, fraction: np.ndarray, seed: int) -> xr.Dataset:
-    """Return noise-free patterns with a phase mixed in, and counting noise."""
+    """Return patterns mixed with a phase, with counting noise; the input must be free of noise."""
     two_theta = series["two_theta"].values
     pattern = sum(
         1e4 * height * np.exp(-4 * np.log(2) * ((two_theta - centre) / FWHM) ** 2)
