@@ -108,7 +108,7 @@ WHOLE = {
 
 def scans_of(content, name="a.dat"):
     file = DataFile(Path(name), content)
-    return readers.find_reader(file).read(file)
+    return readers.find_reader(file).read_scans(file)
 
 
 def scan_of(content):

@@ -22,7 +22,7 @@ def scans_of(content, name="a.xy"):
     reader = next((reader for reader in READERS if reader.is_mine(file)), None)
     if reader is None:
         raise FormatError("no reader")
-    return reader.read(file)
+    return reader.read_scans(file)
 
 
 def scan_of(content, name="a.xy"):
@@ -736,6 +736,6 @@ def test_arbitrary_content_raises_nothing_but_a_format_error(content, name):
         file = DataFile(Path(name), content)
         try:
             if reader.is_mine(file):
-                reader.read(file)
+                reader.read_scans(file)
         except FormatError as error:
             assert str(error)  # noqa: PT017  (an error is one of two good outcomes)

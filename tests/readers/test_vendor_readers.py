@@ -44,7 +44,7 @@ MEASURED = {
 def read(content, name="a.dat"):
     file = DataFile(Path(name), content if isinstance(content, bytes) else content.encode())
     (reader,) = (reader for reader in READERS if reader.is_mine(file))
-    return reader.read(file)
+    return reader.read_scans(file)
 
 
 def archive(**members):
@@ -154,7 +154,7 @@ def test_a_damaged_file_is_read_or_refused(name, real_data, data):
     with contextlib.suppress(FormatError):
         for reader in READERS:
             if reader.is_mine(file):
-                reader.read(file)
+                reader.read_scans(file)
 
 
 # --- XML
@@ -655,4 +655,4 @@ def test_cif_without_a_pattern_is_refused(text, reason):
 def test_any_text_after_a_block_name_is_read_or_refused(text):
     file = DataFile(Path("a.cif"), ("data_a\n_b 1\n" + text).encode())
     with contextlib.suppress(FormatError):
-        pdcif.read(file)
+        pdcif.read_scans(file)

@@ -263,7 +263,7 @@ def orient(dataset: xr.Dataset, axis: Axis) -> xr.Dataset:
 
 def read_scans(path: Path) -> list[Scan]:
     """Return the scans of a file, with increasing positions."""
-    found = readers.read(path)
+    found = readers.read_file(path)
     if not isinstance(found, xr.Dataset):
         return [ordered(scan) for scan in found]
     try:

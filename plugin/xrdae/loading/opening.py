@@ -125,7 +125,7 @@ def open_patterns(
 
 def read_dataset(path: Path, grid: npt.ArrayLike | None = None) -> xr.Dataset:
     """Return one file as a Dataset without a dimension for files; NeXus data stay lazy."""
-    found = readers.read(path)
+    found = readers.read_file(path)
     if isinstance(found, xr.Dataset):
         return found if grid is None else _on_grid(found, grid)
     scans = [ordered(scan) for scan in found]

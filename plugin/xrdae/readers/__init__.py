@@ -1,8 +1,11 @@
-"""Readers of what instruments write: a module a family of formats, found by content.
+"""Readers of instrument files: one module for each family of formats.
 
-A reader module has `is_mine(file)` and `read(file)`, which returns the file's scans or, where the
-format is labelled already (NeXus), a Dataset by the convention. It raises `FormatError` with the
-reason, without the path. One more format is one more module, named below.
+A reader module defines two functions. `is_mine(file)` recognises the format by its content.
+`read_scans(file)` returns the scans of the file. Readers of labelled formats (netCDF, NeXus) return
+a Dataset that follows the convention. `read_scans` raises `FormatError` with the reason. The
+message omits the path, which `read_file` adds.
+
+To add a format, write a module with these two functions and add its name to `MODULES`.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from xrdae.errors import FormatError
 from xrdae.readers.datafile import DataFile
 from xrdae.readers.scan import Scan
 
-# Asked in this order: those with unmistakable content first, columns of numbers last.
+# Modules are tried in this order: unmistakable content first, plain columns of numbers last.
 MODULES = (
     "netcdf",
     "nexus",
@@ -41,7 +44,7 @@ MODULES = (
     "json_array",
     "columns",
 )
-HIGHEST = {"two_theta": 180.0, "q": 1e6, "d": 1e6}  # positions that can be
+HIGHEST = {"two_theta": 180.0, "q": 1e6, "d": 1e6}  # largest physically possible position
 
 
 def find_reader(file: DataFile) -> ModuleType:
@@ -50,7 +53,7 @@ def find_reader(file: DataFile) -> ModuleType:
     Raises
     ------
     FormatError
-        If none knows the content.
+        If no reader recognises the content.
     """
     for name in MODULES:
         module = importlib.import_module(f"xrdae.readers.{name}")
@@ -63,34 +66,34 @@ def find_reader(file: DataFile) -> ModuleType:
     )
 
 
-def read(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
-    """Return the scans of a file, at least one, or a Dataset of it.
+def read_file(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
+    """Return the scans of a file (at least one) or its labelled Dataset.
 
     Raises
     ------
     FormatError
-        If it cannot be read; the message names the file and the reason.
+        If the file cannot be read. The message names the file and the reason.
     OSError
-        If it is not there or may not be read.
+        If the file does not exist or permission is denied.
     """
     try:
         file = DataFile.open(path)
-        with np.errstate(over="ignore", invalid="ignore"):  # damaged numbers, refused as infinite
-            found: list[Scan] | xr.Dataset = find_reader(file).read(file)
-        if not isinstance(found, xr.Dataset):
-            check(found)
-        return found
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow gives inf, refused below
+            result: list[Scan] | xr.Dataset = find_reader(file).read_scans(file)
+        if not isinstance(result, xr.Dataset):
+            check(result)
+        return result
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from error
 
 
 def check(scans: list[Scan]) -> None:
-    """Refuse what no pattern can be, whichever reader found it.
+    """Refuse scans that cannot be diffraction patterns.
 
     Raises
     ------
     FormatError
-        If a scan is none.
+        If there is no scan or a scan is not a valid pattern.
     """
     if not scans:
         raise FormatError("it holds no pattern")
@@ -105,8 +108,8 @@ def check(scans: list[Scan]) -> None:
         if shapes != {(n,)}:
             raise FormatError(f"{where}it has {n} positions but intensities of shape {shapes}")
         if not np.isfinite(scan.positions).all():
-            at = int(np.flatnonzero(~np.isfinite(scan.positions))[0])
-            raise FormatError(f"{where}position {at} is {scan.positions[at]}")
+            index = int(np.flatnonzero(~np.isfinite(scan.positions))[0])
+            raise FormatError(f"{where}position {index} is {scan.positions[index]}")
         highest = np.abs(scan.positions).max()
         if scan.kind in HIGHEST and highest > HIGHEST[scan.kind]:
             raise FormatError(

@@ -27,7 +27,7 @@ def is_mine(file: DataFile) -> bool:
     return any(_RAW_DATA.fullmatch(name) for name in file.members)
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the scans over 2theta, in the order of their numbers.
 
     Columns are found by their declaration (`DataViews`). Intensities are counts, stored multiplied

@@ -31,7 +31,7 @@ def is_mine(file: DataFile) -> bool:
     return any(file.content.startswith(magic) for magic in _READERS) and file.text is None
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the ranges over 2theta, in the order of the file.
 
     Intensities are counts. The file states no uncertainty. Ranges over other axes beside one over
@@ -58,11 +58,11 @@ def _unpack(content: bytes, form: str, at: int) -> Any:
     return values if len(values) > 1 else values[0]
 
 
-def _text(content: bytes, at: int, n: int) -> str:
+def _decode_text(content: bytes, at: int, n: int) -> str:
     return content[at : at + n].partition(b"\0")[0].decode("latin-1").strip()
 
 
-def _records(content: bytes, at: int, n: int, dtype: Any) -> Any:
+def _unpack_records(content: bytes, at: int, n: int, dtype: Any) -> Any:
     end = at + n * np.dtype(dtype).itemsize
     if end > len(content):
         raise FormatError(f"it ends after {len(content)} bytes; {n} points end after {end}")
@@ -94,9 +94,9 @@ def _read_1(content: bytes) -> Iterator[Scan | None]:
             wavelength=alpha_1,
             k_alpha_2=alpha_2,
             counting_time=time,
-            sample=_text(content, at + 36, 32),
+            sample=_decode_text(content, at + 36, 32),
         )
-        counts = _records(content, at + 152, n, "<f4")
+        counts = _unpack_records(content, at + 152, n, "<f4")
         yield _scan(_steps(start, step, n), counts, metadata) if n else None
         at += 152 + 4 * n
 
@@ -107,9 +107,9 @@ def _read_2(content: bytes) -> Iterator[Scan | None]:
         wavelength=alpha_1,
         k_alpha_2=alpha_2,
         k_alpha_ratio=ratio,
-        anode=_text(content, 188, 2),
-        sample=_text(content, 8, 32),
-        time=iso_time(_text(content, 168, 20), "day"),
+        anode=_decode_text(content, 188, 2),
+        sample=_decode_text(content, 8, 32),
+        time=iso_time(_decode_text(content, 168, 20), "day"),
     )
     at = 256
     for _ in range(_unpack(content, "H", 4)):
@@ -119,20 +119,20 @@ def _read_2(content: bytes) -> Iterator[Scan | None]:
         time, step, start = _unpack(content, "3f", at + 8)
         kelvin = _unpack(content, "H", at + 46)
         said = stated(counting_time=time, temperature=kelvin if kelvin < 0xFFFF else None)
-        counts = _records(content, at + length, n, "<f4")
+        counts = _unpack_records(content, at + length, n, "<f4")
         yield _scan(_steps(start, step, n), counts, {**header, **said}) if n else None
         at += length + 4 * n
 
 
 def _read_3(content: bytes) -> Iterator[Scan | None]:
     alpha_1, alpha_2, _, ratio = _unpack(content, "4d", 624)
-    date = f"{_text(content, 16, 10)} {_text(content, 26, 10)}"
+    date = f"{_decode_text(content, 16, 10)} {_decode_text(content, 26, 10)}"
     header = stated(
         wavelength=alpha_1,
         k_alpha_2=alpha_2,
         k_alpha_ratio=ratio,
-        anode=_text(content, 608, 4),
-        sample=_text(content, 326, 60),
+        anode=_decode_text(content, 608, 4),
+        sample=_decode_text(content, 326, 60),
         time=iso_time(date, "month"),
     )
     at = 712
@@ -163,7 +163,7 @@ def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | No
         "offsets": [offset for _, offset in fields.values()],
         "itemsize": record,
     }
-    points = _records(content, first, n, np.dtype(dtype))  # type: ignore[call-overload]
+    points = _unpack_records(content, first, n, np.dtype(dtype))  # type: ignore[call-overload]
     if scan_type not in _OVER_TWO_THETA_3 or not n:
         return None
     said = stated(
@@ -183,7 +183,7 @@ def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | No
 
 
 def _read_4(content: bytes) -> Iterator[Scan | None]:
-    date = f"{_text(content, 12, 12)} {_text(content, 24, 10)}"
+    date = f"{_decode_text(content, 12, 12)} {_decode_text(content, 24, 10)}"
     header = stated(time=iso_time(date, "month"))
     at = 61
     end = len(content.rstrip(b"\0"))  # some programs pad the file
@@ -207,15 +207,15 @@ def _segment(content: bytes, at: int) -> int:
 
 def _source_4(content: bytes, at: int, length: int) -> dict[str, float | str]:
     kind = _unpack(content, "I", at)
-    if kind == 10 and _text(content, at + 12, 24).upper() == "SAMPLEID":
-        return stated(sample=_text(content, at + 36, length - 36))
+    if kind == 10 and _decode_text(content, at + 12, 24).upper() == "SAMPLEID":
+        return stated(sample=_decode_text(content, at + 36, length - 36))
     if kind == 30 and length >= 120:
         alpha_1, alpha_2, _, ratio = _unpack(content, "4d", at + 80)
         return stated(
             wavelength=alpha_1,
             k_alpha_2=alpha_2,
             k_alpha_ratio=ratio,
-            anode=_text(content, at + 116, 4),
+            anode=_decode_text(content, at + 116, 4),
         )
     return {}
 
@@ -229,10 +229,12 @@ def _range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | Non
     if first > len(content) or not 4 <= record <= _LONGEST_RECORD:
         raise FormatError(f"a range states {length} bytes of drives and {record} bytes a point")
     # After the intensity comes what is not known (4 bytes in files of DIFFRAC.EVA).
-    points = _records(content, first, n, np.dtype([("counts", "<f4"), ("", f"V{record - 4}")]))
+    points = _unpack_records(
+        content, first, n, np.dtype([("counts", "<f4"), ("", f"V{record - 4}")])
+    )
     end = first + n * record
     drives = list(_drives_4(content, at + 160, first))
-    scan_type = _text(content, at + 32, 24).lower()
+    scan_type = _decode_text(content, at + 32, 24).lower()
     if not n or not _is_over_two_theta_4(scan_type, start, drives):
         return end, None
     still = {
@@ -255,7 +257,7 @@ def _drives_4(content: bytes, at: int, end: int) -> Iterator[tuple[str, bool, fl
         length = _segment(content, at)
         if _unpack(content, "I", at) == 50 and length >= 64:
             moves, start = _unpack(content, "I", at + 8), _unpack(content, "d", at + 56)
-            yield _text(content, at + 12, 24), bool(moves), start
+            yield _decode_text(content, at + 12, 24), bool(moves), start
         at += length
 
 

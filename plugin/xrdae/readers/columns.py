@@ -61,7 +61,7 @@ def is_mine(file: DataFile) -> bool:
     return False
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the one pattern of the text, or one for each column of intensities that has a name.
 
     The header decides what the columns are: the names above them, the x label of FIT2D, or keys

@@ -24,7 +24,7 @@ def is_mine(file: DataFile) -> bool:
     return file.text is not None and file.text.startswith(_MARKER)
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the one scan, of unknown units. The file states no uncertainty.
 
     Raises

@@ -39,11 +39,11 @@ _PER_RECORD = 10
 def is_mine(file: DataFile) -> bool:
     """Tell whether a text has a BANK record."""
     return b"BANK" in file.content[:_SNIFFED] and any(
-        map(_BANK.match, _records(_text(file)[:_SNIFFED]))
+        map(_BANK.match, _split_records(_decode_text(file)[:_SNIFFED]))
     )
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return one scan a bank, over 2theta in degree.
 
     The standard deviation of STD data is `sqrt(counts / detectors)`; zero, as in the other types,
@@ -54,7 +54,7 @@ def read(file: DataFile) -> list[Scan]:
     FormatError
         If a bank is cut off, or is not of constant wavelength (time of flight, energy).
     """
-    records = _records(_text(file))
+    records = _split_records(_decode_text(file))
     starts = [i for i, record in enumerate(records) if _BANK.match(record)]
     header = metadata(records[1 : starts[0]])
     if title := re.sub(r"[^\x20-\x7e]+.*", "", records[0]).strip() if starts[0] else "":
@@ -70,12 +70,12 @@ def read(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _text(file: DataFile) -> str:
+def _decode_text(file: DataFile) -> str:
     """Return the content as text; titles hold whatever was in memory, zeros among it."""
     return file.text if file.text is not None else file.content.decode("latin-1")
 
 
-def _records(text: str) -> list[str]:
+def _split_records(text: str) -> list[str]:
     """Return the records, which direct-access files do not end."""
     if len(text) > _RECORD and "\n" not in text[:4096] and "\r" not in text[:4096]:
         return [text[i : i + _RECORD] for i in range(0, len(text), _RECORD)]

@@ -21,7 +21,7 @@ def is_mine(file: DataFile) -> bool:
     return file.text is not None and _START.match(file.text[:200]) is not None
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the one scan: `data` holds positions and intensities, one row each.
 
     What the positions are, the `dataformat` of the processing says.

@@ -32,7 +32,7 @@ def is_mine(file: DataFile) -> bool:
     return len(lines) > 1 and _RANGE.match(lines[1]) is not None
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the one scan, of unknown units. The file states no uncertainty.
 
     Raises

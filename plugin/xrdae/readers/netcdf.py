@@ -43,7 +43,7 @@ def _is_of_netcdf(root: Any) -> bool:
     )
 
 
-def read(file: DataFile) -> xr.Dataset:
+def read_scans(file: DataFile) -> xr.Dataset:
     """Return the dataset in the file's root.
 
     Raises

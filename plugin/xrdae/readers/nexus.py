@@ -41,7 +41,7 @@ def is_mine(file: DataFile) -> bool:
     return file.content.startswith(HDF5)
 
 
-def read(file: DataFile) -> xr.Dataset:
+def read_scans(file: DataFile) -> xr.Dataset:
     """Return the default plot of a file, or its only NXdata with an axis of patterns."""
     try:
         import h5py

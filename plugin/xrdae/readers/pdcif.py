@@ -55,7 +55,7 @@ def is_mine(file: DataFile) -> bool:
     return False
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the measured pattern of each data block that has one, in the order of the file.
 
     Uncertainties are those in parentheses, 5540(160), or of the item ending in `_su`; weights of a
@@ -168,7 +168,7 @@ def _number(columns: Columns, *tags: str) -> float | None:
     return None
 
 
-def _text(columns: Columns, *tags: str) -> str:
+def _find_text(columns: Columns, *tags: str) -> str:
     from gemmi import cif
 
     for tag in tags:
@@ -187,12 +187,12 @@ def _header(
         lines = dict(others.pop()) if len(others) == 1 else {}
     return lines | stated(
         title=name,
-        sample=_text(columns, "_chemical_name_common", "_chemical_name_mineral"),
+        sample=_find_text(columns, "_chemical_name_common", "_chemical_name_mineral"),
         temperature=_number(columns, "_diffrn_ambient_temperature"),
-        time=_text(columns, "_pd_meas_datetime_initiated"),
+        time=_find_text(columns, "_pd_meas_datetime_initiated"),
         counting_time=_number(columns, "_pd_meas_step_count_time"),
-        anode=_text(columns, "_diffrn_source_target"),
-        instrument=_text(columns, "_diffrn_measurement_device_type", "_diffrn_source_make"),
+        anode=_find_text(columns, "_diffrn_source_target"),
+        instrument=_find_text(columns, "_diffrn_measurement_device_type", "_diffrn_source_make"),
     )
 
 

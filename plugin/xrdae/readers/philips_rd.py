@@ -36,7 +36,7 @@ def is_mine(file: DataFile) -> bool:
     return file.content.startswith((b"V3RD", b"V5RD"))
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the one scan, in counts. The file states no uncertainty.
 
     Raises
@@ -65,12 +65,12 @@ def _header(content: bytes) -> dict[str, float | str]:
         k_alpha_2=second,
         k_alpha_ratio=ratio,
         anode=_ANODES.get(content[85]),
-        sample=_text(content[146:166]),
-        title=_text(content[4:44]),
+        sample=_decode_field(content[146:166]),
+        title=_decode_field(content[4:44]),
         voltage=voltage,
         current=current,
     )
 
 
-def _text(field: bytes) -> str:
+def _decode_field(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("latin-1")

@@ -48,7 +48,7 @@ def is_mine(file: DataFile) -> bool:
     return file.text is not None and _MINE.match(file.text) is not None
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the scans over 2theta; those over other axes beside them are left out.
 
     Intensities are multiplied by the attenuator factors, unless these are zero throughout (not

@@ -23,7 +23,7 @@ def is_mine(file: DataFile) -> bool:
     return any(_PROFILE.fullmatch(name) for name in file.members)
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the scans over 2theta, in the order of their numbers.
 
     A profile has three columns: position, intensity, attenuator factor. The last two are

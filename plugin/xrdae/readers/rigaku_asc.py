@@ -26,7 +26,7 @@ def is_mine(file: DataFile) -> bool:
     return file.text is not None and _MINE.match(file.text) is not None
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the groups over 2theta; those over other axes beside them are left out.
 
     Raises

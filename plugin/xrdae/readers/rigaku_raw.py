@@ -17,7 +17,7 @@ def is_mine(file: DataFile) -> bool:
     return file.suffix == ".raw" and file.content.startswith(b"FI") and file.text is None
 
 
-def read(file: DataFile) -> NoReturn:  # noqa: ARG001  (the readers' interface)
+def read_scans(file: DataFile) -> NoReturn:  # noqa: ARG001  (the readers' interface)
     """Refuse the file.
 
     Raises

@@ -31,7 +31,7 @@ def is_mine(file: DataFile) -> bool:
     return file.content.startswith(_MAGIC)
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the ranges measured, in counts. The file states no uncertainty.
 
     Raises
@@ -67,7 +67,7 @@ def _range(content: bytes, start: int, header: dict[str, float | str]) -> Scan:
     counts = np.frombuffer(stored, dtype).astype(np.float64)
     if factor > 1:
         counts /= factor
-    time = iso_time(_text(content[start : start + 16]), "day")
+    time = iso_time(_decode_field(content[start : start + 16]), "day")
     angles = positions(n, first, step, last)
     return Scan(
         "two_theta", angles, counts, units="counts", metadata={**header, **stated(time=time)}
@@ -77,7 +77,7 @@ def _range(content: bytes, start: int, header: dict[str, float | str]) -> Scan:
 def _header(content: bytes) -> dict[str, float | str]:
     (anode,) = struct.unpack_from("<h", content, 310)
     voltage, current, first, second = struct.unpack_from("<2h2f", content, 318)
-    title = _text(content[32:112])
+    title = _decode_field(content[32:112])
     return stated(
         wavelength=first,
         k_alpha_2=second,
@@ -88,5 +88,5 @@ def _header(content: bytes) -> dict[str, float | str]:
     )
 
 
-def _text(field: bytes) -> str:
+def _decode_field(field: bytes) -> str:
     return field.partition(b"\0")[0].decode("latin-1").strip()

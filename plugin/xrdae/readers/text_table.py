@@ -136,7 +136,7 @@ def read_table(lines: list[str]) -> Table:
     numbers: Sequence[int] = range(start + 1, start + 1 + len(rows))
     try:
         # Comments and gaps are looked for only where there are any: that is much faster.
-        values = _parsed(rows if dialect.comma == "," else map(dialect.plain, rows), dialect)
+        values = _parse_rows(rows if dialect.comma == "," else map(dialect.plain, rows), dialect)
         if len(values) == len(rows):
             return Table(header, values, numbers, False)
     except ValueError:
@@ -144,14 +144,14 @@ def read_table(lines: list[str]) -> Table:
     kept = [i for i, row in enumerate(rows) if row.strip() and not COMMENT.match(row)]
     numbers = [numbers[i] for i in kept]
     try:
-        values = _parsed((dialect.clean(rows[i]) for i in kept), dialect)
+        values = _parse_rows((dialect.clean(rows[i]) for i in kept), dialect)
     except ValueError as error:
         raise _complaint([rows[i] for i in kept], numbers, dialect) from error
     is_interrupted = any(COMMENT.match(row) for row in rows[: kept[-1]])
     return Table(header, values, numbers, is_interrupted)
 
 
-def _parsed(rows: Iterable[str], dialect: Dialect) -> Float:
+def _parse_rows(rows: Iterable[str], dialect: Dialect) -> Float:
     return np.loadtxt(rows, comments=None, delimiter=dialect.delimiter, ndmin=2)
 
 

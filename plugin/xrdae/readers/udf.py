@@ -21,7 +21,7 @@ def is_mine(file: DataFile) -> bool:
     return file.text is not None and file.text[:100].lstrip().startswith("SampleIdent,")
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the one scan, in counts. The file states no uncertainty.
 
     Raises

@@ -40,7 +40,7 @@ def is_mine(file: DataFile) -> bool:
     )
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the ranges over 2theta; those over other axes beside them are left out.
 
     Raises

@@ -24,7 +24,7 @@ def is_mine(file: DataFile) -> bool:
     return file.text is not None and _ROOT.search(file.text[:4096]) is not None
 
 
-def read(file: DataFile) -> list[Scan]:
+def read_scans(file: DataFile) -> list[Scan]:
     """Return the scans over 2theta, in the order of the file.
 
     Intensities are counts: `<counts>` (schema 2) as the detector gave them are multiplied by the
