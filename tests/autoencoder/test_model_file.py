@@ -332,10 +332,6 @@ def test_settings_that_cannot_be_read_are_damage(saved):
         xrdae.load_model(saved)
 
 
-def test_a_format_error_is_a_value_error():
-    assert issubclass(xrdae.FormatError, ValueError)
-
-
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 40 + "1" + "}" * 40, "[]", "1", "{"])
 @pytest.mark.parametrize("name", ["config", "provenance"])
 def test_json_that_is_none_of_ours_is_damage(saved, name, text):

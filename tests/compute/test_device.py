@@ -3,14 +3,8 @@ import pytest
 import torch
 
 import xrdae
-from xrdae.compute.device import find_device
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
-
-
-def test_auto_is_a_cuda_device_where_there_is_one():
-    expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert find_device("auto").type == expected
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "abacus"])

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from xrdae import DataError
 from xrdae.convention.axes import Axis
+from xrdae.convention.regridding import check_axis, regridder
 from xrdae.preprocessing.preparation import find_preparation, without_background
-from xrdae.preprocessing.regridding import check_axis, regridder
 from xrdae.preprocessing.scaling import scale_patterns
 
 POSITIONS = np.linspace(20, 80, 50)

@@ -16,9 +16,9 @@ from xrdae.analysis.relevance import Masking, find_masking
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.threads import by_blocks
 from xrdae.convention.patterns import Patterns
+from xrdae.convention.regridding import regridder
 from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.preparation import Source
-from xrdae.preprocessing.regridding import regridder
 
 Float = npt.NDArray[Any]
 

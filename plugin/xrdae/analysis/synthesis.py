@@ -19,9 +19,9 @@ from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import describe_results, name_label_result
 from xrdae.convention.patterns import Patterns
+from xrdae.convention.regridding import regridder
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.preparation import Preparation
-from xrdae.preprocessing.regridding import regridder
 
 Float = npt.NDArray[Any]
 

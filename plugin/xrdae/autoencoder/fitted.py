@@ -16,7 +16,7 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
 from xrdae.config import Config
 from xrdae.convention.patterns import Patterns, find_patterns
-from xrdae.preprocessing.regridding import check_axis
+from xrdae.convention.regridding import check_axis
 
 Float = npt.NDArray[Any]
 

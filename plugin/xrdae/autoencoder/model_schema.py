@@ -21,8 +21,8 @@ from xrdae.autoencoder.provenance_schema import MODEL
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import KINDS
+from xrdae.convention.regridding import INTERPOLATIONS
 from xrdae.preprocessing.preparation import Preparation
-from xrdae.preprocessing.regridding import INTERPOLATIONS
 from xrdae.preprocessing.transforms import Transform
 from xrdae.storage.bounded_json import matches_schema, parse_json
 from xrdae.storage.hdf5_objects import Group

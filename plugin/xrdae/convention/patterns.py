@@ -22,6 +22,7 @@ from xrdae.convention.axis_kinds import (
 from xrdae.convention.categories import is_category
 from xrdae.convention.names import AXIS_ATTRIBUTE, RESULTS, check_sample_names
 from xrdae.convention.quantities import strip_quantities
+from xrdae.convention.regridding import bring_to_q
 from xrdae.convention.wavelengths import find_wavelength
 from xrdae.errors import DataError
 
@@ -196,8 +197,6 @@ def find_patterns(
             raise  # over q and d it is only needed to go to two_theta, which then says so
     if isinstance(wavelength, xr.Variable):
         if kind.kind == "two_theta":
-            from xrdae.preprocessing.regridding import bring_to_q
-
             axis, array = bring_to_q(array, values, wavelength, onto)
             return Patterns(array, "q", axis, UNITS["q"], 1.0, left_out)
         wavelength = None  # of q and d it says only how they were measured

@@ -11,12 +11,12 @@ import xarray as xr
 
 from xrdae.convention.axes import Axis
 from xrdae.convention.names import RESERVED
+from xrdae.convention.regridding import check_axis
 from xrdae.errors import DataError
 from xrdae.live.arrivals import Signature
 from xrdae.live.isolated_reading import Apart
 from xrdae.loading.gridding import Grid, axis_of, gather
 from xrdae.preprocessing.preparation import Preparation
-from xrdae.preprocessing.regridding import check_axis
 from xrdae.readers.scan import Scan
 
 CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written

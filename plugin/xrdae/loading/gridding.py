@@ -16,8 +16,8 @@ from xrdae import readers
 from xrdae.convention.axes import SAME_WAVELENGTH, Axis
 from xrdae.convention.axis_kinds import OTHER, UNITS
 from xrdae.convention.patterns import find_patterns
+from xrdae.convention.regridding import Regrid, regridder
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.preprocessing.regridding import Regrid, regridder
 from xrdae.readers.datafile import check_loaded
 from xrdae.readers.scan import METADATA_UNITS, Scan, ScanAxis
 from xrdae.readers.text_header import convert

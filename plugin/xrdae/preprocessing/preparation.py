@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.convention.axes import Axis
+from xrdae.convention.regridding import Regrid, regridder
 from xrdae.errors import DataError, warn
-from xrdae.preprocessing.regridding import Regrid, regridder
 from xrdae.preprocessing.scaling import LARGEST, check_scales, find_common_scale, scale_patterns
 from xrdae.preprocessing.transforms import Transform, find_transform
 
@@ -54,7 +54,7 @@ class Preparation:
     sampling
         Step of the training data over that of the axis; infinite where it is not known.
     interpolation
-        How patterns are brought to the axis, see `xrdae.preprocessing.regridding.regridder`.
+        How patterns are brought to the axis, see `xrdae.convention.regridding.regridder`.
     """
 
     axis: Axis

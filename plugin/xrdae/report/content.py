@@ -16,12 +16,12 @@ from xrdae.convention.apply import titled
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.categories import category_names, is_category, order_categories
 from xrdae.convention.patterns import Patterns
+from xrdae.convention.regridding import regridder
 from xrdae.errors import DataError
 from xrdae.model import Model
 from xrdae.plugins import manager
 from xrdae.preprocessing.empty_patterns import known_empty
 from xrdae.preprocessing.peaks import CONTRARY, contrary, strength
-from xrdae.preprocessing.regridding import regridder
 from xrdae.report.packing import quantized
 
 Float = npt.NDArray[Any]

@@ -17,10 +17,10 @@ from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
+from xrdae.convention.regridding import find_sampling, regridder
 from xrdae.errors import DataError
 from xrdae.preprocessing.alignment import peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
-from xrdae.preprocessing.regridding import find_sampling, regridder
 from xrdae.provenance import record_fit
 from xrdae.training.augmentation import COPIES, changed, is_augmented
 from xrdae.training.checkpoint import checkpoint_of
