@@ -1,8 +1,9 @@
-"""The last line of files that this package writes: the SHA-256 of all before it.
+"""The last line of files that this package writes: the SHA-256 of all bytes before it.
 
-HDF5 leaves alone what lies behind its end, so every program still opens the file; one that writes
-to it cuts the line off. Of data HDF5 itself keeps no checksum: a bit of a weight that flips would
-load without a word.
+HDF5 ignores bytes behind its end, so every program still opens the file. A program that writes to
+the file cuts the line off. HDF5 has its own checksum of data, the Fletcher32 filter, but only for
+chunked data. The SHA-256 covers the whole file: metadata and contiguous data too. The model reader
+refuses filters, so model files depend on it: a flipped bit of a weight would load unnoticed.
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ def _looked_through(path: str | os.PathLike[str]) -> Any:
             for name in part.ncattrs():
                 part.getncattr(name)
     except Exception:
+        # A list would not do: Python empties it at exit, and the file would be closed then.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
         raise
     for name, variable in file.variables.items():
