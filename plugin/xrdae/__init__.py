@@ -1,52 +1,14 @@
 """Autoencoder latents, peak relevance and synthesized patterns for X-ray diffraction datasets.
 
-Importing registers the accessor `ds.xrdae`; torch is imported when a model is fitted or loaded.
+Importing xrdae registers the accessor `ds.xrdae`. The public names are listed in `__init__.pyi`.
+Their modules, and torch, are imported when a name is first used.
 """
 
-from __future__ import annotations
+from importlib.metadata import version
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from xrdae.accessor import analyze
-from xrdae.errors import DataError, FormatError, TrainingError
-from xrdae.hookspecs import hookimpl
+import xrdae.accessor  # noqa: F401  (registers `ds.xrdae`)
 
-if TYPE_CHECKING:
-    from xrdae.config import Config
-    from xrdae.loading.opening import open_patterns
-    from xrdae.model import Model, load_model
-
-__all__ = [
-    "Config",
-    "DataError",
-    "FormatError",
-    "Model",
-    "TrainingError",
-    "analyze",
-    "hookimpl",
-    "load_model",
-    "open_patterns",
-]
-
-_LAZY = {
-    "Config": "config",
-    "Model": "model",
-    "load_model": "model",
-    "open_patterns": "loading.opening",
-}
-
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("xrdae")
-    if name not in _LAZY:
-        raise AttributeError(f"module 'xrdae' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"xrdae.{_LAZY[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__version__ = version("xrdae")

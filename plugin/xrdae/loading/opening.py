@@ -5,13 +5,13 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import natsort
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -155,13 +155,8 @@ def find_files(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], bool]:
 def _sorted(files: list[Path], reason: str) -> list[Path]:
     if not files:
         raise FileNotFoundError(reason)
-    return sorted(files, key=_natural)
-
-
-def _natural(path: Path) -> tuple[Any, ...]:
-    """Return a key by which a2 comes before a10."""
-    parts = re.split(r"(\d+)", str(path).lower())
-    return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), str(path)
+    # The inner sort orders names that differ only in case or leading zeros.
+    return natsort.natsorted(sorted(files, key=str), key=str, alg=natsort.ns.IGNORECASE)
 
 
 def _read_all(
