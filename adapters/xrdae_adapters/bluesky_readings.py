@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, is_spectral_name, name_kind
+from xrdae.convention.axis_kinds import (
+    OTHER,
+    UNITS,
+    find_axis_kind,
+    find_named_kind,
+    is_spectral_name,
+)
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import DataError
 
@@ -110,7 +116,7 @@ def _find_axis(arrays: Mapping[str, xr.DataArray], short: Mapping[str, str]) -> 
         name for name in arrays if not name.endswith(_ERRORS) and _find_intensities(name, arrays)
     ]
     diffraction = [name for name in candidates if _find_kind(short[name], arrays[name]) != OTHER]
-    named = [name for name in diffraction if name_kind(short[name]) in UNITS]
+    named = [name for name in diffraction if find_named_kind(short[name]) in UNITS]
     spectral = [name for name in candidates if _is_spectral(short[name], arrays[name])]
     for choice in (diffraction, named, [] if diffraction else spectral):
         if len(choice) == 1:

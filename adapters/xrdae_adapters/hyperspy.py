@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
+from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, find_named_kind
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom
 from xrdae.errors import DataError
@@ -149,7 +149,7 @@ def _name_dims(signal: Any) -> list[str]:
         name = _read_text(axis.name)
         if not axis.navigate:
             name = signal_dim
-        elif not name or name_kind(name) in UNITS or name in (*names, signal_dim):
+        elif not name or find_named_kind(name) in UNITS or name in (*names, signal_dim):
             name = f"{name or 'axis'}_{i}"
         names.append(name)
     return names
@@ -177,7 +177,7 @@ def _name_signal_axis(signal: Any) -> tuple[str, str]:
         "'angstrom' (d), or correct signal.axes_manager.signal_axes[0].name"
     )
     if not units:
-        if name_kind(known) in UNITS:
+        if find_named_kind(known) in UNITS:
             raise DataError(f"signal axis {name!r} has no units; {how}")
         return name or _UNNAMED, ""
     try:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import deviation_of, texts
+from xrdae.convention.apply import convert_to_texts, find_std_name
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 
@@ -203,7 +203,7 @@ def _fill_process(process: Any, result: xr.Dataset, create_group: CreateGroup) -
     process["version"] = version("xrdae")
     for name, value in result.attrs.items():
         process.attrs[str(name)] = value
-    deviations = {str(name): deviation_of(result, str(name)) for name in result.data_vars}
+    deviations = {str(name): find_std_name(result, str(name)) for name in result.data_vars}
     for name, array in result.data_vars.items():
         if name not in deviations.values():
             errors = result.get(deviations[str(name)])
@@ -248,5 +248,5 @@ def _convert_type(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype.kind == "M":
         values = np.datetime_as_string(values)
     if values.dtype.kind in "OTU":
-        return np.char.encode(texts(values), "utf-8")
+        return np.char.encode(convert_to_texts(values), "utf-8")
     return values

@@ -146,12 +146,12 @@ def read_patterns(urls: Sequence[str], *, retry_timeout: float) -> xr.Dataset:
 
 
 def _combine_scans(urls: Sequence[str], datasets: Sequence[xr.Dataset]) -> xr.Dataset:
-    from xrdae.loading.gridding import find_grid, gather, ordered, to_scans
+    from xrdae.loading.gridding import find_grid, merge_scans, sort_scan, split_dataset
 
-    scans = [[ordered(scan) for scan in to_scans(dataset)] for dataset in datasets]
+    scans = [[sort_scan(scan) for scan in split_dataset(dataset)] for dataset in datasets]
     names = [url for url, each in zip(urls, scans, strict=True) for _ in each]
     flat = [scan for each in scans for scan in each]
-    dataset = gather(flat, {"pattern": len(flat)}, find_grid(flat, names=names))
+    dataset = merge_scans(flat, {"pattern": len(flat)}, find_grid(flat, names=names))
     return dataset.assign_coords(nxdata_url=("pattern", names))
 
 

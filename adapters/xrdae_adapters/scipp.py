@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.convention.apply import deviation_of
-from xrdae.convention.axis_kinds import UNITS, is_sample_name, is_spectral_name, name_kind
+from xrdae.convention.apply import find_std_name
+from xrdae.convention.axis_kinds import UNITS, find_named_kind, is_sample_name, is_spectral_name
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
@@ -113,7 +113,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     for name in result.data_vars:
         group[str(name)] = _to_data_array(attached[name], data)
     for name in result.data_vars:
-        if std := deviation_of(result, str(name)):
+        if std := find_std_name(result, str(name)):
             group[str(name)].variances = group[std].values ** 2
     return sc.DataGroup(group)
 
@@ -185,8 +185,8 @@ def _find_axis(data: Any, coords: dict[str, xr.Variable]) -> str | None:
     dimension with bin edges.
     """
     dims = [dim for dim in data.dims if dim in coords and coords[dim].dtype.kind in "iuf"]
-    reciprocal = [dim for dim in dims if name_kind(dim) in ("q", "d")]
-    named = [dim for dim in dims if name_kind(dim) in UNITS or is_spectral_name(dim)]
+    reciprocal = [dim for dim in dims if find_named_kind(dim) in ("q", "d")]
+    named = [dim for dim in dims if find_named_kind(dim) in UNITS or is_spectral_name(dim)]
     edges = [dim for dim in dims if data.coords.is_edges(dim, dim) and not is_sample_name(dim)]
     if len(reciprocal) > 1:  # such as Qx and Qy
         return None

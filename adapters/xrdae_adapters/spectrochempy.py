@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.convention.apply import texts
-from xrdae.convention.axis_kinds import UNITS, find_axis_kind, is_spectral_name, name_kind
+from xrdae.convention.apply import convert_to_texts
+from xrdae.convention.axis_kinds import UNITS, find_axis_kind, find_named_kind, is_spectral_name
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom
 from xrdae.errors import DataError
@@ -181,7 +181,7 @@ def make_coord(array: xr.DataArray, title: str) -> Any:
     from spectrochempy import Coord
 
     if array.dtype.kind not in "biuf":
-        return Coord(labels=texts(array.values), title=title)
+        return Coord(labels=convert_to_texts(array.values), title=title)
     exact = {"rounding": False, "sigdigits": 12, "linearize_below": 0.0}
     return Coord(array.values, title=title, units=_convert_units(array), **exact)
 
@@ -226,7 +226,7 @@ def _find_axis(nd: Any) -> str:
     axis = "x" if "x" in dims else dims[-1]
     titles = {dim: _read_title(coords[0]) for dim in dims if (coords := _list_coords(nd, dim))}
     title = titles.get(axis, "")
-    if name_kind(title) in UNITS or is_spectral_name(title):
+    if find_named_kind(title) in UNITS or is_spectral_name(title):
         return axis
     others = [dim for dim in dims if dim != axis and _is_diffraction(_list_coords(nd, dim))]
     return others[0] if len(others) == 1 else axis

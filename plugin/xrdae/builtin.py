@@ -15,7 +15,7 @@ from xrdae.convention.names import (
     RESULTS,
     check_result_names,
     check_stale_names,
-    is_left_over,
+    is_result_remnant,
 )
 from xrdae.convention.quantities import strip_quantities
 from xrdae.errors import DataError
@@ -114,7 +114,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     stale += [
         name
         for name in of_anew & set(dataset.variables)
-        if name not in stale and is_left_over(name, dataset.variables[name])
+        if name not in stale and is_result_remnant(name, dataset.variables[name])
     ]
     dataset = dataset.drop_vars(stale)
     attrs = prune_provenance(dataset.attrs, set(dataset.variables) - set(result.data_vars))

@@ -12,8 +12,8 @@ import xarray as xr
 
 from xrdae.loading.sources import write_netcdf
 from xrdae.model import Model
-from xrdae.preprocessing.peaks import contrary
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.peaks import find_contrary_regions
+from xrdae.preprocessing.sampling import choose_evenly
 from xrdae.simulate import alloy_series
 
 IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition
@@ -88,7 +88,7 @@ def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
     distance = np.linalg.norm(size[:, None] - size[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     pairs = sorted({tuple(sorted((i, int(j)))) for i, j in enumerate(distance.argmin(axis=1))})
-    some = [pairs[i] for i in evenly(len(pairs), PAIRS)]
+    some = [pairs[i] for i in choose_evenly(len(pairs), PAIRS)]
     middle = [[np.mean(label[list(pair)]) for pair in some] for label in (ti, zr)]
     truth = alloy_series(middle[0], zr=middle[1], iron=IRON, crossed=False, noise=False)
     expected = truth["intensity"].values
@@ -157,7 +157,7 @@ def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
         )
     }
     # Windows without a peak set the level here: the sign of the mean excess says little.
-    strong, weak = contrary(height, excess, signed=False)
+    strong, weak = find_contrary_regions(height, excess, signed=False)
     return {
         name: Window(
             start=float(bounds[i, 0]),

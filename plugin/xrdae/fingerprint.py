@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xrdae.convention.apply import texts
-from xrdae.preprocessing.sampling import evenly
+from xrdae.convention.apply import convert_to_texts
+from xrdae.preprocessing.sampling import choose_evenly
 
 if TYPE_CHECKING:
     from xrdae.autoencoder.fitted import Fitted
@@ -137,7 +137,7 @@ def _hash_intensity(array: xr.DataArray) -> tuple[str, int]:
     dims = sorted(array.dims[:-1], key=str)
     shape = [array.sizes[d] for d in dims]
     most = max(1, min(SAMPLED, _SAMPLED_VALUES // array.sizes[array.dims[-1]]))
-    chosen = evenly(int(np.prod(shape)), most)
+    chosen = choose_evenly(int(np.prod(shape)), most)
     at = np.unravel_index(chosen, shape) if dims else ()
     indexers = {d: xr.Variable(dims[0], i) for d, i in zip(dims, at, strict=True)}
     return hash_values(array.variable.isel(indexers).values), len(chosen)
@@ -168,7 +168,7 @@ def _find_files(array: xr.DataArray) -> dict[str, Any] | list[str]:
     """Return the names of the files that patterns come from, or what stands for many."""
     coord = array.coords.get("file")
     if coord is not None and coord.chunks is None:
-        names = texts(np.ravel(coord.values)).tolist()
+        names = convert_to_texts(np.ravel(coord.values)).tolist()
     else:
         names = [str(array.encoding["source"])] if "source" in array.encoding else []
     if len(names) <= MOST_NAMES:

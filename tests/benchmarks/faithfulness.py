@@ -19,7 +19,7 @@ from captum.attr import IntegratedGradients
 
 import xrdae
 from xrdae.analysis.relevance import FILLS
-from xrdae.preprocessing.peaks import channels
+from xrdae.preprocessing.peaks import find_channels
 from xrdae.simulate import alloy_series
 
 PATTERNS = slice(None, None, 5)
@@ -76,7 +76,7 @@ def main() -> None:
     edges = np.arange(20.0, 80.0, WIDTH)
     bounds = np.stack([edges, np.minimum(edges + WIDTH, 80.0)], axis=1)
     auto = model.autoencoder
-    slices = channels(auto.preparation.axis, bounds)
+    slices = find_channels(auto.preparation.axis, bounds)
     inputs = model.model_input(some).values
     rng = np.random.default_rng(0)
     print("| fill | score | deletion | insertion | SRG |")

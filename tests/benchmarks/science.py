@@ -35,7 +35,7 @@ from sklearn.metrics import roc_auc_score
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
 from xrdae.analysis.estimate import find_estimator
-from xrdae.preprocessing.peaks import channels
+from xrdae.preprocessing.peaks import find_channels
 from xrdae.simulate import alloy_series
 
 TI, ZR = np.linspace(0, 2, 15), np.linspace(0, 0.5, 10)
@@ -145,7 +145,7 @@ def measure_relevance(
     untrained = series.xrdae.fit(steps=1, progress=False)
     maps.append(series.xrdae.relevance(untrained, regions=1.0))
     bounds = np.stack([maps[0]["region_start"], maps[0]["region_stop"]], axis=1)
-    slices = channels(first.model.autoencoder.preparation.axis, bounds)
+    slices = find_channels(first.model.autoencoder.preparation.axis, bounds)
     truth = np.mean(
         [[np.linalg.norm([s[i, a:b] for s in slopes]) for a, b in slices] for i in range(len(ti))],
         axis=0,

@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from xrdae.convention.apply import apply
+from xrdae.convention.apply import apply_kernel
 
 distributed = pytest.importorskip("distributed")
 
@@ -72,7 +72,7 @@ def test_a_task_uses_one_thread_and_leaves_the_setting_as_it_was():
         return np.full(block.shape[:-1], torch.get_num_threads())
 
     array = xr.DataArray(np.zeros((20, 4)), dims=("pattern", "two_theta")).chunk(pattern=2)
-    (threads,) = apply(kernel, array, outputs=[()], sizes={}, dtypes=[int])
+    (threads,) = apply_kernel(kernel, array, outputs=[()], sizes={}, dtypes=[int])
     assert (threads.compute(scheduler="threads") == 1).all()
     assert torch.get_num_threads() == before
 

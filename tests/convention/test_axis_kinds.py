@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from xrdae import DataError
-from xrdae.convention.axis_kinds import find_axis_kind, is_sample_name, is_spectral_name, name_kind
+from xrdae.convention.axis_kinds import (
+    find_axis_kind,
+    find_named_kind,
+    is_sample_name,
+    is_spectral_name,
+)
 from xrdae.convention.units import convert_to_angstrom, convert_value, is_same_units, parse_units
 
 
@@ -80,7 +85,7 @@ def test_a_wavelength_may_be_a_length_or_an_energy():
     ],
 )  # fmt: skip
 def test_names_say_which_axis_it_is(kind, names):
-    assert {name: name_kind(name) for name in names} == dict.fromkeys(names, kind)
+    assert {name: find_named_kind(name) for name in names} == dict.fromkeys(names, kind)
 
 
 @pytest.mark.parametrize(

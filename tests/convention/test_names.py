@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.convention.categories import category_names, is_category
+from xrdae.convention.categories import find_category_names, is_category
 from xrdae.convention.names import RESULT_DIMS, RESULTS
 from xrdae.convention.patterns import find_patterns
 
@@ -129,10 +129,10 @@ def test_integers_are_numbers_unless_they_are_flags(series):
     whole = series.assign_coords(count=("pattern", np.arange(24)))
     assert not is_category(whole["count"])
     assert "count" in find_patterns(whole).labels()
-    names = category_names(series.assign_coords(phase=CATEGORIES["flags"])["phase"])
+    names = find_category_names(series.assign_coords(phase=CATEGORIES["flags"])["phase"])
     assert names[:4].tolist() == ["bcc", "fcc", "hcp", "bcc"]
     bare = xr.DataArray([0.0, np.nan, 7.0], dims="p", attrs={"flag_meanings": "a b"})
-    assert category_names(bare).tolist() == ["a", "", "7"]
+    assert find_category_names(bare).tolist() == ["a", "", "7"]
 
 
 # ---------------------------------------------------------------- wrong arguments

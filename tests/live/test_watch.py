@@ -23,7 +23,7 @@ from xrdae.live.isolated_reading import Apart
 from xrdae.live.new_files import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
-from xrdae.loading.gridding import axis_of, read_scans
+from xrdae.loading.gridding import make_axis, read_scans
 
 PATIENCE = 0.6
 
@@ -196,7 +196,7 @@ def test_a_file_of_any_format_may_come_alone(real_data):
             scans = read_scans(path)
         except xrdae.FormatError:
             continue
-        axis = axis_of(scans[0])
+        axis = make_axis(scans[0])
         rows = find_rows([Arrived(path.name, (1, 2), scans, 1.0)], axis)
         assert rows["file"].values.tolist() == [path.name] * len(scans)
         assert all(v.dims[0] == "pattern" for v in rows.data_vars.values())

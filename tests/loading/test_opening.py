@@ -238,26 +238,26 @@ def test_natural_order_puts_2_before_10(tmp_path):
 
 
 def test_scans_of_a_file_become_a_dimension(tmp_path):
-    from xrdae.loading.gridding import find_grid, gather
+    from xrdae.loading.gridding import find_grid, merge_scans
     from xrdae.readers.scan import Scan
 
     scans = [
         Scan("two_theta", np.arange(4.0), np.full(4, i), metadata={"omega": float(i)})
         for i in range(6)
     ]
-    found = gather(scans, {"pattern": 2, "scan": 3}, find_grid(scans))
+    found = merge_scans(scans, {"pattern": 2, "scan": 3}, find_grid(scans))
     assert found["intensity"].dims == ("pattern", "scan", "two_theta")
     assert found["omega"].values.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_missing_number_is_nan_and_times_are_in_utc():
-    from xrdae.loading.gridding import described
+    from xrdae.loading.gridding import merge_metadata
     from xrdae.readers.scan import Scan
 
     metadata = [{"temperature": 300.0, "time": "2020-01-01T02:00:00+02:00"}, {}]
     metadata += [{"time": "0001-01-01T00:00:00+01:00"}]  # what some programs write for none
     scans = [Scan("q", np.arange(3.0), np.arange(3.0), metadata=item) for item in metadata]
-    found = described(scans, {"pattern": 3})
+    found = merge_metadata(scans, {"pattern": 3})
     np.testing.assert_array_equal(found["temperature"][1], [300, np.nan, np.nan])
     assert found["time"][1][0] == np.datetime64("2020-01-01T00:00:00")
     assert np.isnat(found["time"][1][1:]).all()

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae.convention.axes import Axis
-from xrdae.preprocessing.peaks import channels, contrary, find_regions, peak_bounds, strength
+from xrdae.preprocessing.peaks import (
+    find_channels,
+    find_contrary_regions,
+    find_peak_bounds,
+    find_regions,
+    measure_strengths,
+)
 
 POSITIONS = np.linspace(20, 80, 1200)
 
@@ -23,7 +29,9 @@ def pattern(centres, heights, *, width=0.4, noise=0.0, slope=0.0):
 )
 def test_every_peak_gets_a_region_that_holds_it(shift, noise, slope):
     centres = np.array([25.0, 40.0, 44.0, 70.0]) + shift
-    bounds = peak_bounds(pattern(centres, [1, 0.1, 0.5, 0.3], noise=noise, slope=slope), POSITIONS)
+    bounds = find_peak_bounds(
+        pattern(centres, [1, 0.1, 0.5, 0.3], noise=noise, slope=slope), POSITIONS
+    )
     assert len(bounds) == 4
     for (start, stop), centre in zip(bounds, centres, strict=True):
         assert centre - 2 < start < centre - 0.4
@@ -31,18 +39,18 @@ def test_every_peak_gets_a_region_that_holds_it(shift, noise, slope):
 
 
 def test_neighbours_meet_in_the_valley_between_them():
-    bounds = peak_bounds(pattern([40, 41.2], [1, 1]), POSITIONS)
+    bounds = find_peak_bounds(pattern([40, 41.2], [1, 1]), POSITIONS)
     assert bounds[0, 1] == pytest.approx(40.6, abs=0.06)
     assert bounds[1, 0] == pytest.approx(40.6, abs=0.06)
 
 
 def test_noise_alone_and_tiny_bumps_are_no_peaks():
-    assert len(peak_bounds(pattern([40, 60], [1, 0.005]), POSITIONS)) == 1
-    assert len(peak_bounds(pattern([40, 60], [1, 0.03], noise=0.02), POSITIONS)) == 1
+    assert len(find_peak_bounds(pattern([40, 60], [1, 0.005]), POSITIONS)) == 1
+    assert len(find_peak_bounds(pattern([40, 60], [1, 0.03], noise=0.02), POSITIONS)) == 1
 
 
 def test_a_pattern_without_a_peak_is_one_region():
-    np.testing.assert_array_equal(peak_bounds(POSITIONS, POSITIONS), [[20, 80]])
+    np.testing.assert_array_equal(find_peak_bounds(POSITIONS, POSITIONS), [[20, 80]])
 
 
 def test_regions_in_q_are_found_on_a_two_theta_axis():
@@ -62,7 +70,7 @@ def test_bounds_may_be_given_in_either_order():
 def test_channels_of_a_region_include_both_ends():
     axis = Axis("q", np.arange(10.0))
     np.testing.assert_array_equal(
-        channels(axis, np.array([[2.0, 5.0], [2.1, 4.9]])), [[2, 6], [3, 5]]
+        find_channels(axis, np.array([[2.0, 5.0], [2.1, 4.9]])), [[2, 6], [3, 5]]
     )
 
 
@@ -70,26 +78,29 @@ def test_contrary_regions_are_the_strong_of_least_and_the_weak_of_most_excess():
     strength = np.arange(9.0)
     excess = np.array([5, 0.1, 0.4, 0.2, -0.1, 0.3, -0.2, -0.5, -0.4])
     # Strong are 6 to 8; weak 1 to 4: the weakest of all, 0, holds no peak.
-    assert contrary(strength, excess) == (7, 2)
+    assert find_contrary_regions(strength, excess) == (7, 2)
     shuffled = np.random.default_rng(0).permutation(9)
-    assert tuple(shuffled[list(contrary(strength[shuffled], excess[shuffled]))]) == (7, 2)
+    assert tuple(shuffled[list(find_contrary_regions(strength[shuffled], excess[shuffled]))]) == (
+        7,
+        2,
+    )
 
 
 def test_without_a_contrary_sign_there_is_no_contrary_region_unless_signs_do_not_count():
     strength, excess = np.arange(9.0), np.linspace(-1, -0.2, 9)
-    assert contrary(strength, excess) == (6, None)
-    assert contrary(strength, -excess) == (None, 1)
-    assert contrary(strength, excess, signed=False) == (6, 4)
+    assert find_contrary_regions(strength, excess) == (6, None)
+    assert find_contrary_regions(strength, -excess) == (None, 1)
+    assert find_contrary_regions(strength, excess, signed=False) == (6, 4)
 
 
 def test_contrary_regions_need_four_that_are_known():
     excess = np.array([-1, 1.0, -1.0, np.nan])
-    assert contrary(np.arange(4.0), excess) == (None, None)
-    assert contrary(np.arange(5.0), np.array([np.nan, 0, 1.0, 0, -1.0])) == (4, 2)
+    assert find_contrary_regions(np.arange(4.0), excess) == (None, None)
+    assert find_contrary_regions(np.arange(5.0), np.array([np.nan, 0, 1.0, 0, -1.0])) == (4, 2)
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("f2", 3e3), ("f4", 1e30), ("i2", 3e4)])
 def test_the_strength_of_a_region_is_right_in_any_type(dtype, most):
     pattern = np.array([0, most, most, 0], dtype=dtype)
-    found = strength(np.arange(4), pattern, np.array([[0, 3]]))
+    found = measure_strengths(np.arange(4), pattern, np.array([[0, 3]]))
     np.testing.assert_allclose(found, [np.hypot(most, most)], rtol=1e-3)

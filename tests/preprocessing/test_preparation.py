@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from xrdae import DataError
 from xrdae.convention.axes import Axis
-from xrdae.convention.regridding import check_axis, regridder
-from xrdae.preprocessing.preparation import find_preparation, without_background
+from xrdae.convention.regridding import check_axis, make_regridder
+from xrdae.preprocessing.preparation import find_preparation, subtract_background
 from xrdae.preprocessing.scaling import scale_patterns
 
 POSITIONS = np.linspace(20, 80, 50)
@@ -48,7 +48,7 @@ def test_a_smooth_background_is_subtracted(intensity):
     background = 5 + 0.05 * (80 - POSITIONS)
     peak = np.exp(-(((POSITIONS - 50) / 2) ** 2))
     options = {"max_half_window": 8}
-    bare = without_background((background + peak)[None], POSITIONS, "snip", options)
+    bare = subtract_background((background + peak)[None], POSITIONS, "snip", options)
     scaled, size = scale_patterns(bare, "max")
     assert size[0] == pytest.approx(1, rel=0.1)
     np.testing.assert_allclose(scaled[0], peak, atol=0.1)
@@ -58,7 +58,7 @@ def test_a_background_survives_gaps():
     pattern = np.linspace(10, 5, 50)
     pattern[20] += 10
     pattern[30] = np.nan
-    bare = without_background(pattern[None], POSITIONS, "snip", {"max_half_window": 5})
+    bare = subtract_background(pattern[None], POSITIONS, "snip", {"max_half_window": 5})
     scaled, _ = scale_patterns(bare, "max")
     assert np.isnan(scaled[0, 30])
     assert np.nanargmax(scaled[0]) == 20
@@ -66,7 +66,7 @@ def test_a_background_survives_gaps():
 
 def test_an_unknown_background_method_is_named(intensity):
     with pytest.raises(DataError, match="'magic' is no method of pybaselines"):
-        without_background(intensity, POSITIONS, "magic", {})
+        subtract_background(intensity, POSITIONS, "magic", {})
 
 
 @settings(deadline=None, max_examples=30)
@@ -74,7 +74,7 @@ def test_an_unknown_background_method_is_named(intensity):
 def test_a_straight_line_stays_one_on_a_finer_grid(slope, offset, points):
     source = Axis("q", np.linspace(1, 5, 20))
     target = Axis("q", np.linspace(1, 5, points))
-    found = regridder(source, target)(slope * source.values[None] + offset)
+    found = make_regridder(source, target)(slope * source.values[None] + offset)
     np.testing.assert_allclose(found[0], slope * target.values + offset, atol=1e-9)
 
 
@@ -82,32 +82,34 @@ def test_a_coarser_grid_averages_and_loses_nothing_to_noise():
     source = Axis("q", np.linspace(1, 5, 4000))
     target = Axis("q", np.linspace(1, 5, 41))
     noise = np.random.default_rng(0).normal(size=(1, 4000))
-    found = regridder(source, target)(noise)
+    found = make_regridder(source, target)(noise)
     assert found.std() < 0.2  # picking single channels would keep a standard deviation of one
-    assert regridder(source, target)(np.ones((1, 4000))).ravel() == pytest.approx(1)
+    assert make_regridder(source, target)(np.ones((1, 4000))).ravel() == pytest.approx(1)
 
 
 def test_regridding_to_the_same_axis_returns_the_array_itself(intensity):
     axis = Axis("two_theta", POSITIONS)
-    assert regridder(axis, Axis("two_theta", POSITIONS + 1e-9))(intensity) is intensity
+    assert make_regridder(axis, Axis("two_theta", POSITIONS + 1e-9))(intensity) is intensity
 
 
 def test_a_gap_reaches_only_what_touches_it():
     source, target = Axis("q", np.arange(10.0)), Axis("q", np.arange(0.5, 9))
     values = np.arange(10.0)[None].copy()
     values[0, 4] = np.nan
-    found = regridder(source, target)(values)
+    found = make_regridder(source, target)(values)
     np.testing.assert_array_equal(np.isnan(found[0]), [0, 0, 0, 1, 1, 0, 0, 0, 0])
 
 
 def test_outside_the_source_nothing_is_known():
-    found = regridder(Axis("q", np.arange(5.0)), Axis("q", np.arange(-2.0, 8)))(np.ones((1, 5)))
+    found = make_regridder(Axis("q", np.arange(5.0)), Axis("q", np.arange(-2.0, 8)))(
+        np.ones((1, 5))
+    )
     np.testing.assert_array_equal(np.isnan(found[0]), [1, 1, 0, 0, 0, 0, 0, 1, 1, 1])
 
 
 def test_q_and_d_run_against_each_other():
     q, d = Axis("q", np.linspace(1, 5, 500)), Axis("d", np.linspace(1.3, 6, 400))
-    found = regridder(q, d)(np.exp(-(((q.values - 3) / 0.1) ** 2))[None])
+    found = make_regridder(q, d)(np.exp(-(((q.values - 3) / 0.1) ** 2))[None])
     assert d.values[np.nanargmax(found[0])] == pytest.approx(2 * np.pi / 3, abs=0.02)
 
 

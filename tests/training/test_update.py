@@ -300,10 +300,10 @@ def test_an_update_of_an_update_keeps_the_first_map_and_a_bounded_size(
 def test_patterns_that_stand_for_all_are_spread_over_where_they_lie():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(size=(500, 2)), [[30.0, 0.0], [0.0, 30.0]]])
-    chosen = sampling.spread(points, 20)
+    chosen = sampling.choose_spread(points, 20)
     assert len(chosen) == 20
     assert {500, 501} <= set(chosen)
-    np.testing.assert_array_equal(sampling.spread(points[:5], 20), np.arange(5))
+    np.testing.assert_array_equal(sampling.choose_spread(points[:5], 20), np.arange(5))
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -120,7 +120,7 @@ class Encoder:
         preparation, device = self.autoencoder.preparation, self._folded.components.device
         if self.source.regrid is None:
             return self._prepared(np.asarray(rows, np.float32))
-        x = preparation.without_background(self.source.regrid(rows))
+        x = preparation.subtract_background(self.source.regrid(rows))
         with np.errstate(over="ignore"):
             t = as_tensor(x).to(device)
         size = _sizes(t, preparation.scale, preparation.typical_scale)

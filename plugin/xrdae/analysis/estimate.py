@@ -11,8 +11,8 @@ import numpy.typing as npt
 import scipy.optimize
 import xarray as xr
 
-from xrdae.convention.apply import apply, labelled
-from xrdae.convention.names import clash, describe_label_result, name_label_result
+from xrdae.convention.apply import apply_kernel, attach_coords
+from xrdae.convention.names import describe_label_result, make_clash_error, name_label_result
 from xrdae.errors import DataError
 
 Float = npt.NDArray[Any]
@@ -161,14 +161,14 @@ def shift_of_label(
     """Return `<label>_shift`: how far its estimate moves; see `Model.label_shift`."""
     name = name_label_result("shift", label)
     if name in latent.coords:
-        raise clash(name, "a coordinate")
+        raise make_clash_error(name, "a coordinate")
     predict = find_estimator(latents, labels, name=label, seed=seed).predict
 
     def estimates(points: xr.DataArray) -> xr.DataArray:
-        (out,) = apply(
+        (out,) = apply_kernel(
             lambda query: predict(query)[..., 0], points, outputs=[()], sizes={}, dtypes=[float]
         )
-        return labelled(points, {_PART: out}, {})[_PART]  # a name of no label
+        return attach_coords(points, {_PART: out}, {})[_PART]  # a name of no label
 
     moved = (latent + shift).transpose(*shift.dims)
     out = estimates(moved) - estimates(latent)
@@ -190,7 +190,7 @@ def estimate_label(
     `latents` `(pattern, latent_axis)` and `labels` `(pattern,)` are those of the reference.
     """
     estimator = find_estimator(latents, labels, name=label, seed=seed)
-    (out,) = apply(
+    (out,) = apply_kernel(
         estimator.predict,
         latent,
         outputs=[(_PART,)],
@@ -204,7 +204,7 @@ def estimate_label(
         variable = out.isel({_PART: i})
         variable.attrs = {**units, "long_name": describe_label_result(part, title)}
         variables[name_label_result(part, label)] = variable
-    result = labelled(latent, variables, {})
+    result = attach_coords(latent, variables, {})
     result[name_label_result("estimate", label)].attrs.update(
         {f"cross_validation_{name}": value for name, value in estimator.figures.items()},
         cross_validation=f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds",

@@ -11,8 +11,8 @@ import scipy.optimize
 from scipy.spatial.distance import cdist
 
 from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
-from xrdae.preprocessing.alignment import aligned_mean, displacement, resample
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.alignment import average_aligned, find_displacements, resample_patterns
+from xrdae.preprocessing.sampling import choose_evenly
 
 Float = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]
@@ -134,16 +134,18 @@ def find_candidates(
     decoded = np.einsum("mt,mtc->tc", votes, members)
     preparation = autoencoder.preparation
     signed = preparation.signed
-    aligned = aligned_mean(targets.ends, targets.weights, targets.ends[:, 0], width, signed=signed)
-    aligned = aligned_mean(targets.ends, targets.weights, aligned, width, signed=signed)
+    aligned = average_aligned(
+        targets.ends, targets.weights, targets.ends[:, 0], width, signed=signed
+    )
+    aligned = average_aligned(targets.ends, targets.weights, aligned, width, signed=signed)
     distance = cdist(targets.latents, support.latents)
     if hidden is not None:
         distance[np.arange(n), hidden] = np.inf
     count = min(NEIGHBOURS, len(support.latents) - (hidden is not None))
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :count]
     near = support.patterns(autoencoder, nearest.ravel())
-    moved = displacement(np.repeat(aligned, count, axis=0), near, width, signed=signed)
-    near = resample(near, np.arange(n_channel) + moved).reshape(n, count, n_channel)
+    moved = find_displacements(np.repeat(aligned, count, axis=0), near, width, signed=signed)
+    near = resample_patterns(near, np.arange(n_channel) + moved).reshape(n, count, n_channel)
     denoised = np.stack([_denoise(a, p) for a, p in zip(aligned, near, strict=True)])
     found = np.stack([blended, decoded, aligned, denoised])
     return preparation.bounded(found), members.var(axis=0)
@@ -214,7 +216,7 @@ def _find_triplets(latents: Float) -> tuple[Index, Index, Float]:
     """
     n = len(latents)
     found: list[tuple[int, int, int, float]] = []
-    for i in evenly(n, TRIPLETS):
+    for i in choose_evenly(n, TRIPLETS):
         distance = np.linalg.norm(latents - latents[i], axis=1)
         distance[i] = np.inf
         near = np.argsort(distance, kind="stable")[: min(12, n - 1)]

@@ -16,7 +16,7 @@ from xrdae.analysis.relevance import Masking, find_masking
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.threads import by_blocks
 from xrdae.convention.patterns import Patterns
-from xrdae.convention.regridding import regridder
+from xrdae.convention.regridding import make_regridder
 from xrdae.preprocessing.peaks import Regions
 from xrdae.preprocessing.preparation import Source
 
@@ -66,7 +66,7 @@ class Kernels:
         """Return what turns patterns into their reconstruction, on their own axis, and scale."""
         source = self.source(patterns, inputs)
         autoencoder = self.fitted.autoencoder
-        back = regridder(autoencoder.preparation.axis, patterns.axis)
+        back = make_regridder(autoencoder.preparation.axis, patterns.axis)
         reconstruct, undo = autoencoder.reconstruct, autoencoder.preparation.transform.undo
 
         def kernel(rows: Float) -> tuple[Float, ...]:

@@ -19,13 +19,13 @@ from xrdae.autoencoder.ensemble import Stacked, as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
-from xrdae.convention.apply import apply, labelled
+from xrdae.convention.apply import apply_kernel, attach_coords
 from xrdae.convention.names import describe_results
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.preprocessing.peaks import Regions, channels, find_regions, noise_level
+from xrdae.preprocessing.peaks import Regions, estimate_noise, find_channels, find_regions
 from xrdae.preprocessing.preparation import Source
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.sampling import choose_evenly
 
 Float = npt.NDArray[Any]
 
@@ -305,17 +305,17 @@ def find_masking(
         mean = np.abs(mean - np.median(mean))  # dips are peaks too
     bounds = find_regions(mean, preparation.axis, patterns.axis, given)
     # White noise: what the basis leaves over, and, from second differences, what it follows.
-    some = evenly(len(support.latents), 20)
-    followed = noise_level(support.patterns(autoencoder, some)) / preparation.gain
+    some = choose_evenly(len(support.latents), 20)
+    followed = estimate_noise(support.patterns(autoencoder, some)) / preparation.gain
     noise = float(np.sqrt(basis.noise + followed**2))
     axis = preparation.axis
     in_data = np.sort(axis.convert(bounds, patterns.axis.kind, patterns.axis.wavelength), axis=1)
     return Masking(
         autoencoder,
         source,
-        channels(axis, bounds),
+        find_channels(axis, bounds),
         in_data,
-        cover(channels(patterns.axis, in_data), patterns.axis.values.size),
+        cover(find_channels(patterns.axis, in_data), patterns.axis.values.size),
         fill,
         noise,
         fitted.config.device,
@@ -328,7 +328,7 @@ def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
     Along the axis they run as the patterns do that were found, not yet as the dataset does.
     """
     array, n_latent = patterns.or_inputs(inputs), masking.autoencoder.ensemble.n_latent
-    shift, relevance, excess, significance, profile = apply(
+    shift, relevance, excess, significance, profile = apply_kernel(
         masking,
         array,
         outputs=[("region", "latent_axis"), *[("region",)] * 3, (patterns.dim,)],
@@ -350,7 +350,7 @@ def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
             {name: xr.Variable("region", values) for name, values in edges.items()}, patterns.units
         )
     )
-    return labelled(
+    return attach_coords(
         array,
         describe_results(
             {

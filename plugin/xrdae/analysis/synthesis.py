@@ -19,7 +19,7 @@ from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.names import describe_results, name_label_result
 from xrdae.convention.patterns import Patterns
-from xrdae.convention.regridding import regridder
+from xrdae.convention.regridding import make_regridder
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.preparation import Preparation
 
@@ -129,7 +129,7 @@ def synthesize(
             "training data (synthesized_novelty above 1); do not trust them"
         )
     preparation = autoencoder.preparation
-    transform, back = preparation.transform, regridder(preparation.axis, patterns.axis)
+    transform, back = preparation.transform, make_regridder(preparation.axis, patterns.axis)
     coords = {
         "synthetic": np.arange(len(novelty)),
         patterns.dim: patterns.intensity[patterns.dim],

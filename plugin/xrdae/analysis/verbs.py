@@ -19,11 +19,14 @@ from xrdae.analysis.relevance import find_relevance
 from xrdae.analysis.request import Position, Request
 from xrdae.analysis.synthesis import Ends, decode_latents, synthesize
 from xrdae.autoencoder.fitted import Fitted, Mixture
-from xrdae.convention.apply import apply, labelled
+from xrdae.convention.apply import apply_kernel, attach_coords
 from xrdae.convention.names import SCALE_NAME, describe_results, find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.fingerprint import fingerprint_patterns
-from xrdae.preprocessing.empty_patterns import warn_of_empty, warn_of_infinite
+from xrdae.preprocessing.empty_patterns import (
+    warn_about_empty_patterns,
+    warn_about_infinite_intensities,
+)
 from xrdae.preprocessing.peaks import Regions
 from xrdae.provenance import attach_provenance
 
@@ -141,7 +144,7 @@ class Verbs:
         def compute(patterns: Patterns) -> xr.Dataset:
             masking = self._kernels.masking(patterns, inputs, regions, fill)
             result = find_relevance(masking, patterns, inputs)
-            warn_of_empty(result.variables["relevance"].isel(region=0), patterns)
+            warn_about_empty_patterns(result.variables["relevance"].isel(region=0), patterns)
             return result
 
         return self._run("relevance", dataset, inputs, compute, regions=regions, fill=fill)
@@ -330,17 +333,17 @@ class Verbs:
 
     def _prepare(self, patterns: Patterns) -> xr.DataArray:
         array = patterns.intensity
-        inputs, scale = apply(
+        inputs, scale = apply_kernel(
             self._kernels.source(patterns, None),
             array,
             outputs=[("channel",), ()],
             sizes={"channel": self.fitted.autoencoder.preparation.mean.size},
             dtypes=[np.float32, np.float64],
         )
-        warn_of_empty(scale, patterns)
+        warn_about_empty_patterns(scale, patterns)
         name = "xrdae_inputs"  # of no label
         scale.attrs["long_name"] = SCALE_NAME
-        return labelled(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
+        return attach_coords(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
 
     def _prepare_ends(
         self,
@@ -350,7 +353,7 @@ class Verbs:
     ) -> Ends:
         if inputs is None:
             rows = np.stack([patterns.intensity.isel(p).values for p in positions])
-            warn_of_infinite(rows)
+            warn_about_infinite_intensities(rows)
             values, scale = self._kernels.source(patterns, None)(rows)
             return Ends(positions, values, scale)
         chosen = [inputs.isel(p).compute() for p in positions]
@@ -363,38 +366,40 @@ class Verbs:
 
     def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         array = patterns.or_inputs(inputs)
-        latent, std, error, novelty = apply(
+        latent, std, error, novelty = apply_kernel(
             self._kernels.encoder(patterns, inputs),
             array,
             outputs=[("latent_axis",), ("latent_axis",), (), ()],
             sizes={"latent_axis": self.n_latent},
             dtypes=[np.float32] * 4,
         )
-        warn_of_empty(latent.isel(latent_axis=0), patterns)
+        warn_about_empty_patterns(latent.isel(latent_axis=0), patterns)
         found = {
             "latent": latent,
             "latent_std": std,
             "reconstruction_error": error,
             "novelty": novelty,
         }
-        return labelled(array, describe_results(found), {"latent_axis": np.arange(self.n_latent)})
+        return attach_coords(
+            array, describe_results(found), {"latent_axis": np.arange(self.n_latent)}
+        )
 
     def _reconstruct(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         array = patterns.or_inputs(inputs)
-        out, scale = apply(
+        out, scale = apply_kernel(
             self._kernels.reconstructor(patterns, inputs),
             array,
             outputs=[(patterns.dim,), ()],
             sizes={patterns.dim: patterns.axis.values.size},
             dtypes=[np.float32] * 2,
         )
-        warn_of_empty(scale, patterns)
+        warn_about_empty_patterns(scale, patterns)
         units = patterns.intensity.attrs.get("units", "1")
         if inputs is not None:
             given = find_scale(inputs)
             units = "1" if given is None else units
             out = out if given is None else out * given.variable
-        return labelled(
+        return attach_coords(
             array,
             describe_results({"reconstruction": out}, units),
             {patterns.dim: patterns.intensity[patterns.dim].variable},

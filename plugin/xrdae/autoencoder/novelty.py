@@ -15,8 +15,8 @@ from scipy.spatial import cKDTree
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, find_basis, find_held_out_residual
 from xrdae.compute.threads import Scratch
-from xrdae.preprocessing.alignment import peak_width
-from xrdae.preprocessing.sampling import Index, evenly
+from xrdae.preprocessing.alignment import measure_peak_width
+from xrdae.preprocessing.sampling import Index, choose_evenly
 
 Float = npt.NDArray[Any]
 
@@ -150,14 +150,14 @@ def find_support(
     unseen
         `(pattern, member)`.
     """
-    some = evenly(len(latents), CROSS_FITTED)
-    width = peak_width(autoencoder.preparation.scaled(inputs[some]))
+    some = choose_evenly(len(latents), CROSS_FITTED)
+    width = measure_peak_width(autoencoder.preparation.scaled(inputs[some]))
     halvings = find_halvings(inputs.shape[1], width)
     rounding = autoencoder.preparation.rounding
     fit = functools.partial(find_basis, rank=rank, rounding=rounding)
     residual = bin_channels(find_held_out_residual(inputs[some], fit), halvings)
     residual_scale = usual_residual(residual, least=2 * rounding * 2**halvings)
-    kept = evenly(len(latents), REFERENCES)
+    kept = choose_evenly(len(latents), REFERENCES)
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
     size = residual_size(residual, residual_scale)
     limits = find_limits(_nearest(reference, latents[some]), error[some], size)
@@ -212,7 +212,7 @@ def extend_support(
     """
     novelty, was = support.novelty, support.latents[known]
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
-    some = evenly(len(inputs), CROSS_FITTED)
+    some = choose_evenly(len(inputs), CROSS_FITTED)
     residual = bin_channels(find_held_out_residual(inputs[some], extend), novelty.halvings)
     residual_scale = np.maximum(usual_residual(residual), novelty.residual_scale)
     nearest = _nearest(reference, latents[len(known) :][some])

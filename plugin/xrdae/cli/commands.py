@@ -16,7 +16,7 @@ from xrdae.cli.output import (
     refuse_overwrite,
     write_result,
 )
-from xrdae.loading.sources import open_data, stem
+from xrdae.loading.sources import name_data, open_data
 from xrdae.storage.atomic_writing import NETCDF
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def report(
     as_json: bool,
 ) -> None:
     """Write one HTML page on which to walk through the latent space of DATA."""
-    out = out or Path(f"{stem(data)}.html")
+    out = out or Path(f"{name_data(data)}.html")
     check_out_ending(out, (".html", ".htm"), "a page of HTML")
     refuse_overwrite(out, *data, model_path)
     dataset = open_data(data)

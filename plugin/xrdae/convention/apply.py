@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.names import MODEL_INPUT_DIM, clash, is_left_over
+from xrdae.convention.names import MODEL_INPUT_DIM, is_result_remnant, make_clash_error
 
 Float = npt.NDArray[Any]
 
 
-def apply(
+def apply_kernel(
     kernel: Callable[[Float], Any],
     array: xr.DataArray,
     *,
@@ -41,7 +41,7 @@ def apply(
             for dims, dtype in zip(outputs, dtypes, strict=True)
         ]
     elif array.chunks:
-        results = _lazily(kernel, _whole(array).data, outputs, sizes, dtypes)
+        results = _apply_to_chunks(kernel, _merge_last_chunks(array).data, outputs, sizes, dtypes)
     else:
         results = _apply_to_rows(kernel, array.values)
     return tuple(
@@ -50,7 +50,7 @@ def apply(
     )
 
 
-def _lazily(
+def _apply_to_chunks(
     kernel: Callable[[Float], Any],
     x: Any,
     outputs: list[tuple[Hashable, ...]],
@@ -70,7 +70,7 @@ def _lazily(
     stops = np.cumsum([math.prod(shape) for shape in shapes])
     dtype = np.result_type(*dtypes)
     packed = x.map_blocks(
-        _packed,
+        _pack_block,
         kernel=delayed(kernel, traverse=False),
         dtype=dtype,
         chunks=(*leading, (int(stops[-1]),)),
@@ -79,7 +79,7 @@ def _lazily(
     last = x.ndim - 1
     return [
         packed.map_blocks(
-            _unpacked,
+            _unpack_block,
             stop=int(stop),
             shape=shape,
             kept=dtype,
@@ -93,7 +93,7 @@ def _lazily(
     ]
 
 
-def _packed(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
+def _pack_block(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
     """Return all results side by side; how many tasks run at a time is the scheduler's to say."""
     from xrdae.compute.threads import one_thread
 
@@ -104,12 +104,12 @@ def _packed(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
     return np.concatenate(flat, axis=-1) if len(flat) > 1 else flat[0]
 
 
-def _unpacked(block: Float, *, stop: int, shape: tuple[int, ...], kept: Any) -> Float:
+def _unpack_block(block: Float, *, stop: int, shape: tuple[int, ...], kept: Any) -> Float:
     part = block[..., stop - math.prod(shape) : stop]
     return part.reshape((*block.shape[:-1], *shape)).astype(kept, copy=False)
 
 
-def labelled(
+def attach_coords(
     like: xr.DataArray,
     variables: Mapping[str, xr.Variable],
     coords: Mapping[Hashable, Any],
@@ -119,12 +119,12 @@ def labelled(
         name: coord
         for name, coord in like.coords.variables.items()
         if like.dims[-1] not in coord.dims
-        and not is_left_over(name, coord)
+        and not is_result_remnant(name, coord)
         and name != MODEL_INPUT_DIM
     }
     for name in variables:
         if name in kept:
-            raise clash(name, "a coordinate")
+            raise make_clash_error(name, "a coordinate")
     return xr.Dataset(variables, coords={**kept, **coords})
 
 
@@ -135,7 +135,7 @@ def _apply_to_rows(kernel: Callable[[Float], Any], array: Float) -> list[Float]:
     return [part.reshape((*array.shape[:-1], *part.shape[1:])) for part in parts]
 
 
-def _whole(array: xr.DataArray) -> xr.Variable:
+def _merge_last_chunks(array: xr.DataArray) -> xr.Variable:
     """Return the array in one chunk along its last dimension.
 
     Other chunks are cut only where this one gets large.
@@ -153,14 +153,14 @@ def _whole(array: xr.DataArray) -> xr.Variable:
     return variable.chunk({d: -1 if d == dim else "auto" for d in array.dims})
 
 
-def titled(array: xr.DataArray, name: Hashable | None = None) -> str:
+def format_title(array: xr.DataArray, name: Hashable | None = None) -> str:
     """Return the words for an array in a picture: its long name, else its name, and its units."""
     text = str(array.attrs.get("long_name", name if name is not None else array.name))
     units = str(array.attrs.get("units", "1"))
     return text if units in ("1", "") else f"{text} ({units})"
 
 
-def deviation_of(result: xr.Dataset, name: str) -> str | None:
+def find_std_name(result: xr.Dataset, name: str) -> str | None:
     """Return the variable that holds the standard deviation of another, if there is one.
 
     `x_std` is that of `x_estimate`, where `x` itself is a label: a coordinate.
@@ -169,7 +169,7 @@ def deviation_of(result: xr.Dataset, name: str) -> str | None:
     return next((std for std in names if std in result.data_vars), None)
 
 
-def texts(values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+def convert_to_texts(values: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
     """Return values of any dtype as numpy's own texts; it converts neither Zarr's nor tuples."""
     if values.dtype.kind not in "OT":
         return values.astype(np.str_)

@@ -86,7 +86,7 @@ class AxisKind:
     is_named: bool
 
 
-def name_kind(name: Hashable) -> str | None:
+def find_named_kind(name: Hashable) -> str | None:
     """Return the diffraction axis that a name says it is, "other", or None where it says nothing.
 
     Examples
@@ -110,7 +110,7 @@ def is_spectral_name(name: Hashable) -> bool:
 
 def is_other_name(name: Hashable) -> bool:
     """Tell whether a name is known to be one of something else than a diffraction axis."""
-    return name_kind(name) == OTHER and _OTHER.search(_simplify(name)) is not None
+    return find_named_kind(name) == OTHER and _OTHER.search(_simplify(name)) is not None
 
 
 def is_sample_name(name: Hashable) -> bool:
@@ -156,9 +156,9 @@ def find_axis_kind(
     ('two_theta', 'other')
     """
     parsed = parse_units(units)
-    named = name_kind(name)
+    named = find_named_kind(name)
     if named is None and long_name:
-        described = name_kind(long_name)
+        described = find_named_kind(long_name)
         is_other = _OTHER.search(_simplify(long_name)) is not None
         named = described if described != OTHER or is_other else None
     elif str(name).lower() == "k" and _OTHER.search(_simplify(long_name)):
@@ -170,7 +170,7 @@ def find_axis_kind(
         _check_dimension(name, units, parsed, named)
         kind, is_named = named, True
     else:
-        kind, is_named = _kind_of_unnamed(parsed, named), False
+        kind, is_named = _guess_kind(parsed, named), False
         _check_dimension_of_other(name, units, parsed)
     if kind == OTHER or parsed is None:
         return AxisKind(OTHER, 1.0, False)
@@ -190,7 +190,7 @@ def find_axis_kind(
     return AxisKind(kind, factor, is_named)
 
 
-def _kind_of_unnamed(parsed: Units | None, named: str | None) -> str:
+def _guess_kind(parsed: Units | None, named: str | None) -> str:
     """Return the kind that units alone say, where the name says nothing."""
     if parsed is None or named == OTHER:
         return OTHER
@@ -203,9 +203,9 @@ def _kind_of_unnamed(parsed: Units | None, named: str | None) -> str:
 
 def _check_dimension(name: Hashable, units: str, parsed: Units | None, kind: str) -> None:
     if parsed is None or parsed.dimension != DIMENSIONS[kind]:
-        raise _contradiction(name, units, f"a {kind} is in {UNITS[kind]} or the like")
+        raise _make_contradiction_error(name, units, f"a {kind} is in {UNITS[kind]} or the like")
     if kind == "q" and parsed.factor < 1e-6 and re.search(r"cm|kayser", units, re.IGNORECASE):
-        raise _contradiction(name, units, "1/cm is a unit of wavenumbers, never of q")
+        raise _make_contradiction_error(name, units, "1/cm is a unit of wavenumbers, never of q")
 
 
 def _check_dimension_of_other(name: Hashable, units: str, parsed: Units | None) -> None:
@@ -221,10 +221,12 @@ def _check_dimension_of_other(name: Hashable, units: str, parsed: Units | None) 
     }
     for dimension, pattern in words.items():
         if re.search(pattern, plain) and dimension != parsed.dimension:
-            raise _contradiction(name, units, f"the name is that of another quantity ({dimension})")
+            raise _make_contradiction_error(
+                name, units, f"the name is that of another quantity ({dimension})"
+            )
 
 
-def _contradiction(name: Hashable, units: str, why: str) -> DataError:
+def _make_contradiction_error(name: Hashable, units: str, why: str) -> DataError:
     return DataError(
         f"axis {name!r} has units {units!r}: name and units contradict each other ({why}); correct "
         f"the units, ds[{str(name)!r}].attrs['units'] = ..., or the name, "

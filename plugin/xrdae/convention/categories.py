@@ -18,12 +18,12 @@ def is_category(label: xr.DataArray | xr.Variable) -> bool:
     return label.dtype.kind in "bUSOT" or bool({"flag_values", "flag_meanings"} & set(label.attrs))
 
 
-def category_names(label: xr.DataArray | xr.Variable) -> npt.NDArray[np.str_]:
+def find_category_names(label: xr.DataArray | xr.Variable) -> npt.NDArray[np.str_]:
     """Return the categories of a label as texts, of its shape; "" where it is not known."""
     values = np.asarray(label.values)
     if values.dtype.kind in "iuf":
-        return _flag_names(values, label.attrs)
-    texts = ["" if _is_missing(v) else _text(v) for v in values.ravel().tolist()]
+        return _find_flag_names(values, label.attrs)
+    texts = ["" if _is_missing(v) else _decode_text(v) for v in values.ravel().tolist()]
     return np.array(texts, dtype=np.str_).reshape(values.shape)
 
 
@@ -36,7 +36,7 @@ def order_categories(label: xr.DataArray, names: npt.NDArray[np.str_]) -> list[s
     return list(dict.fromkeys(names[known][first].tolist()))
 
 
-def _flag_names(values: npt.NDArray[Any], attrs: Any) -> npt.NDArray[np.str_]:
+def _find_flag_names(values: npt.NDArray[Any], attrs: Any) -> npt.NDArray[np.str_]:
     meanings = attrs.get("flag_meanings", "")
     words = meanings.split() if isinstance(meanings, str) else [str(word) for word in meanings]
     flags = np.atleast_1d(attrs.get("flag_values", np.arange(len(words)))).tolist()
@@ -55,5 +55,5 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def _text(value: Any) -> str:
+def _decode_text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -145,7 +145,7 @@ def is_described(name: Hashable, attrs: Mapping[Any, Any]) -> bool:
     )
 
 
-def is_left_over(name: Hashable, variable: xr.Variable) -> bool:
+def is_result_remnant(name: Hashable, variable: xr.Variable) -> bool:
     """Tell whether a variable is what selecting along a result's dimension has left: a position."""
     is_position = variable.ndim == 0 and variable.dtype.kind in "iu"
     return is_described(name, variable.attrs) or (
@@ -170,11 +170,11 @@ def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
     """
     for d in array.dims:
         if d != dim and d != "synthetic" and (d in RESERVED or d == MODEL_INPUT_DIM):
-            raise clash(d, "a dimension of the patterns")
+            raise make_clash_error(d, "a dimension of the patterns")
     for name, coord in array.coords.items():
         is_label = dim not in coord.dims and name not in array.dims
-        if is_label and name in RESERVED and not is_left_over(name, coord.variable):
-            raise clash(name, "a coordinate of the patterns")
+        if is_label and name in RESERVED and not is_result_remnant(name, coord.variable):
+            raise make_clash_error(name, "a coordinate of the patterns")
 
 
 def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collection[str]) -> None:
@@ -196,14 +196,18 @@ def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collect
     """
     for d in RESULT_DIMS:
         if d in result.dims and d in dataset.data_vars:
-            raise clash(d, "a variable of the dataset")
+            raise make_clash_error(d, "a variable of the dataset")
     latent = dataset.variables.get("latent")
     if latent is not None and "latent_axis" in latent.dims:  # what else a host has left bare
         earlier = {*earlier, *_BESIDE_LATENTS}
     for name in result.data_vars:
-        if name in dataset.variables and not _is_ours(name, dataset.variables[name], earlier):
+        if name in dataset.variables and not _is_earlier_result(
+            name, dataset.variables[name], earlier
+        ):
             is_coord = name in dataset.coords
-            raise clash(name, "a coordinate" if is_coord else "a variable of the dataset")
+            raise make_clash_error(
+                name, "a coordinate" if is_coord else "a variable of the dataset"
+            )
 
 
 def check_stale_names(
@@ -227,12 +231,12 @@ def check_stale_names(
     """
     for name in stale:
         variable = dataset.variables[name]
-        if not _is_ours(name, variable, earlier):
+        if not _is_earlier_result(name, variable, earlier):
             dim = next(d for d in variable.dims if d in RESULT_DIMS)
-            raise clash(dim, f"a dimension of the dataset's {str(name)!r}")
+            raise make_clash_error(dim, f"a dimension of the dataset's {str(name)!r}")
 
 
-def _is_ours(name: Hashable, variable: xr.Variable, earlier: Collection[str]) -> bool:
+def _is_earlier_result(name: Hashable, variable: xr.Variable, earlier: Collection[str]) -> bool:
     """Tell whether a variable is an earlier result, also where a host has lost its attributes."""
     text = str(name)
     if text in RESULT_DIMS:  # positions are ours, names of regions are not
@@ -250,7 +254,7 @@ def _is_ours(name: Hashable, variable: xr.Variable, earlier: Collection[str]) ->
     )
 
 
-def clash(name: Hashable, what: str) -> DataError:
+def make_clash_error(name: Hashable, what: str) -> DataError:
     """Return the error that says which name is taken, and how to rename what has it."""
     return DataError(
         f"{str(name)!r} is {what}, and the name of a result of xrdae; rename it: "

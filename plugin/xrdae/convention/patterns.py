@@ -15,14 +15,14 @@ from xrdae.convention.axis_kinds import (
     UNITS,
     AxisKind,
     find_axis_kind,
+    find_named_kind,
     is_sample_name,
     is_spectral_name,
-    name_kind,
 )
 from xrdae.convention.categories import is_category
 from xrdae.convention.names import AXIS_ATTRIBUTE, RESULTS, check_sample_names
 from xrdae.convention.quantities import strip_quantities
-from xrdae.convention.regridding import bring_to_q
+from xrdae.convention.regridding import convert_to_shared_q
 from xrdae.convention.wavelengths import find_wavelength
 from xrdae.errors import DataError
 
@@ -91,9 +91,9 @@ class Patterns:
         """
         sizes = {str(d): self.intensity.sizes[d] for d in self.sample_dims}
         if isinstance(position, Mapping):
-            indexers = {str(d): _whole(i) for d, i in position.items()}
+            indexers = {str(d): _check_position(i) for d, i in position.items()}
         elif len(sizes) == 1:
-            indexers = {next(iter(sizes)): _whole(position)}
+            indexers = {next(iter(sizes)): _check_position(position)}
         else:
             raise DataError(
                 f"pattern {position!r}: with sample dimensions {list(sizes)} give a dict, for "
@@ -173,11 +173,11 @@ def find_patterns(
         )
     found = _find_dim(array, dim)
     check_sample_names(array, found)
-    array = _with_coordinate(array, found)
-    kind = _kind_of(array, found) or AxisKind(OTHER, 1.0, False)
+    array = _add_channel_coordinate(array, found)
+    kind = _find_kind(array, found) or AxisKind(OTHER, 1.0, False)
     coord = array.coords.variables[found]
-    units = _units_of(array, found) or "1"
-    array, left_out = _masked(array, _find_mask(dataset, array), found)
+    units = _read_axis_units(array, found) or "1"
+    array, left_out = _apply_mask(array, _find_mask(dataset, array), found)
     values = np.asarray(coord.values, dtype=np.float64) * kind.factor
     descending = bool(values.size > 1 and values[0] > values[-1])
     if descending:
@@ -197,7 +197,7 @@ def find_patterns(
             raise  # over q and d it is only needed to go to two_theta, which then says so
     if isinstance(wavelength, xr.Variable):
         if kind.kind == "two_theta":
-            axis, array = bring_to_q(array, values, wavelength, onto)
+            axis, array = convert_to_shared_q(array, values, wavelength, onto)
             return Patterns(array, "q", axis, UNITS["q"], 1.0, left_out)
         wavelength = None  # of q and d it says only how they were measured
     axis = Axis(kind.kind, values, wavelength, descending=descending)
@@ -225,7 +225,7 @@ def check_dataset(dataset: Any) -> None:
         )
 
 
-def _whole(position: Any) -> int:
+def _check_position(position: Any) -> int:
     if isinstance(position, bool | np.bool_) or not isinstance(position, int | np.integer):
         raise DataError(
             f"pattern {position!r} is no position; give a whole number, 0 for the first"
@@ -250,7 +250,7 @@ def _find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) -
     if dim is not None:
         with_axis = [name for name in candidates if dim in dataset[name].dims]
     else:
-        ranks = {name: _rank_of(dataset[name]) for name in candidates}
+        ranks = {name: _rank_variable(dataset[name]) for name in candidates}
         best = min(ranks.values(), default=None)
         with_axis = [name for name in candidates if ranks[name] == best is not None and best < 3]
     with_axis = [name for name in with_axis if name not in RESULTS] or with_axis
@@ -264,17 +264,17 @@ def _find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) -
     )
 
 
-def _units_of(array: xr.DataArray, dim: Hashable) -> str:
+def _read_axis_units(array: xr.DataArray, dim: Hashable) -> str:
     """Return the units of an axis; easyXRD keeps them on the data as `radial_unit`."""
     attrs = array.coords.variables[dim].attrs
     return str(attrs.get("units", array.attrs.get("radial_unit", ""))).strip()
 
 
-def _kind_of(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
+def _find_kind(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
     """Return the kind of axis that a dimension's coordinate is; None where it has no units."""
     if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
         return None
-    coord, units = array.coords.variables[dim], _units_of(array, dim)
+    coord, units = array.coords.variables[dim], _read_axis_units(array, dim)
     if not units:
         return None
     values = np.asarray(coord.values, dtype=np.float64)
@@ -282,23 +282,23 @@ def _kind_of(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
     return find_axis_kind(dim, units, long_name=long_name, values=values)
 
 
-def _rank_of(array: xr.DataArray) -> int:
+def _rank_variable(array: xr.DataArray) -> int:
     """Return how well the best dimension of an array may be an axis: 0 best, 3 not at all."""
-    return min((_rank(array, d) for d in array.dims), default=3)
+    return min((_rank_dim(array, d) for d in array.dims), default=3)
 
 
-def _rank(array: xr.DataArray, dim: Hashable) -> int:
+def _rank_dim(array: xr.DataArray, dim: Hashable) -> int:
     """Return 0 for an axis of diffraction by its name, 1 by units alone or of spectra, 2, 3: none.
 
     Rank 2 is a coordinate with any other units, such as a time or a temperature.
     """
     if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
         return 3
-    if name_kind(dim) in UNITS:
+    if find_named_kind(dim) in UNITS:
         return 0
-    if not _units_of(array, dim):
+    if not _read_axis_units(array, dim):
         return 3
-    kind = _kind_of(array, dim)
+    kind = _find_kind(array, dim)
     if kind is None or kind.is_named:
         return 0
     if kind.kind != OTHER or is_spectral_name(dim):
@@ -318,12 +318,16 @@ def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
                 f"of numbers with units: ds.assign_coords({dim}=({dim!r}, positions, "
                 "{'units': ...}))"
             )
-        return _with_units(array, dim) if name_kind(dim) in UNITS and dim in array.coords else dim
-    ranks = {d: _rank(array, d) for d in array.dims}
+        return (
+            _check_units(array, dim)
+            if find_named_kind(dim) in UNITS and dim in array.coords
+            else dim
+        )
+    ranks = {d: _rank_dim(array, d) for d in array.dims}
     best = min(ranks.values(), default=3)
     candidates = [d for d in array.dims if ranks[d] == best]
     if best == 3:
-        raise _no_axis(array)
+        raise _make_missing_axis_error(array)
     if best == 0 and len(candidates) == 1:  # S(Q, E): an energy with more points is as likely
         size = array.sizes[candidates[0]]
         candidates += [d for d in array.dims if ranks[d] == 1 and array.sizes[d] > size]
@@ -333,29 +337,29 @@ def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     if len(candidates) > 1:
         listed = ", ".join(f"{d!r} [{_describe_units(array, d)}]" for d in candidates)
         raise DataError(f"{listed} may all be the axis of {array.name!r}; choose by dim=...")
-    return _with_units(array, candidates[0])
+    return _check_units(array, candidates[0])
 
 
 def _may_be_channels(array: xr.DataArray, dim: Hashable, size: int) -> bool:
     """Tell whether a dimension without units may be channels, beside another one of some size."""
-    if is_sample_name(dim) and name_kind(dim) is not None:
+    if is_sample_name(dim) and find_named_kind(dim) is not None:
         return False
     if dim in array.coords and array.coords.variables[dim].dtype.kind not in "iuf":
         return False
-    return array.sizes[dim] > size or is_spectral_name(dim) or name_kind(dim) is None
+    return array.sizes[dim] > size or is_spectral_name(dim) or find_named_kind(dim) is None
 
 
 def _describe_units(array: xr.DataArray, dim: Hashable) -> str:
-    return (_units_of(array, dim) or "no units") if dim in array.coords else "no coordinate"
+    return (_read_axis_units(array, dim) or "no units") if dim in array.coords else "no coordinate"
 
 
-def _no_axis(array: xr.DataArray) -> DataError:
+def _make_missing_axis_error(array: xr.DataArray) -> DataError:
     numeric = [d for d in array.dims if d in array.coords and array[d].dtype.kind in "iuf"]
     for d in numeric[::-1]:
-        if not _units_of(array, d):
+        if not _read_axis_units(array, d):
             return DataError(f"axis {d!r} has no units; {_SET_UNITS.format(name=d)}")
     if numeric:
-        listed = ", ".join(f"{d!r} [{_units_of(array, d)}]" for d in numeric)
+        listed = ", ".join(f"{d!r} [{_read_axis_units(array, d)}]" for d in numeric)
         return DataError(
             f"no axis: of the dimensions of {array.name!r}, {listed} may be one, but neither names "
             f"nor units say so; choose by dim=..., for example dim={str(numeric[-1])!r}"
@@ -367,16 +371,16 @@ def _no_axis(array: xr.DataArray) -> DataError:
     )
 
 
-def _with_units(array: xr.DataArray, dim: Hashable) -> Hashable:
-    if not _units_of(array, dim):
+def _check_units(array: xr.DataArray, dim: Hashable) -> Hashable:
+    if not _read_axis_units(array, dim):
         how = _SET_UNITS.format(name=dim)
-        if name_kind(dim) in UNITS:  # what it is, its name says
-            how = f"set ds.{dim}.attrs['units'] = {UNITS[str(name_kind(dim))]!r}"
+        if find_named_kind(dim) in UNITS:  # what it is, its name says
+            how = f"set ds.{dim}.attrs['units'] = {UNITS[str(find_named_kind(dim))]!r}"
         raise DataError(f"axis {dim!r} has no units; {how}")
     return dim
 
 
-def _with_coordinate(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
+def _add_channel_coordinate(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
     """Return the array with a coordinate along its axis: the numbers of channels if it has none."""
     if dim in array.coords:
         return array
@@ -412,7 +416,7 @@ def _find_mask(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray | None:
     return mask
 
 
-def _masked(
+def _apply_mask(
     array: xr.DataArray, mask: xr.DataArray | None, dim: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray | None]:
     """Return the array, NaN where the mask says so, and which patterns it hides whole.

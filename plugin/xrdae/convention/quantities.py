@@ -19,16 +19,16 @@ def strip_quantities(dataset: xr.Dataset) -> xr.Dataset:
         data: Any = getattr(variable, "_data", None)  # `data` would read what a file still holds
         block: Any = getattr(data, "_meta", None)  # of dask: what its blocks are like
         if _is_quantity(data):
-            plain[name] = _with_units(variable, data.magnitude, data.units)
+            plain[name] = _attach_units(variable, data.magnitude, data.units)
         elif _is_quantity(block) and name not in dataset.xindexes:
             blocks = data.map_blocks(_take_magnitude, meta=block.magnitude)
-            plain[name] = _with_units(variable, blocks, block.units)
+            plain[name] = _attach_units(variable, blocks, block.units)
         elif name in dataset.xindexes:  # pint-xarray keeps units on the index
             index = dataset.xindexes[name]
             units = getattr(index, "units", None)
             if isinstance(units, Mapping) and units.get(name) is not None:
                 values = np.asarray(getattr(index, "index", index).to_pandas_index())
-                plain[name] = _with_units(variable, values, units[name])
+                plain[name] = _attach_units(variable, values, units[name])
     if not plain:
         return dataset
     indexes = [name for name in plain if name in dataset.xindexes]
@@ -46,7 +46,7 @@ def _take_magnitude(block: Any) -> Any:
     return block.magnitude if _is_quantity(block) else block
 
 
-def _with_units(variable: xr.Variable, values: Any, units: Any) -> xr.Variable:
+def _attach_units(variable: xr.Variable, values: Any, units: Any) -> xr.Variable:
     text = str(units)
     attrs = {**variable.attrs, "units": "1" if text == "dimensionless" else text}
     return xr.Variable(variable.dims, values, attrs)

@@ -73,7 +73,7 @@ class Regrid:
         return np.asarray(np.asarray(self._touched.sum(axis=0)).ravel() == 0)
 
 
-def regridder(source: Axis, target: Axis, interpolation: str = "linear") -> Regrid:
+def make_regridder(source: Axis, target: Axis, interpolation: str = "linear") -> Regrid:
     """Return what brings `(..., source channel)` to `(..., target channel)`.
 
     Where the target is coarser than the source by half or more, source channels are averaged
@@ -95,7 +95,7 @@ def regridder(source: Axis, target: Axis, interpolation: str = "linear") -> Regr
     back = np.argsort(order)
 
     def find(cubic: bool) -> Any:
-        weights = _weights(source.values, at[order], cubic=cubic)
+        weights = _find_weights(source.values, at[order], cubic=cubic)
         return scipy.sparse.csr_array(weights[back].T)
 
     if interpolation == "linear":
@@ -103,7 +103,7 @@ def regridder(source: Axis, target: Axis, interpolation: str = "linear") -> Regr
     return Regrid(find(True), find(False))
 
 
-def _weights(source: Float, target: Float, *, cubic: bool) -> Any:
+def _find_weights(source: Float, target: Float, *, cubic: bool) -> Any:
     """Return sparse weights `(target channel, source channel)`; both axes increase."""
     finite = np.isfinite(target)
     right = np.clip(np.searchsorted(source, target), 1, source.size - 1)
@@ -118,11 +118,13 @@ def _weights(source: Float, target: Float, *, cubic: bool) -> Any:
     coarse = inside & (width >= 1.5 * (source[right] - source[right - 1]))
     rows, columns, values = [], [], []
     between = inside & ~coarse
-    smooth = between & ~on_point & _has_four(source, right) if cubic else np.zeros_like(between)
+    smooth = (
+        between & ~on_point & _has_four_channels(source, right) if cubic else np.zeros_like(between)
+    )
     curved = np.flatnonzero(smooth)
     if curved.size:
         nodes = right[curved] + np.arange(-2, 2)[:, None]  # (node, target)
-        for k, weight in enumerate(_lagrange(source[nodes], target[curved])):
+        for k, weight in enumerate(_find_lagrange_weights(source[nodes], target[curved])):
             rows.append(curved)
             columns.append(nodes[k])
             values.append(weight)
@@ -152,7 +154,7 @@ def _weights(source: Float, target: Float, *, cubic: bool) -> Any:
     return matrix
 
 
-def _has_four(source: Float, right: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+def _has_four_channels(source: Float, right: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
     """Tell where two channels lie on either side, `(target,)`, in steps that are about equal."""
     inner = (right >= 2) & (right <= source.size - 2)
     first = np.clip(right, 2, max(source.size - 2, 2))
@@ -163,7 +165,7 @@ def _has_four(source: Float, right: npt.NDArray[np.intp]) -> npt.NDArray[np.bool
     return np.asarray(inner & (three.max(axis=0) <= 2 * three.min(axis=0)))
 
 
-def _lagrange(nodes: Float, at: Float) -> Float:
+def _find_lagrange_weights(nodes: Float, at: Float) -> Float:
     """Return the weights `(node, target)` of Lagrange's polynomial through `(node, target)`."""
     weights = np.ones_like(nodes)
     for i in range(len(nodes)):
@@ -196,9 +198,9 @@ def check_axis(source: Axis, target: Axis, sampling: float = 1.0) -> float:
     """
     if OTHER in (source.kind, target.kind):
         _check_other(source, target)
-    _warn_of_assumed_wavelength(source, target)
+    _warn_about_assumed_wavelength(source, target)
     coverage = _check_coverage(source, target)
-    _warn_of_coarse_steps(source, target, sampling)
+    _warn_about_coarse_steps(source, target, sampling)
     return coverage
 
 
@@ -214,18 +216,18 @@ def _check_other(source: Axis, target: Axis) -> None:
             f"axis {source.name!r} is in {source.units!r}, that of the model in {target.units!r}; "
             "such an axis is never converted: bring it to the units of the model"
         )
-    if _plain(source.name) != _plain(target.name):
+    if _simplify_name(source.name) != _simplify_name(target.name):
         raise DataError(
             f"the data run along {source.title}, the model along {target.title}; if they are the "
             f"same, rename it: ds.rename({{{source.name!r}: {target.name!r}}})"
         )
 
 
-def _plain(name: str) -> str:
+def _simplify_name(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).lower()
 
 
-def _warn_of_assumed_wavelength(source: Axis, target: Axis) -> None:
+def _warn_about_assumed_wavelength(source: Axis, target: Axis) -> None:
     """Warn where only one side of a conversion that needs both wavelengths states its own."""
     unknown = [
         side
@@ -268,7 +270,7 @@ def _check_coverage(source: Axis, target: Axis) -> float:
     return coverage
 
 
-def _warn_of_coarse_steps(source: Axis, target: Axis, sampling: float) -> None:
+def _warn_about_coarse_steps(source: Axis, target: Axis, sampling: float) -> None:
     """Warn where a dataset has a step of 1.5 times that of the training data or more."""
     ratio = find_sampling(source, target)
     if ratio >= COARSER * max(sampling, 1.0):
@@ -294,7 +296,7 @@ def find_sampling(source: Axis, target: Axis) -> float:
     return float(np.median(np.diff(inside) / own))
 
 
-def bring_to_q(
+def convert_to_shared_q(
     array: xr.DataArray, two_theta: Float, wavelength: xr.Variable, onto: Axis | None
 ) -> tuple[Axis, xr.DataArray]:
     """Bring patterns over two_theta, each with a wavelength of its own, to one axis of q.
@@ -337,7 +339,7 @@ def bring_to_q(
         for value in np.unique(each):
             here = each == value
             own = Axis("two_theta", two_theta, float(value))
-            out[here] = regridder(own, axis, "cubic")(flat[here])
+            out[here] = make_regridder(own, axis, "cubic")(flat[here])
         return out.reshape(*rows.shape[:-1], q.size)
 
     sizes = {d: array.sizes[d] for d in dims}

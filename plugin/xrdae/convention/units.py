@@ -55,7 +55,7 @@ class Units:
 
 
 @functools.cache
-def _registry() -> Any:
+def _get_registry() -> Any:
     import pint  # 0.5 s: only once somebody asks for units
 
     return pint.UnitRegistry()
@@ -72,7 +72,7 @@ def convert_value(value: float, units: str, to: str) -> float | None:
         return None
     with _ONE_BY_ONE:
         try:
-            return float(_registry().Quantity(value, units).to(to).magnitude)
+            return float(_get_registry().Quantity(value, units).to(to).magnitude)
         except Exception:  # pint raises half a dozen kinds for text that is no unit
             return None
 
@@ -106,7 +106,7 @@ def _respell(text: str) -> str:
 
 
 def _parse(text: str) -> Units | None:
-    registry = _registry()
+    registry = _get_registry()
     try:
         quantity = registry.Quantity(1.0, registry.Unit(text))
     except Exception:  # as in `convert_value`
@@ -126,7 +126,7 @@ def is_units(text: str) -> bool:
         return False
     with _ONE_BY_ONE:
         try:
-            _registry().Unit(_respell(text))
+            _get_registry().Unit(_respell(text))
         except Exception:  # as in `convert_value`
             return False
     return True
@@ -140,7 +140,7 @@ def is_same_units(one: str, other: str) -> bool:
         return False
     with _ONE_BY_ONE:
         try:
-            registry = _registry()
+            registry = _get_registry()
             return bool(registry.Unit(_respell(one)) == registry.Unit(_respell(other)))
         except Exception:  # as in `convert_value`
             return False

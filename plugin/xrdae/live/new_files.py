@@ -15,7 +15,7 @@ from xrdae.convention.regridding import check_axis
 from xrdae.errors import DataError
 from xrdae.live.arrivals import Signature
 from xrdae.live.isolated_reading import Apart
-from xrdae.loading.gridding import Grid, axis_of, gather
+from xrdae.loading.gridding import Grid, make_axis, merge_scans
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.readers.scan import Scan
 
@@ -67,7 +67,7 @@ def read(
         measured = np.isfinite(scan.intensity)
         if preparation.scale in ("max", "area") and not (scan.intensity[measured] > 0).any():
             raise DataError("no intensity is positive")
-        covered = check_axis(axis_of(scan), preparation.axis, preparation.sampling)
+        covered = check_axis(make_axis(scan), preparation.axis, preparation.sampling)
         coverage = min(coverage, covered)
     return Arrived(file, signature, scans, coverage)
 
@@ -86,7 +86,7 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
     scans = [_without_our_names(scan) for each in arrived for scan in each.scans]
     ascending = dataclasses.replace(axis, descending=False)  # in the order of the model's channels
     sizes, grid = {"pattern": len(scans)}, Grid(ascending, "the model's axis")
-    dataset = gather(scans, sizes, grid, units_matter=False)
+    dataset = merge_scans(scans, sizes, grid, units_matter=False)
     labels = {}
     for name, coord in dataset.coords.items():
         if name == "wavelength":  # the axis' own counts, to which the patterns were brought

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import plugins
-from xrdae.preprocessing.empty_patterns import known_empty
+from xrdae.preprocessing.empty_patterns import silence_empty_warnings
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -41,7 +41,7 @@ class Observer:
 
         A pattern without usable intensity has NaN latents and is not novel.
         """
-        with known_empty():
+        with silence_empty_warnings():
             result: xr.Dataset = plugins.latents_and_relevance(dataset, self.model).compute()
         attrs = {"long_name": f"novelty above {self.threshold:g}"}
         return result.assign(novel=(result["novelty"] > self.threshold).assign_attrs(attrs))

@@ -30,7 +30,7 @@ def read_layout(path: Path) -> dict[str, Any]:
     FormatError
         If that is not as this package writes it, without the path.
     """
-    content = zarr_metadata.read(path / METADATA)
+    content = zarr_metadata.read_metadata(path / METADATA)
     zarr_metadata.check_content(content, METADATA)
     found = content.get("metadata") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not all(isinstance(part, dict) for part in found.values()):

@@ -16,7 +16,7 @@ from xrdae import readers
 from xrdae.convention.axes import SAME_WAVELENGTH, Axis
 from xrdae.convention.axis_kinds import OTHER, UNITS
 from xrdae.convention.patterns import find_patterns
-from xrdae.convention.regridding import Regrid, regridder
+from xrdae.convention.regridding import Regrid, make_regridder
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.readers.datafile import check_loaded
 from xrdae.readers.scan import METADATA_UNITS, Scan, ScanAxis
@@ -43,7 +43,7 @@ class Grid:
     choice: str
 
 
-def ordered(scan: Scan) -> Scan:
+def sort_scan(scan: Scan) -> Scan:
     """Return a scan with increasing positions; points measured at the same one are averaged."""
     steps = np.diff(scan.positions)
     if (steps > 0).all():
@@ -53,7 +53,7 @@ def ordered(scan: Scan) -> Scan:
         if scan.axis is not None:  # of kind "other": its direction is kept
             axis = dataclasses.replace(scan.axis, descending=True)
             scan = dataclasses.replace(scan, axis=axis)
-        return _replaced(scan, scan.positions[order], lambda values, _: values[order])
+        return _replace_points(scan, scan.positions[order], lambda values, _: values[order])
     positions, which = np.unique(scan.positions, return_inverse=True)
     many = np.bincount(which)
 
@@ -61,10 +61,10 @@ def ordered(scan: Scan) -> Scan:
         total = np.bincount(which, weights=values**power)
         return (total ** (1 / power)) / many
 
-    return _replaced(scan, positions, mean)
+    return _replace_points(scan, positions, mean)
 
 
-def _replaced(scan: Scan, positions: Float, taken: Any) -> Scan:
+def _replace_points(scan: Scan, positions: Float, taken: Any) -> Scan:
     errors = None if scan.errors is None else taken(scan.errors, 2)
     intensity = taken(scan.intensity, 1)
     return dataclasses.replace(scan, positions=positions, intensity=intensity, errors=errors)
@@ -92,8 +92,8 @@ def find_grid(
     DataError
         If kinds or wavelengths differ and a wavelength is missing.
     """
-    kind, wavelength = _common_kind(scans, names)
-    axes = _distinct([axis_of(scan) for scan in scans])
+    kind, wavelength = _find_common_kind(scans, names)
+    axes = _drop_equal_axes([make_axis(scan) for scan in scans])
     _check_other(axes, names)
 
     def make(values: Float) -> Axis:
@@ -126,7 +126,7 @@ def find_grid(
     )
 
 
-def axis_of(scan: Scan) -> Axis:
+def make_axis(scan: Scan) -> Axis:
     """Return the positions of a scan as an axis."""
     if scan.axis is not None and scan.kind == OTHER:
         own = scan.axis
@@ -138,18 +138,18 @@ def axis_of(scan: Scan) -> Axis:
             long_name=own.long_name,
             descending=own.descending,
         )
-    return Axis(scan.kind, scan.positions, _wavelength(scan))
+    return Axis(scan.kind, scan.positions, _read_wavelength(scan))
 
 
-def _wavelength(scan: Scan) -> float | None:
+def _read_wavelength(scan: Scan) -> float | None:
     value = scan.metadata.get("wavelength")
     return float(value) if value is not None else None
 
 
-def _common_kind(scans: Sequence[Scan], names: Sequence[str]) -> tuple[str, float | None]:
+def _find_common_kind(scans: Sequence[Scan], names: Sequence[str]) -> tuple[str, float | None]:
     """Return the kind of the grid, and the one wavelength of all scans, if there is one."""
     kinds = {scan.kind for scan in scans}
-    stated = [_wavelength(scan) for scan in scans]
+    stated = [_read_wavelength(scan) for scan in scans]
     known = [value for value in stated if value is not None]
     differ = bool(known) and max(known) > min(known) * (1 + SAME_WAVELENGTH)
     shared = known[0] if len(known) == len(stated) and not differ else None
@@ -177,7 +177,7 @@ def _check_other(axes: Sequence[Axis], names: Sequence[str]) -> None:
         )
 
 
-def _distinct(axes: Sequence[Axis]) -> list[Axis]:
+def _drop_equal_axes(axes: Sequence[Axis]) -> list[Axis]:
     found: list[Axis] = []
     for axis in axes:
         if not any(axis.same_as(other) for other in found):
@@ -194,7 +194,7 @@ class Gridder:
 
     def __call__(self, scan: Scan) -> tuple[Float, Float | None]:
         """Return intensity and errors `(point,)` of a scan with increasing positions."""
-        regrid = self._regrid(axis_of(scan))
+        regrid = self._regrid(make_axis(scan))
         errors = None if scan.errors is None else regrid.errors(scan.errors)
         return regrid(scan.intensity), errors
 
@@ -202,12 +202,12 @@ class Gridder:
         for met, regrid in self._met:
             if axis.same_as(met):
                 return regrid
-        regrid = regridder(axis, self.grid.axis)
+        regrid = make_regridder(axis, self.grid.axis)
         self._met = [(axis, regrid), *self._met[:7]]
         return regrid
 
 
-def gather(
+def merge_scans(
     scans: Sequence[Scan], sizes: Mapping[str, int], grid: Grid, *, units_matter: bool = True
 ) -> xr.Dataset:
     """Return scans as one Dataset.
@@ -239,7 +239,7 @@ def gather(
         low, high = scans[0].positions[[0, -1]]
         raise DataError(
             f"the grid ({grid.axis.name}) covers nothing that was measured; the first pattern goes "
-            f"from {low:.6g} to {high:.6g} ({axis_of(scans[0]).name})"
+            f"from {low:.6g} to {high:.6g} ({make_axis(scans[0]).name})"
         )
     variables: dict[str, Any] = {
         "intensity": (dims, intensity, {**attrs, "long_name": "intensity"})
@@ -249,12 +249,12 @@ def gather(
         errors = np.stack([unknown if part[1] is None else part[1] for part in parts])
         long_name = {"long_name": "standard deviation of the intensity"}
         variables["intensity_errors"] = (dims, errors.reshape(shape), {**attrs, **long_name})
-    coords = {**described(scans, sizes), **axis_coordinate(grid)}
+    coords = {**merge_metadata(scans, sizes), **make_axis_coordinate(grid)}
     dataset = xr.Dataset(variables, coords, {"xrdae_grid": grid.choice})
-    return orient(dataset, grid.axis)
+    return restore_direction(dataset, grid.axis)
 
 
-def orient(dataset: xr.Dataset, axis: Axis) -> xr.Dataset:
+def restore_direction(dataset: xr.Dataset, axis: Axis) -> xr.Dataset:
     """Return a dataset whose axis runs as it did in the files, if it is of kind "other"."""
     if axis.kind != OTHER or not axis.descending:
         return dataset
@@ -265,17 +265,17 @@ def read_scans(path: Path) -> list[Scan]:
     """Return the scans of a file, with increasing positions."""
     found = readers.read_file(path)
     if not isinstance(found, xr.Dataset):
-        return [ordered(scan) for scan in found]
+        return [sort_scan(scan) for scan in found]
     try:
         check_loaded(found.nbytes, path.stat().st_size)
-        scans = to_scans(found)
+        scans = split_dataset(found)
         readers.check(scans)
     except (DataError, FormatError) as error:
         raise FormatError(f"{path}: {error}") from error
-    return [ordered(scan) for scan in scans]
+    return [sort_scan(scan) for scan in scans]
 
 
-def to_scans(dataset: xr.Dataset) -> list[Scan]:
+def split_dataset(dataset: xr.Dataset) -> list[Scan]:
     """Return every pattern of a labelled file, read now, with its labels as metadata."""
     patterns = find_patterns(dataset)
     array = patterns.intensity.load()
@@ -290,7 +290,7 @@ def to_scans(dataset: xr.Dataset) -> list[Scan]:
     samples = array.isel({patterns.dim: 0}, drop=True)
     metadata: list[dict[str, float | str]] = [{} for _ in rows]
     for name, coord in samples.coords.items():
-        values = _in_our_units(str(name), coord.broadcast_like(samples))
+        values = _convert_label(str(name), coord.broadcast_like(samples))
         if values is not None:
             for item, value in zip(metadata, values.flat, strict=True):
                 item[str(name)] = value.item() if values.dtype.kind in "biuf" else str(value)
@@ -314,7 +314,7 @@ def to_scans(dataset: xr.Dataset) -> list[Scan]:
     ]
 
 
-def _in_our_units(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
+def _convert_label(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
     """Return a label in the units of `METADATA_UNITS`; None where its own are of something else."""
     units = str(label.attrs.get("units", ""))
     if label.dtype.kind not in "iuf" or name not in METADATA_UNITS or not units:
@@ -323,13 +323,13 @@ def _in_our_units(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
     return None if zero is None or one is None else zero + (one - zero) * label.values
 
 
-def axis_coordinate(grid: Grid) -> dict[str, Any]:
+def make_axis_coordinate(grid: Grid) -> dict[str, Any]:
     """Return the coordinate of the axis."""
     axis = grid.axis
     return {axis.name: (axis.name, axis.values, axis.attrs)}
 
 
-def described(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tuple[Any, ...]]:
+def merge_metadata(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tuple[Any, ...]]:
     """Return what files say of their scans as coordinates: scalar where all say the same."""
     metadata = [scan.metadata for scan in scans]
     units_of = dict(METADATA_UNITS)
@@ -339,7 +339,7 @@ def described(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tupl
     coords: dict[str, tuple[Any, ...]] = {}
     for name in names:
         values = [item.get(name) for item in metadata]
-        array = _times(values) if name == "time" else _column(values)
+        array = _parse_times(values) if name == "time" else _make_column(values)
         attrs = {"units": units_of[name]} if name in units_of else {}
         if None not in values and (array == array[0]).all():
             coords[name] = ((), array[0], attrs)
@@ -348,21 +348,21 @@ def described(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tupl
     return coords
 
 
-def _column(values: Sequence[Any]) -> npt.NDArray[Any]:
+def _make_column(values: Sequence[Any]) -> npt.NDArray[Any]:
     """Return numbers with NaN, or texts, where one that is missing is empty."""
     if all(value is None or isinstance(value, int | float) for value in values):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     return np.array(["" if value is None else str(value) for value in values])
 
 
-def _times(values: Sequence[Any]) -> npt.NDArray[Any]:
+def _parse_times(values: Sequence[Any]) -> npt.NDArray[Any]:
     """Return times, in UTC where they say their zone; texts where one is no time that can be."""
     times = []
     for value in values:
         try:
             time = datetime.datetime.fromisoformat(str(value)) if value else None
         except ValueError:
-            return _column(values)
+            return _make_column(values)
         if time is not None and not 1900 < time.year < 2200:  # an empty date of some program
             time = None
         if time is not None and time.tzinfo is not None:

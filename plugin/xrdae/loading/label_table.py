@@ -64,7 +64,7 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
             continue
         match = _HEADER.match(header)
         attrs = {"units": match[2]} if match else {}
-        values = _numbers(table[name], has_decimal_comma=delimiter != ",")[rows]
+        values = _parse_numbers(table[name], has_decimal_comma=delimiter != ",")[rows]
         label = match[1] if match else header
         if label in found or "/" in label:
             reason = "stands there twice" if label in found else "holds a slash, which files refuse"
@@ -73,7 +73,7 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     return found
 
 
-def _numbers(column: Any, *, has_decimal_comma: bool) -> npt.NDArray[Any]:
+def _parse_numbers(column: Any, *, has_decimal_comma: bool) -> npt.NDArray[Any]:
     """Return a column as numbers where all of it are some, else as texts."""
     import pandas as pd
 

@@ -11,7 +11,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.loading.gridding import Grid, Gridder, axis_coordinate, find_grid, orient, read_scans
+from xrdae.loading.gridding import (
+    Grid,
+    Gridder,
+    find_grid,
+    make_axis_coordinate,
+    read_scans,
+    restore_direction,
+)
 from xrdae.readers.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
@@ -19,13 +26,13 @@ Float = npt.NDArray[Any]
 TRIED = 100  # files, of which the first that can be read says what the others are like
 
 
-def defer(
+def open_lazily(
     files: Sequence[Path], *, grid: npt.ArrayLike | None, errors: str, chunks: int
 ) -> xr.Dataset:
     """Return a lazy Dataset of files that are like the first; see `open_patterns`."""
     import dask.array as da
 
-    first, name = _first(files, errors)
+    first, name = _read_first(files, errors)
     chosen = find_grid(first, grid)
     n_point = chosen.axis.values.size
     stated = {name for scan in first for name in scan.metadata} - {"wavelength"}
@@ -50,17 +57,17 @@ def defer(
     if any(scan.errors is not None for scan in first):
         spread = packed[..., n_point : 2 * n_point]
         variables["intensity_errors"] = ((*dims, chosen.axis.name), spread, attrs)
-    coords: dict[str, Any] = axis_coordinate(chosen)
+    coords: dict[str, Any] = make_axis_coordinate(chosen)
     for i, number in enumerate(numbers):
         values = packed[..., 2 * n_point + i]
         coords[number] = (dims, values, {"units": METADATA_UNITS[number]})
     if chosen.axis.kind == "two_theta" and chosen.axis.wavelength is not None:
         coords["wavelength"] = ((), chosen.axis.wavelength, {"units": "angstrom"})
     dataset = xr.Dataset(variables, coords, {"xrdae_grid": f"{chosen.choice}, of {name}"})
-    return orient(dataset, chosen.axis)
+    return restore_direction(dataset, chosen.axis)
 
 
-def _first(files: Sequence[Path], errors: str) -> tuple[list[Scan], str]:
+def _read_first(files: Sequence[Path], errors: str) -> tuple[list[Scan], str]:
     """Return the scans of the first file that can be read, and its name."""
     reason: Exception | None = None
     for path in files[:TRIED]:

@@ -20,9 +20,9 @@ from xrdae import readers
 from xrdae.convention.names import RESERVED
 from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.loading.gridding import find_grid, gather, ordered, read_scans, to_scans
+from xrdae.loading.gridding import find_grid, merge_scans, read_scans, sort_scan, split_dataset
 from xrdae.loading.label_table import read_labels
-from xrdae.loading.lazy_files import defer
+from xrdae.loading.lazy_files import open_lazily
 from xrdae.readers.scan import Scan
 
 PathLike = str | os.PathLike[str]
@@ -100,37 +100,37 @@ def open_patterns(
     if one:
         dataset = read_dataset(files[0], grid)
         names = np.array(files[0].name)
-        return _labelled(dataset.assign_coords(file=names), labels, [files[0].name], ())
+        return _attach_labels(dataset.assign_coords(file=names), labels, [files[0].name], ())
     if chunks is not None:
-        dataset = defer(files, grid=grid, errors=errors, chunks=chunks)
-        names = _names(files)
+        dataset = open_lazily(files, grid=grid, errors=errors, chunks=chunks)
+        names = _name_files(files)
         dataset = dataset.assign_coords(file=("pattern", names))
-        return _labelled(dataset, labels, names.tolist(), ("pattern",))
+        return _attach_labels(dataset, labels, names.tolist(), ("pattern",))
     found, reasons = _read_all(files, errors=errors, progress=progress)
-    _check_any(reasons, len(files))
+    _report_unreadable(reasons, len(files))
     counts = [len(scans) for _, scans in found]
     scans = [scan for _, each in found for scan in each]
-    names = _names([path for path, _ in found])
+    names = _name_files([path for path, _ in found])
     of_scans = np.repeat(names, counts)
     if len(set(counts)) == 1:
         sizes = {"pattern": len(found)} | ({"scan": counts[0]} if counts[0] > 1 else {})
     else:
         sizes, names = {"pattern": len(scans)}, of_scans
-    dataset = gather(scans, sizes, find_grid(scans, grid, names=of_scans.tolist()))
+    dataset = merge_scans(scans, sizes, find_grid(scans, grid, names=of_scans.tolist()))
     dataset = dataset.assign_coords(file=("pattern", names))
     if reasons:
         dataset.attrs["xrdae_skipped"] = json.dumps(reasons)
-    return _labelled(dataset, labels, names.tolist(), ("pattern",))
+    return _attach_labels(dataset, labels, names.tolist(), ("pattern",))
 
 
 def read_dataset(path: Path, grid: npt.ArrayLike | None = None) -> xr.Dataset:
     """Return one file as a Dataset without a dimension for files; NeXus data stay lazy."""
     found = readers.read_file(path)
     if isinstance(found, xr.Dataset):
-        return found if grid is None else _on_grid(found, grid)
-    scans = [ordered(scan) for scan in found]
+        return found if grid is None else _regrid_dataset(found, grid)
+    scans = [sort_scan(scan) for scan in found]
     sizes = {"scan": len(scans)} if len(scans) > 1 else {}
-    return gather(scans, sizes, find_grid(scans, grid))
+    return merge_scans(scans, sizes, find_grid(scans, grid))
 
 
 def find_files(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], bool]:
@@ -139,20 +139,20 @@ def find_files(paths: PathLike | Iterable[PathLike]) -> tuple[list[Path], bool]:
         path = os.path.abspath(os.path.expanduser(os.fspath(paths)))
         if os.path.isdir(path):
             entries = [p for p in Path(path).iterdir() if p.is_file() and p.name[0] != "."]
-            return _sorted(entries, f"the folder {path!r} holds no file"), False
+            return _sort_files(entries, f"the folder {path!r} holds no file"), False
         if os.path.exists(path) or not glob.has_magic(path):
             if not os.path.exists(path):
                 raise FileNotFoundError(f"there is no file {path!r}")
             return [Path(path)], True
         matches = map(Path, glob.glob(path, recursive=True))
-        return _sorted([p for p in matches if p.is_file()], NO_MATCH.format(path)), False
+        return _sort_files([p for p in matches if p.is_file()], NO_MATCH.format(path)), False
     files = [file for path in paths for file in find_files(path)[0]]
     if not files:
         raise FileNotFoundError("the list of files is empty")
     return files, False
 
 
-def _sorted(files: list[Path], reason: str) -> list[Path]:
+def _sort_files(files: list[Path], reason: str) -> list[Path]:
     if not files:
         raise FileNotFoundError(reason)
     # The inner sort orders names that differ only in case or leading zeros.
@@ -192,7 +192,7 @@ def _read_all(
     return found, reasons
 
 
-def _check_any(reasons: dict[str, str], n: int) -> None:
+def _report_unreadable(reasons: dict[str, str], n: int) -> None:
     """Say once which files cannot be read; refuse to go on with none."""
     if not reasons:
         return
@@ -203,7 +203,7 @@ def _check_any(reasons: dict[str, str], n: int) -> None:
     warn(f"{len(reasons)} of {n} files cannot be read and are left out: {some}{more}")
 
 
-def _names(files: Sequence[Path]) -> npt.NDArray[np.str_]:
+def _name_files(files: Sequence[Path]) -> npt.NDArray[np.str_]:
     """Return the files' names; with folders where two would be the same."""
     names = [path.name for path in files]
     if len(set(names)) < len(names):
@@ -212,7 +212,7 @@ def _names(files: Sequence[Path]) -> npt.NDArray[np.str_]:
     return np.array(names)
 
 
-def _labelled(
+def _attach_labels(
     dataset: xr.Dataset, labels: PathLike | None, names: Sequence[str], dims: tuple[str, ...]
 ) -> xr.Dataset:
     if labels is None:
@@ -232,11 +232,11 @@ def _labelled(
     )
 
 
-def _on_grid(dataset: xr.Dataset, grid: npt.ArrayLike) -> xr.Dataset:
-    scans = to_scans(dataset)
+def _regrid_dataset(dataset: xr.Dataset, grid: npt.ArrayLike) -> xr.Dataset:
+    scans = split_dataset(dataset)
     dims = find_patterns(dataset).sample_dims
     sizes = {str(d): dataset.sizes[d] for d in dims}
-    new = gather([ordered(scan) for scan in scans], sizes, find_grid(scans, grid))
+    new = merge_scans([sort_scan(scan) for scan in scans], sizes, find_grid(scans, grid))
     kept = {
         n: c for n, c in dataset.coords.items() if n not in new.coords and set(c.dims) <= set(dims)
     }

@@ -42,12 +42,14 @@ def open_data(
     from xrdae.storage.netcdf import loaded, opened, starts_as_netcdf
     from xrdae.storage.zarr_metadata import is_store
 
-    names = [name for path in paths for name in (_listed() if path == "-" else [path])]
+    names = [
+        name for path in paths for name in (_read_paths_from_stdin() if path == "-" else [path])
+    ]
     one = Path(names[0]) if len(names) == 1 else None
     if one is not None and is_store(one):
-        return _named(one, lambda: _opened_store(one, lazy=lazy))
+        return _open_with_named_errors(one, lambda: _open_store(one, lazy=lazy))
     if one is not None and one.is_file() and starts_as_netcdf(one):
-        dataset = _named(one, lambda: loaded(opened(one)))
+        dataset = _open_with_named_errors(one, lambda: loaded(opened(one)))
         if dataset.data_vars:
             return dataset
         dataset.close()  # groups only: NeXus
@@ -68,11 +70,13 @@ def write_zarr(dataset: xr.Dataset, path: Path, **options: Any) -> None:
     """
     written = dataset.drop_encoding()
     encoding = options.pop("encoding", {})
-    packed = {name: encoding.get(name, {}) | _packing() for name in map(str, written.variables)}
+    packed = {
+        name: encoding.get(name, {}) | _choose_compressor() for name in map(str, written.variables)
+    }
     written.to_zarr(path, encoding=packed, zarr_format=2, consolidated=True, **options)
 
 
-def _packing() -> dict[str, Any]:
+def _choose_compressor() -> dict[str, Any]:
     import numcodecs
     import zarr
 
@@ -80,25 +84,25 @@ def _packing() -> dict[str, Any]:
     return {key: numcodecs.Zstd(checksum=True)}
 
 
-def stem(paths: Sequence[str]) -> str:
+def name_data(paths: Sequence[str]) -> str:
     """Return a name for what is made of the data: that of the first file or folder."""
     return Path(paths[0]).resolve().stem.strip("*?.-_ ") or "patterns"
 
 
-def _listed() -> list[str]:
+def _read_paths_from_stdin() -> list[str]:
     names = [line.strip() for line in sys.stdin if line.strip()]
     if not names:
         raise DataError("'-' is a list of paths on the standard input, but nothing came")
     return names
 
 
-def _opened_store(path: Path, *, lazy: bool) -> xr.Dataset:
+def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
     import xarray as xr
 
     from xrdae.storage.netcdf import loaded
-    from xrdae.storage.zarr_metadata import check
+    from xrdae.storage.zarr_metadata import check_store
 
-    check(path)
+    check_store(path)
     consolidated = (path / ".zmetadata").is_file() and not (path / "zarr.json").exists()
     dataset = xr.open_dataset(
         path, engine="zarr", chunks={} if lazy else None, consolidated=consolidated
@@ -106,7 +110,7 @@ def _opened_store(path: Path, *, lazy: bool) -> xr.Dataset:
     return dataset if lazy else loaded(dataset)
 
 
-def _named(path: Path, open_it: Callable[[], xr.Dataset]) -> xr.Dataset:
+def _open_with_named_errors(path: Path, open_it: Callable[[], xr.Dataset]) -> xr.Dataset:
     """Open a file or store; whatever is wrong with it is said with its name."""
     try:
         return open_it()

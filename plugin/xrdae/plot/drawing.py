@@ -12,10 +12,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import describe
-from xrdae.convention.apply import titled
+from xrdae.convention.apply import format_title
 from xrdae.convention.axes import Axis as PatternAxis
-from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, name_kind
-from xrdae.convention.categories import category_names, is_category, order_categories
+from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, find_named_kind
+from xrdae.convention.categories import find_category_names, is_category, order_categories
 from xrdae.convention.patterns import Patterns, find_patterns
 from xrdae.errors import DataError
 
@@ -129,7 +129,7 @@ def is_drawn_downward(array: xr.DataArray, dim: Hashable) -> bool:
         return False
     units = str(coord.attrs.get("units", "")).strip()
     if not units:
-        return name_kind(dim) not in UNITS
+        return find_named_kind(dim) not in UNITS
     long_name = str(coord.attrs.get("long_name", ""))
     return find_axis_kind(dim, units, long_name=long_name, values=values).kind == OTHER
 
@@ -160,9 +160,9 @@ def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
             f"{name!r} lies along {list(label.dims)}, the patterns along {list(template.dims)}"
         )
     label = label.broadcast_like(template).transpose(*template.dims)
-    values, title = label.values.ravel(), titled(label, name)
+    values, title = label.values.ravel(), format_title(label, name)
     if is_category(label):
-        texts = category_names(label)
+        texts = find_category_names(label)
         return Label(texts.ravel(), title, "text", tuple(order_categories(label, texts)))
     if values.dtype.kind in "iuf":
         return Label(values.astype(float), title, "number")

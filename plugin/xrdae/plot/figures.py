@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import titled
+from xrdae.convention.apply import format_title
 from xrdae.errors import DataError
 from xrdae.plot.colors import BLUE, VERMILION
 from xrdae.plot.drawing import (
@@ -80,7 +80,7 @@ def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:
         elinewidth=0.8, zorder=2,
     )  # fmt: skip
     ax.set_title(_figures(found, label, x, y), loc="left", fontsize="small")
-    ax.set(xlabel=wrapped(truth.title), ylabel=wrapped(titled(estimate)))
+    ax.set(xlabel=wrapped(truth.title), ylabel=wrapped(format_title(estimate)))
     ax.set_aspect("equal", adjustable="datalim")
     return ax
 

@@ -23,7 +23,7 @@ from xrdae.plot.drawing import (
     new_axes,
     wrapped,
 )
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.sampling import choose_evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +141,7 @@ def _density(latents: Float) -> tuple[list[Float], Float, Float]:
     import scipy.stats
 
     known = latents[np.isfinite(latents).all(axis=1)]
-    known = known[evenly(len(known), MOST_KERNELS)]
+    known = known[choose_evenly(len(known), MOST_KERNELS)]
     try:
         kernel = scipy.stats.gaussian_kde(known.T)
     except (ValueError, np.linalg.LinAlgError) as error:

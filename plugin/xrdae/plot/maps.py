@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import titled
+from xrdae.convention.apply import format_title
 from xrdae.errors import DataError
 from xrdae.plot.colors import two_dimensional
 from xrdae.plot.drawing import (
@@ -26,7 +26,7 @@ from xrdae.plot.drawing import (
     orient,
     short,
 )
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.sampling import choose_evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
     label = find_order(dataset, template) if y is None else find_scale(dataset, y, template)
     order = np.argsort(label.values, kind="stable")
     order = order[np.isfinite(label.values[order])]
-    order = order[evenly(order.size, MOST_ROWS)]
+    order = order[choose_evenly(order.size, MOST_ROWS)]
     if not order.size:
         raise DataError(f"no pattern has a {label.title!r}")
     rows = profile.transpose(..., dim)
@@ -66,7 +66,7 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
     edges = np.arange(order.size + 1.0) if even else _edges(height)
     scale = PowerNorm(0.5, 0, _largest(values))  # else one strong peak leaves the others dark
     drawn = ax.pcolormesh(_edges(x), edges, values, cmap="cividis", norm=scale, rasterized=True)
-    add_colorbar(ax, drawn, titled(profile))
+    add_colorbar(ax, drawn, format_title(profile))
     label.dress(ax.yaxis)
     if even:  # several patterns of one value: each has its row, the value stands at their middle
         _, first, count = np.unique(height, return_index=True, return_counts=True)
@@ -75,7 +75,7 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
             if middle[i] - middle[some[-1]] >= order.size / MOST_TEXTS:
                 some.append(i)
         ax.set_yticks(middle[some], label.texts(order[first[some]]))
-    ax.set_xlabel(titled(profile[dim], dim))
+    ax.set_xlabel(format_title(profile[dim], dim))
     ax.xaxis.set_inverted(downward)
     return ax
 
@@ -184,7 +184,7 @@ def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], valu
     key.set_yticks([c, d], [short(v) for v in (c, d)])
     key.set_xlabel(f"latent axis {axes[0]}", fontsize="small")
     key.set_ylabel(f"latent axis {axes[1]}", fontsize="small")
-    some = values[evenly(len(values), 500)]
+    some = values[choose_evenly(len(values), 500)]
     key.plot(
         np.clip(some[:, 0], a, b), np.clip(some[:, 1], c, d), ls="", marker=".", ms=2, mew=0,
         color="0.35",

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import titled
+from xrdae.convention.apply import format_title
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
 from xrdae.plot.colors import pale
 from xrdae.plot.drawing import RELEVANCE, add_colorbar, axes_size, needed, new_axes, patterns_of
 from xrdae.plot.phases import HEIGHT, Phases, Row, draw_rows, find_rows
-from xrdae.preprocessing.peaks import CONTRARY, contrary, strength
+from xrdae.preprocessing.peaks import CONTRARY, find_contrary_regions, measure_strengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,8 +80,8 @@ def draw_relevance(
     ax.set_yticks([t for t in ax.get_yticks() if low <= t <= high])
     intensity, count = patterns.intensity, patterns.intensity[{patterns.dim: 0}].size
     ax.set(
-        xlabel=titled(intensity[patterns.dim], patterns.dim),
-        ylabel=titled(intensity) + (f", mean of {count}" if pattern is None else ""),
+        xlabel=format_title(intensity[patterns.dim], patterns.dim),
+        ylabel=format_title(intensity) + (f", mean of {count}" if pattern is None else ""),
     )
     return ax
 
@@ -103,7 +103,9 @@ def _shown(
         shift = found["latent_shift"].transpose("region", "latent_axis").values[:, :2]
     named: tuple[int | None, int | None] = (None, None)
     if "relevance_excess" in found:
-        named = contrary(strength(x, y, bounds), found["relevance_excess"].values)
+        named = find_contrary_regions(
+            measure_strengths(x, y, bounds), found["relevance_excess"].values
+        )
     return Shown(x, y, bounds, found["relevance"].values, shift, named)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import titled
+from xrdae.convention.apply import format_title
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.plot.drawing import (
@@ -98,7 +98,9 @@ def draw_synthesis(dataset: xr.Dataset, *, ax: Axes | None) -> Axes:
         for pattern, row in zip(fall.ends, (0.0, fall.top), strict=True):
             label = "measured" if row == 0 else None
             ax.plot(x, pattern + row * step, color="black", lw=0.9, label=label)
-    ax.set(xlabel=titled(found[dim], dim), ylabel=titled(found) + ", shifted", yticks=[])
+    ax.set(
+        xlabel=format_title(found[dim], dim), ylabel=format_title(found) + ", shifted", yticks=[]
+    )
     ax.margins(x=0, y=0.02)
     ax.xaxis.set_inverted(downward)
     _draw_texts(ax, fall, values, step)
@@ -172,7 +174,7 @@ def _texts(dataset: xr.Dataset, among: set[str] | None = None) -> tuple[str, lis
             continue
         values = dataset[variable].values.astype(float)
         if np.ptp(values) > 0 and (among is None or name in among):
-            return titled(dataset[variable], name), [short(v) for v in values], name
+            return format_title(dataset[variable], name), [short(v) for v in values], name
     if "synthesized_latent" not in dataset.variables:
         return "", [""] * dataset.sizes["synthetic"], None
     points = flat(dataset["synthesized_latent"], "latent_axis")

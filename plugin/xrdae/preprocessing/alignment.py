@@ -20,7 +20,9 @@ STIFFNESS = 30.0  # of the refined displacement, against the patterns' mean squa
 REFINEMENTS = 3
 
 
-def displacement(reference: Float, patterns: Float, width: float, *, signed: bool = False) -> Float:
+def find_displacements(
+    reference: Float, patterns: Float, width: float, *, signed: bool = False
+) -> Float:
     """Return displacements u `(pair, channel)` [channels]: `pattern(x + u)` is like `reference(x)`.
 
     First dynamic time warping (Sakoe and Chiba, 1978, doi:10.1109/TASSP.1978.1163055) of the
@@ -40,17 +42,17 @@ def displacement(reference: Float, patterns: Float, width: float, *, signed: boo
         Whether negative intensities count; else they are taken for zero.
     """
     factor = max(1, round(width / COARSE_WIDTH))
-    a, b = (_root(p, signed).astype(np.float32) for p in (reference, patterns))
-    coarse = _warp(_binned(a, factor), _binned(b, factor))
+    a, b = (_take_roots(p, signed).astype(np.float32) for p in (reference, patterns))
+    coarse = _find_warping_path(_bin_channels(a, factor), _bin_channels(b, factor))
     coarse = scipy.ndimage.gaussian_filter1d(coarse, SMOOTHING, axis=1, mode="nearest")
     n_channel = reference.shape[1]
     centres = (np.arange(coarse.shape[1]) + 0.5) * factor - 0.5
     found = factor * np.stack([np.interp(np.arange(n_channel), centres, c) for c in coarse])
     smooth = (scipy.ndimage.gaussian_filter1d(p, float(factor), axis=1) for p in (a, b))
-    return _refined(found, *smooth)
+    return _refine_displacements(found, *smooth)
 
 
-def peak_width(patterns: Float) -> float:
+def measure_peak_width(patterns: Float) -> float:
     """Return the median full width at half maximum [channels] of peaks of `(pattern, channel)`.
 
     Of many patterns, about twenty evenly chosen ones tell.
@@ -65,7 +67,7 @@ def peak_width(patterns: Float) -> float:
     return float(np.median(found)) if found.size else COARSE_WIDTH
 
 
-def resample(patterns: Float, positions: Float) -> Float:
+def resample_patterns(patterns: Float, positions: Float) -> Float:
     """Return patterns `(pair, channel)` read at `positions` [channels], by cubic splines.
 
     Linear interpolation would lower a peak that is four channels wide by some percent.
@@ -78,7 +80,7 @@ def resample(patterns: Float, positions: Float) -> Float:
     )
 
 
-def aligned_mean(
+def average_aligned(
     patterns: Float, weights: Float, reference: Float, width: float, *, signed: bool = False
 ) -> Float:
     """Return the mean `(group, channel)` of patterns in position as well as in intensity.
@@ -100,7 +102,7 @@ def aligned_mean(
     """
     shape = patterns.shape
     flat = patterns.reshape(-1, shape[2])
-    moved = displacement(np.repeat(reference, shape[1], axis=0), flat, width, signed=signed)
+    moved = find_displacements(np.repeat(reference, shape[1], axis=0), flat, width, signed=signed)
     moved = moved.reshape(shape)
     mean = np.einsum("gp,gpc->gc", weights, moved)
     here = np.arange(shape[2])
@@ -110,18 +112,18 @@ def aligned_mean(
     there = [
         np.interp(x, here, u) for x, u in zip(positions, moved.reshape(flat.shape), strict=True)
     ]
-    read = resample(flat, positions + np.stack(there)).reshape(shape)
+    read = resample_patterns(flat, positions + np.stack(there)).reshape(shape)
     return np.asarray(np.einsum("gp,gpc->gc", weights, read))
 
 
-def _root(patterns: Float, signed: bool) -> Float:
+def _take_roots(patterns: Float, signed: bool) -> Float:
     """Return square roots of intensities, with their sign where it counts."""
     if signed:
         return np.asarray(np.sign(patterns) * np.sqrt(np.abs(patterns)))
     return np.asarray(np.sqrt(np.maximum(patterns, 0)))
 
 
-def _binned(patterns: Float, factor: int) -> Float:
+def _bin_channels(patterns: Float, factor: int) -> Float:
     """Return means over `factor` channels, smoothed by one: `(pair, coarse channel)`."""
     short = -patterns.shape[1] % factor
     whole = np.pad(patterns, ((0, 0), (0, short)), mode="edge")
@@ -129,7 +131,7 @@ def _binned(patterns: Float, factor: int) -> Float:
     return np.asarray(scipy.ndimage.gaussian_filter1d(means, 1.0, axis=1))
 
 
-def _warp(a: Float, b: Float) -> Float:
+def _find_warping_path(a: Float, b: Float) -> Float:
     """Return the displacement `(pair, channel)` of least cost, whole channels within the band."""
     n_pair, n_channel = a.shape
     penalty = (STEP_PENALTY * a.var(axis=1)).astype(np.float32)  # (pair,)
@@ -156,7 +158,7 @@ def _warp(a: Float, b: Float) -> Float:
     return path.T
 
 
-def _refined(found: Float, a: Float, b: Float) -> Float:
+def _refine_displacements(found: Float, a: Float, b: Float) -> Float:
     """Return displacements corrected so that `b(x + u)` comes closer to `a(x)`."""
     n_pair, n_channel = a.shape
     slope_a, slope_b = np.gradient(a, axis=1), np.gradient(b, axis=1)

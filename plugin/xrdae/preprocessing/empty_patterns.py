@@ -25,25 +25,25 @@ _known_empty: ContextVar[bool] = ContextVar("xrdae_known_empty", default=False)
 # Names of attributes that a netCDF file can hold, and those that mean something to it or to xarray.
 
 
-def warn_of_empty(scale: xr.Variable, patterns: Patterns) -> None:
+def warn_about_empty_patterns(scale: xr.Variable, patterns: Patterns) -> None:
     """Warn of patterns whose scale (or result) is NaN, unless masked or still to be computed."""
     if scale.chunks or _known_empty.get():
         return
     intensity = patterns.intensity
     if intensity.dtype.kind == "f" and not intensity.chunks:
-        warn_of_infinite(intensity.values)
+        warn_about_infinite_intensities(intensity.values)
     empty = np.isnan(scale.values)
     if patterns.left_out is not None:
         empty &= ~patterns.left_out.transpose(*scale.dims).values
     if empty.any():
-        first = _position(scale.dims, np.argwhere(empty)[0])
+        first = _name_position(scale.dims, np.argwhere(empty)[0])
         warn(
             f"{int(empty.sum())} of {empty.size} patterns have no positive finite intensity "
             f"of usable size (the first: {first}); their results are NaN"
         )
 
 
-def warn_of_infinite(intensity: Float) -> None:
+def warn_about_infinite_intensities(intensity: Float) -> None:
     """Warn of infinite intensities, which count as not measured."""
     rows = intensity.reshape(-1, intensity.shape[-1]) if intensity.size else intensity
     count = sum(int(np.isinf(rows[i : i + _BLOCK]).sum()) for i in range(0, len(rows), _BLOCK))
@@ -52,7 +52,7 @@ def warn_of_infinite(intensity: Float) -> None:
 
 
 @contextmanager
-def known_empty() -> Iterator[None]:
+def silence_empty_warnings() -> Iterator[None]:
     """Do not warn of empty patterns in here: the caller knows of them."""
     token = _known_empty.set(True)
     try:
@@ -61,5 +61,5 @@ def known_empty() -> Iterator[None]:
         _known_empty.reset(token)
 
 
-def _position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:
+def _name_position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:
     return {str(d): int(i) for d, i in zip(dims, index, strict=True)}

@@ -45,15 +45,15 @@ def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> 
                 f"regions={regions!r} is not known; give 'peaks', a window's width in "
                 f"{data_axis.units}, or bounds of shape (region, 2)"
             )
-        return peak_bounds(mean, axis.values)
+        return find_peak_bounds(mean, axis.values)
     given = np.asarray(regions, dtype=np.float64)
     sliding = given.ndim == 0
     if sliding:
-        given = _sliding(data_axis, float(given))
+        given = _make_windows(data_axis, float(given))
     if given.ndim != 2 or given.shape[1] != 2 or not len(given):
         raise DataError(f"regions have shape {given.shape}; bounds are of shape (region, 2)")
     bounds = np.sort(data_axis.convert(given, axis.kind, axis.wavelength), axis=1)
-    start, stop = channels(axis, bounds).T
+    start, stop = find_channels(axis, bounds).T
     holds = stop > start
     if sliding and holds.any():  # an irregular axis has gaps, and the model's may be shorter
         bounds, holds = bounds[holds], holds[holds]
@@ -67,14 +67,14 @@ def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> 
     return np.asarray(bounds)
 
 
-def channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
+def find_channels(axis: Axis, bounds: Float) -> npt.NDArray[np.intp]:
     """Return `(region, 2)`: first channel of each region and the one after its last."""
     start = np.searchsorted(axis.values, bounds[:, 0], side="left")
     stop = np.searchsorted(axis.values, bounds[:, 1], side="right")
     return np.stack([start, stop], axis=1)
 
 
-def strength(positions: Float, pattern: Float, bounds: Float) -> Float:
+def measure_strengths(positions: Float, pattern: Float, bounds: Float) -> Float:
     """Return the norm `(region,)` of a pattern above its lowest point in each region.
 
     `positions` and `pattern` are `(point,)`, NaN where not measured; `bounds` `(region, 2)`.
@@ -84,7 +84,7 @@ def strength(positions: Float, pattern: Float, bounds: Float) -> Float:
     return np.array([np.linalg.norm(part - part.min()) if part.size else 0.0 for part in known])
 
 
-def contrary(
+def find_contrary_regions(
     strength: Float, excess: Float, *, signed: bool = True
 ) -> tuple[int | None, int | None]:
     """Return the strong region of least relevance and the weak one of most, None where none is.
@@ -116,7 +116,7 @@ def contrary(
     )
 
 
-def noise_level(patterns: Float) -> float:
+def estimate_noise(patterns: Float) -> float:
     """Return the standard deviation of the noise of `(..., channel)`, 0 below three channels.
 
     The robust spread of second differences: noise, not peaks (white noise would give sqrt(6)).
@@ -126,7 +126,7 @@ def noise_level(patterns: Float) -> float:
     return float(1.4826 * np.median(np.abs(np.diff(patterns, 2, axis=-1))) / np.sqrt(6))
 
 
-def _sliding(axis: Axis, width: float) -> Float:
+def _make_windows(axis: Axis, width: float) -> Float:
     low, high = axis.values[[0, -1]]
     if not 0 < width <= high - low:
         raise DataError(
@@ -137,7 +137,7 @@ def _sliding(axis: Axis, width: float) -> Float:
     return np.stack([start, np.minimum(start + width, high)], axis=1)
 
 
-def peak_bounds(mean: Float, positions: Float) -> Float:
+def find_peak_bounds(mean: Float, positions: Float) -> Float:
     """Return the bounds `(region, 2)` of the peaks of a mean pattern, strongest or not.
 
     What is narrower than an eighth of the axis stands above the background (a morphological
@@ -146,7 +146,7 @@ def peak_bounds(mean: Float, positions: Float) -> Float:
     its neighbour. Where peaks move from pattern to pattern, the mean's broad ones span that.
     """
     smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
-    noise = noise_level(mean)
+    noise = estimate_noise(mean)
     above = scipy.ndimage.white_tophat(smooth, size=max(3, mean.size // 8))
     tops, properties = scipy.signal.find_peaks(above, prominence=0)
     if not tops.size:

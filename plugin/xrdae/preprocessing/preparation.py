@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.convention.axes import Axis
-from xrdae.convention.regridding import Regrid, regridder
+from xrdae.convention.regridding import Regrid, make_regridder
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.scaling import LARGEST, check_scales, find_common_scale, scale_patterns
 from xrdae.preprocessing.transforms import Transform, find_transform
@@ -71,19 +71,19 @@ class Preparation:
 
     def find_source(self, axis: Axis) -> Source:
         """Return what turns patterns along an axis into model input."""
-        return Source(self, regridder(axis, self.axis, self.interpolation))
+        return Source(self, make_regridder(axis, self.axis, self.interpolation))
 
     def apply(self, intensity: Float) -> tuple[Float32, Float]:
         """Return model input `(pattern, channel)`, NaN where not measured, and scales `(pattern,)`.
 
         A pattern without a usable scale has the scale NaN and is all NaN.
         """
-        return self.inputs(self.without_background(intensity))
+        return self.inputs(self.subtract_background(intensity))
 
-    def without_background(self, intensity: Float) -> Float:
+    def subtract_background(self, intensity: Float) -> Float:
         """Return intensities `(pattern, channel)` less their background, where they are `known`."""
         options = (self.background, self.background_options)
-        return self.known(without_background(intensity, self.axis.values, *options))
+        return self.known(subtract_background(intensity, self.axis.values, *options))
 
     def known(self, values: Float) -> Float:
         """Return values `(..., channel)`, NaN where no training pattern was measured."""
@@ -132,7 +132,7 @@ class Preparation:
         return self.transform.apply(self.transform.undo(scaled) * factor)
 
 
-def without_background(
+def subtract_background(
     intensity: Float, positions: Float, method: str, options: Mapping[str, Any]
 ) -> Float:
     """Return intensities `(pattern, channel)` less their background.
@@ -199,7 +199,7 @@ def find_preparation(
         If a pattern has no usable scale; the message calls it what `named` returns for its row.
     """
     options = dict(background_options or {})
-    bare = without_background(intensity, axis.values, background, options)
+    bare = subtract_background(intensity, axis.values, background, options)
     exact = np.asarray(bare, dtype=np.float64)
     scaled, size = scale_patterns(exact, scale, common=find_common_scale(exact))
     check_scales(size, intensity, scale=scale, named=named)

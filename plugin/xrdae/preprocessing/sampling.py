@@ -10,12 +10,12 @@ import numpy.typing as npt
 Index = npt.NDArray[np.intp]
 
 
-def evenly(n: int, count: int) -> Index:
+def choose_evenly(n: int, count: int) -> Index:
     """Return at most `count` of `n` positions, evenly spaced, both ends among them."""
     return np.unique(np.linspace(0, n - 1, min(count, n)).astype(np.intp))
 
 
-def one_of_each(n: int, count: int, *, seed: int) -> Index:
+def choose_stratified(n: int, count: int, *, seed: int) -> Index:
     """Return at most `count` of `n` positions: a random one of each of as many equal parts.
 
     Even steps would always meet the same columns of a map.
@@ -27,7 +27,7 @@ def one_of_each(n: int, count: int, *, seed: int) -> Index:
     return np.asarray(edges[:-1] + within * np.diff(edges)).astype(np.intp)
 
 
-def spread(points: npt.NDArray[Any], count: int) -> Index:
+def choose_spread(points: npt.NDArray[Any], count: int) -> Index:
     """Return at most `count` positions of points `(point, axis)`, spread over where they lie.
 
     Each next one is the farthest from those chosen (Gonzalez, 1985,

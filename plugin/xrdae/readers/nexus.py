@@ -20,9 +20,9 @@ from xrdae.convention.axis_kinds import (
     OTHER,
     UNITS,
     find_axis_kind,
+    find_named_kind,
     is_sample_name,
     is_spectral_name,
-    name_kind,
 )
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom, parse_units
@@ -184,7 +184,7 @@ def _name_of(axis: str, field: Any) -> str:
     if units is not None and units.kind is not None:
         return units.kind
     said = text_of(field.attrs.get("name", ""))
-    return said if said and name_kind(axis) is None else axis
+    return said if said and find_named_kind(axis) is None else axis
 
 
 def _find_axis(group: Any, axes: list[str]) -> int | None:
@@ -198,7 +198,9 @@ def _find_axis(group: Any, axes: list[str]) -> int | None:
     may_be = [
         i
         for i, name in enumerate(axes)
-        if _is_diffraction(group, name) or name_kind(name) in UNITS or _is_spectral(group, name)
+        if _is_diffraction(group, name)
+        or find_named_kind(name) in UNITS
+        or _is_spectral(group, name)
     ]
     last = len(axes) - 1
     if last in may_be:
@@ -279,7 +281,7 @@ def _dims(group: Any, axes: list[str], at: int | None) -> list[str]:
         field = field_of(group, axis)
         name = ("channels" if i == at else "pattern") if axis == "." else _name_of(axis, field)
         kind = _kind_of(axis, field)
-        if kind != OTHER and (name_kind(axis) == kind or i == at):
+        if kind != OTHER and (find_named_kind(axis) == kind or i == at):
             name = kind
         dims.append(name if name not in dims else f"{name}_{i}")
     return dims

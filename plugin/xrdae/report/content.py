@@ -12,16 +12,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.autoencoder.fitted import METHODS, parse_once
-from xrdae.convention.apply import titled
+from xrdae.convention.apply import format_title
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.convention.categories import category_names, is_category, order_categories
+from xrdae.convention.categories import find_category_names, is_category, order_categories
 from xrdae.convention.patterns import Patterns
-from xrdae.convention.regridding import regridder
+from xrdae.convention.regridding import make_regridder
 from xrdae.errors import DataError
 from xrdae.model import Model
 from xrdae.plugins import manager
-from xrdae.preprocessing.empty_patterns import known_empty
-from xrdae.preprocessing.peaks import CONTRARY, contrary, strength
+from xrdae.preprocessing.empty_patterns import silence_empty_warnings
+from xrdae.preprocessing.peaks import CONTRARY, find_contrary_regions, measure_strengths
 from xrdae.report.packing import quantized
 
 Float = npt.NDArray[Any]
@@ -69,7 +69,7 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
         patterns = model.patterns(dataset)
     encoded = hook.xrdae_encode(dataset=dataset, model=model)
-    with known_empty():  # encoding has warned of them
+    with silence_empty_warnings():  # encoding has warned of them
         maps = hook.xrdae_relevance(
             dataset=dataset, model=model, regions="peaks", fill="background"
         )
@@ -101,11 +101,11 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
     }
     preparation = model.autoencoder.preparation
     header = {
-        "axis": titled(patterns.intensity[patterns.dim], patterns.dim),
+        "axis": format_title(patterns.intensity[patterns.dim], patterns.dim),
         "axis_name": str(patterns.dim),
         "axis_units": "" if patterns.units == "1" else patterns.units,
         "descending": patterns.axis.kind == OTHER and patterns.axis.descending,
-        "intensity": titled(patterns.intensity, "intensity"),
+        "intensity": format_title(patterns.intensity, "intensity"),
         "dims": [str(d) for d in sizes],
         "sizes": list(sizes.values()),
         "shape": [dataset.sizes[d] for d in sizes],
@@ -200,7 +200,7 @@ def _labels(
         units = str(coord.attrs.get("units", "1"))
         label: dict[str, Any] = {
             "name": str(name),
-            "title": titled(coord, name),
+            "title": format_title(coord, name),
             "units": "" if units in ("1", "") else f" {units}",
         }
         array = coord.broadcast_like(template).transpose(*patterns.sample_dims)
@@ -214,7 +214,7 @@ def _labels(
         elif array.dtype.kind in "iuf" and not is_category(array):
             label["kind"], data = "number", array.values.astype(np.float64)
         else:
-            texts = category_names(array)
+            texts = find_category_names(array)
             names = order_categories(array, texts)
             places = {"": np.nan} | {text: i for i, text in enumerate(names)}
             data = np.array([places[text] for text in texts.ravel()]).reshape(texts.shape)
@@ -231,14 +231,14 @@ def _notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
     mean = patterns.intensity.mean(patterns.sample_dims, dtype=np.float64).values
     excess = maps["relevance_excess"].mean(patterns.sample_dims).values
     bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)
-    found = contrary(strength(axis, mean, bounds), excess)
+    found = find_contrary_regions(measure_strengths(axis, mean, bounds), excess)
     return {i: words for i, words in zip(found, CONTRARY, strict=True) if i is not None}
 
 
 def _engine(model: Model, patterns: Patterns) -> dict[str, Float]:
     """Return what the page synthesizes with: decoder, basis, training patterns, mixture."""
     autoencoder, support = model.autoencoder, model.support
-    back = regridder(autoencoder.preparation.axis, patterns.axis).weights
+    back = make_regridder(autoencoder.preparation.axis, patterns.axis).weights
     arrays: dict[str, Float] = {
         "mean": autoencoder.preparation.whole_mean,
         "unknown": np.flatnonzero(np.isnan(autoencoder.preparation.mean)),

@@ -27,7 +27,7 @@ def is_store(path: Path) -> bool:
     return any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
-def check(path: Path) -> None:
+def check_store(path: Path) -> None:
     """Refuse a store that could run something, or that declares what no memory holds.
 
     Raises
@@ -39,9 +39,9 @@ def check(path: Path) -> None:
     """
     for file in (p for name in NAMES for p in (path / name, *path.glob(f"*/{name}"))):
         if file.is_file():
-            content, where = read(file), str(file.relative_to(path))
+            content, where = read_metadata(file), str(file.relative_to(path))
             check_content(content, where)
-            if file.name in (".zarray", "zarr.json") and _names(content, "blosc"):
+            if file.name in (".zarray", "zarr.json") and _uses_codec(content, "blosc"):
                 _check_chunks(file.parent)
 
 
@@ -70,20 +70,20 @@ def _check_chunks(folder: Path) -> None:
                 raise FormatError(f"{folder.name}/{file.name}: {error}") from error
 
 
-def _names(content: Any, codec: str) -> bool:
+def _uses_codec(content: Any, codec: str) -> bool:
     """Tell whether an array is packed by a codec, and not in shards."""
-    named = {str(found.get(key)) for found in _mappings(content) for key in ("id", "name")}
+    named = {str(found.get(key)) for found in _iterate_mappings(content) for key in ("id", "name")}
     return codec in named and "sharding_indexed" not in named
 
 
 def check_content(content: Any, where: str) -> None:
     """Refuse what metadata must not say, for the reasons of `check`."""
-    for found in _mappings(content):
+    for found in _iterate_mappings(content):
         _check_codec(found, where)
         _check_size(found, where)
 
 
-def read(file: Path) -> Any:
+def read_metadata(file: Path) -> Any:
     """Return the content of a file of metadata.
 
     Raises
@@ -100,7 +100,7 @@ def read(file: Path) -> Any:
         raise FormatError(f"{file.name} is damaged: {error}") from error
 
 
-def _mappings(content: Any) -> Iterator[dict[str, Any]]:
+def _iterate_mappings(content: Any) -> Iterator[dict[str, Any]]:
     """Return all mappings in JSON, at any depth."""
     waiting = [content]
     while waiting:

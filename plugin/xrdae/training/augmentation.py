@@ -10,7 +10,7 @@ import scipy.ndimage
 
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
-from xrdae.preprocessing.alignment import resample
+from xrdae.preprocessing.alignment import resample_patterns
 
 Float = npt.NDArray[Any]
 
@@ -49,7 +49,7 @@ def changed(
         strain = rng.uniform(-1, 1, (n, 1)) * config.strain
         places = _strained(axis, strain) - shift
         here = np.arange(n_channel)
-        out = resample(out, np.stack([np.interp(p, axis.values, here) for p in places]))
+        out = resample_patterns(out, np.stack([np.interp(p, axis.values, here) for p in places]))
     if config.texture:
         smooth = TEXTURE_CHANNELS * width
         field = scipy.ndimage.gaussian_filter1d(rng.normal(size=out.shape), smooth, axis=1)

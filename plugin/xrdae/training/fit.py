@@ -17,9 +17,9 @@ from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
-from xrdae.convention.regridding import find_sampling, regridder
+from xrdae.convention.regridding import find_sampling, make_regridder
 from xrdae.errors import DataError
-from xrdae.preprocessing.alignment import peak_width
+from xrdae.preprocessing.alignment import measure_peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.provenance import record_fit
 from xrdae.training.augmentation import COPIES, changed, is_augmented
@@ -48,7 +48,7 @@ def fit_patterns(
     check_settings(config, patterns.axis)
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
-        regridder(patterns.axis, axis, "cubic")(intensity),
+        make_regridder(patterns.axis, axis, "cubic")(intensity),
         axis,
         scale=config.scale,
         transform=config.transform,
@@ -136,7 +136,7 @@ def changed_copies(
     if not is_augmented(config):
         return None
     patterns = preparation.transform.undo(preparation.scaled(inputs))
-    width = peak_width(patterns)
+    width = measure_peak_width(patterns)
     rng = np.random.default_rng(config.seed)
     copies = [basis.project(inputs)]
     for _ in range(COPIES):

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import cdist
 
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.sampling import choose_evenly
 
 Float = npt.NDArray[Any]
 
@@ -28,7 +28,7 @@ def geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
     evenly chosen landmarks are embedded and the others placed between their nearest ones.
     """
     x = np.asarray(coefficients, dtype=np.float64)
-    rows = evenly(len(x), LANDMARKS)
+    rows = choose_evenly(len(x), LANDMARKS)
     distances = cdist(x[rows], x[rows])
     paths = shortest_path(_neighbour_graph(distances), directed=False)
     n = len(rows)

@@ -16,7 +16,7 @@ from xrdae.autoencoder.ensemble import Ensemble, as_tensor
 from xrdae.compute.device import ERRORS, find_device, ran_out
 from xrdae.config import Config
 from xrdae.errors import DataError, TrainingError, warn
-from xrdae.preprocessing.sampling import evenly
+from xrdae.preprocessing.sampling import choose_evenly
 from xrdae.training.checkpoint import Checkpoint
 from xrdae.training.initialization import Start, from_scratch, from_start
 from xrdae.training.latent_frame import in_frame_of, in_one_frame
@@ -219,7 +219,7 @@ class Training:
             **{f.name: np.asarray(getattr(self._last, f.name)) for f in dataclasses.fields(State)},
             "seen": self._task.seen.numpy(),
             "anchor": self._task.anchor.numpy(),
-            "some": target[evenly(len(target), COMPARED)],
+            "some": target[choose_evenly(len(target), COMPARED)],
             "stopped": np.asarray(STOPPED.index(self._stopped)),
         }
 

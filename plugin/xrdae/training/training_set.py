@@ -14,8 +14,8 @@ import xarray as xr
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.preprocessing.empty_patterns import warn_of_infinite
-from xrdae.preprocessing.sampling import Index, one_of_each
+from xrdae.preprocessing.empty_patterns import warn_about_infinite_intensities
+from xrdae.preprocessing.sampling import Index, choose_stratified
 
 Float = npt.NDArray[Any]
 
@@ -49,7 +49,7 @@ def load_training_set(
             f"{len(usable)} patterns of {array.name!r} (sample dimensions "
             f"{list(patterns.sample_dims)} of sizes {list(shape)}); a fit needs at least 3"
         )
-    which = usable[one_of_each(len(usable), most, seed=seed)]
+    which = usable[choose_stratified(len(usable), most, seed=seed)]
     at = np.unravel_index(which, shape)
     intensity = load_patterns(array, at, progress=progress)
     finite = np.isfinite(intensity)
@@ -73,7 +73,7 @@ def load_training_set(
                 "out (ds.drop_isel) or hide it from the fit with a variable 'mask' that is True "
                 "there"
             )
-    warn_of_infinite(intensity)
+    warn_about_infinite_intensities(intensity)
     labels = {
         name: xr.DataArray(
             label.values.reshape(-1)[which], dims="pattern", attrs=_plain(label.attrs)

@@ -22,7 +22,7 @@ from xrdae.config import Config
 from xrdae.convention.names import find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.preprocessing.sampling import Index, evenly, spread
+from xrdae.preprocessing.sampling import Index, choose_evenly, choose_spread
 from xrdae.preprocessing.scaling import check_scales
 from xrdae.provenance import fingerprint, record_fit, record_update
 from xrdae.training.checkpoint import Checkpoint, checkpoint_of
@@ -112,7 +112,7 @@ def update_fitted(
     fitted = dataclasses.replace(known_fit, config=config)
     old, support = fitted.autoencoder, fitted.support
     further = _prepare_further(fitted, patterns, inputs, progress=progress)
-    known = spread(support.latents, max(config.most_patterns - len(further.inputs), FEWEST))
+    known = choose_spread(support.latents, max(config.most_patterns - len(further.inputs), FEWEST))
     extend = functools.partial(
         extend_basis, old.basis, most=LARGEST_BASIS * config.rank, known=len(known)
     )
@@ -129,7 +129,7 @@ def update_fitted(
         preparation = dataclasses.replace(preparation, signed=signed)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.latents(coefficients).mean(axis=0)
-    kept = spread(latents, REFERENCES)
+    kept = choose_spread(latents, REFERENCES)
     new = slice(len(known), None)
     held_out = trained.held_out_reconstruction[new]
     updated = extend_support(
@@ -232,7 +232,7 @@ def _train_on(
 
 def _select_labels(fitted: Fitted, known: Index) -> xr.Dataset:
     """Return the labels of some of the support's patterns."""
-    rows = evenly(fitted.labels.sizes["pattern"], REFERENCES)
+    rows = choose_evenly(fitted.labels.sizes["pattern"], REFERENCES)
     return fitted.labels.isel(pattern=rows[known])
 
 
