@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from xrdae import readers
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import iso_time
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import iso_time
 
 COUNTS = np.array([100, 121, 144, 400, 900, 361, 169, 121, 100, 81, 64])
 ANGLES = 10 + 0.5 * np.arange(COUNTS.size)

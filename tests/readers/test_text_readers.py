@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xrdae import open_patterns
 from xrdae.errors import FormatError
 from xrdae.readers import columns, gsas, ras, uxd
-from xrdae.readers.datafile import DataFile
+from xrdae.readers.data_file import DataFile
 
 READERS = (ras, uxd, gsas, columns)
 ROWS = "10.0 100 10\n10.5 144 12\n11.0 121 11\n"

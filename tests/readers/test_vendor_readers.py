@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xrdae.errors import FormatError
-from xrdae.readers import brml, bruker_raw, datafile, pdcif, rasx, rigaku_raw, xml, xrdml
-from xrdae.readers.datafile import DataFile
+from xrdae.readers import brml, bruker_raw, data_file, pdcif, rasx, rigaku_raw, xml, xrdml
+from xrdae.readers.data_file import DataFile
 
 pytest.importorskip("defusedxml")
 pytest.importorskip("gemmi")
@@ -554,7 +554,7 @@ def test_rasx_without_patterns_is_refused():
 
 
 def test_archives_that_unpack_to_more_than_a_pattern_can_have_are_refused(monkeypatch):
-    monkeypatch.setattr(datafile, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(data_file, "MOST_BYTES", 2**20)
     with pytest.raises(FormatError, match="unpacks to more than"):
         read(rasx_of(" " * 2**21))
 

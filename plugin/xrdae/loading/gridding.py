@@ -18,7 +18,7 @@ from xrdae.convention.axis_kinds import OTHER, UNITS
 from xrdae.convention.patterns import find_patterns
 from xrdae.convention.regridding import Regrid, make_regridder
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.readers.datafile import check_loaded
+from xrdae.readers.data_file import check_loaded
 from xrdae.readers.scan import METADATA_UNITS, Scan, ScanAxis
 from xrdae.readers.text_header import convert
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import DataError, FormatError
-from xrdae.readers.datafile import DataFile
+from xrdae.readers.data_file import DataFile
 
 Column = tuple[npt.NDArray[Any], dict[str, str]]
 

@@ -19,7 +19,7 @@ import xarray as xr
 
 from xrdae.convention.axis_kinds import UNITS
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
+from xrdae.readers.data_file import DataFile
 from xrdae.readers.scan import Scan
 
 # Modules are tried in this order: unmistakable content first, plain columns of numbers last.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import number, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import number, stated
 from xrdae.readers.scan import Scan
 from xrdae.readers.xml import Float, parse, parse_numbers, text_of
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import iso_time, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import iso_time, stated
 from xrdae.readers.scan import Float, Metadata, Scan
 
 # Version 3: coupled, unlocked coupled, detector scan, high-resolution coupled, PSD fixed and fast.

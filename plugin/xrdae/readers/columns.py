@@ -3,7 +3,7 @@
 Sources: FIT2D's CHIPLOT format (four header lines: title, x label, y label, number of points),
 A. P. Hammersley, https://www.esrf.fr/computing/scientific/FIT2D/; pyFAI's and diffpy's headers
 behind `#`; files written for DASH (the wavelength alone above three columns). FullProf's columns of
-intensities under start, step and end are in `stepped`.
+intensities under start, step and end are in `step_scans`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import number
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import number
 from xrdae.readers.scan import Scan, ScanAxis
-from xrdae.readers.stepped import announced_steps, read_steps
+from xrdae.readers.step_scans import announced_steps, read_steps
 from xrdae.readers.text_header import (
     axis_of_header,
     axis_of_label,

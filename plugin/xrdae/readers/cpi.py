@@ -9,10 +9,10 @@ The units of the speed are not known, so no counting time is told.
 from __future__ import annotations
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import iso_time, number, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import iso_time, number, stated
 from xrdae.readers.scan import Scan
-from xrdae.readers.stepped import intensities, positions
+from xrdae.readers.step_scans import intensities, positions
 from xrdae.readers.text_table import split_lines
 
 _MARKER = "SIETRONICS XRD SCAN"

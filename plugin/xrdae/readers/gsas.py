@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
+from xrdae.readers.data_file import DataFile
 from xrdae.readers.scan import Scan
 from xrdae.readers.text_header import metadata
 from xrdae.readers.text_table import split_lines

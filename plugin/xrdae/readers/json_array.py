@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
+from xrdae.readers.data_file import DataFile
 from xrdae.readers.scan import Scan
 from xrdae.readers.text_header import DATAFORMATS
 

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile, check_loaded
-from xrdae.readers.fields import field_of
+from xrdae.readers.data_file import DataFile, check_loaded
+from xrdae.readers.hdf5_fields import field_of
 from xrdae.storage.netcdf import ONE_BY_ONE, opened
 from xrdae.storage.netcdf_structure import CLASSIC, HDF5
 

@@ -27,8 +27,8 @@ from xrdae.convention.axis_kinds import (
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom, parse_units
 from xrdae.errors import DataError, FormatError
-from xrdae.readers.datafile import DataFile, check_loaded
-from xrdae.readers.fields import field_of, file_size, lazy, text_of, units_of, values_of
+from xrdae.readers.data_file import DataFile, check_loaded
+from xrdae.readers.hdf5_fields import field_of, file_size, lazy, text_of, units_of, values_of
 from xrdae.storage.netcdf import ONE_BY_ONE
 from xrdae.storage.netcdf_structure import HDF5
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import stated
 from xrdae.readers.scan import Scan
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ import struct
 import numpy as np
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import stated
 from xrdae.readers.scan import Scan
-from xrdae.readers.stepped import positions
+from xrdae.readers.step_scans import positions
 
 _HEADER = 250
 _ANODES = {0: "Cu", 1: "Mo"}  # the sources agree on these two only

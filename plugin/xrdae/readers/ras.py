@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import counting_time, iso_time, number, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import counting_time, iso_time, number, stated
 from xrdae.readers.scan import Scan
 from xrdae.readers.text_table import read_table, split_lines
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import counting_time, number, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import counting_time, number, stated
 from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
 from xrdae.readers.scan import Scan
 from xrdae.readers.xml import Float, parse, parse_numbers, text_of

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import counting_time, iso_time, number, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import counting_time, iso_time, number, stated
 from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
 from xrdae.readers.scan import Scan
-from xrdae.readers.stepped import intensities, positions
+from xrdae.readers.step_scans import intensities, positions
 from xrdae.readers.text_table import split_lines
 
 _MINE = re.compile(r"\s*\*TYPE\s*=")

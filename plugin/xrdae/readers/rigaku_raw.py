@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
+from xrdae.readers.data_file import DataFile
 
 
 def is_mine(file: DataFile) -> bool:

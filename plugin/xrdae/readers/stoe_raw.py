@@ -13,10 +13,10 @@ import struct
 import numpy as np
 
 from xrdae.errors import FormatError
-from xrdae.readers.datafile import DataFile
-from xrdae.readers.header import iso_time, stated
+from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import iso_time, stated
 from xrdae.readers.scan import Scan
-from xrdae.readers.stepped import positions
+from xrdae.readers.step_scans import positions
 
 _MAGIC = b"RAW_1.06"
 _RECORD = 512

@@ -15,7 +15,7 @@ from xrdae.convention.axis_kinds import (
 )
 from xrdae.convention.units import Units, convert_to_angstrom, convert_value, is_units, parse_units
 from xrdae.errors import DataError, FormatError
-from xrdae.readers.header import iso_time
+from xrdae.readers.header_values import iso_time
 from xrdae.readers.scan import METADATA_UNITS, ScanAxis
 
 # Names of axes in labels; the first that fits.

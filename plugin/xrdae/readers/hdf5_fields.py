@@ -12,7 +12,7 @@ import numpy.typing as npt
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from xrdae.readers.datafile import check_loaded
+from xrdae.readers.data_file import check_loaded
 
 
 def field_of(group: Any, name: str) -> Any:
