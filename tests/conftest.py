@@ -122,9 +122,9 @@ def real_data():
 @pytest.fixture
 def interrupted_training(monkeypatch):
     """Ctrl-C comes in step 50 of a training."""
-    from xrdae.training import loop
+    from xrdae.training import training_loop as loop
 
-    loss, steps = loop._loss, []
+    loss, steps = loop.compute_loss, []
 
     def interrupted(*args):
         steps.append(len(steps))
@@ -132,4 +132,4 @@ def interrupted_training(monkeypatch):
             raise KeyboardInterrupt
         return loss(*args)
 
-    monkeypatch.setattr(loop, "_loss", interrupted)
+    monkeypatch.setattr(loop, "compute_loss", interrupted)

@@ -112,7 +112,7 @@ def find_pattern_names(dataset: xr.Dataset) -> dict[str, str | None]:
 
 def describe_dataset(dataset: xr.Dataset) -> Sections:
     """Return sections that describe patterns, the results they carry and how these were made."""
-    made = of_provenance(dataset)
+    made = describe_provenance(dataset)
     try:
         return {"Data": describe_patterns(dataset), **made}
     except DataError as error:
@@ -124,7 +124,7 @@ def describe_dataset(dataset: xr.Dataset) -> Sections:
         }
 
 
-def of_provenance(dataset: xr.Dataset) -> Sections:
+def describe_provenance(dataset: xr.Dataset) -> Sections:
     """Return sections of names and values that say how a dataset's results were made."""
     record = provenance.read_provenance(dataset.attrs)
     sections = {}
@@ -136,14 +136,14 @@ def of_provenance(dataset: xr.Dataset) -> Sections:
             "model": entry["model"],
             "model input": entry.get("model_input", "unknown"),
             **_describe_origin(entry),
-            "made with": _listed(entry.get("versions", {})),
+            "made with": _join_items(entry.get("versions", {})),
         }
     for name, made in record["models"].items():
         sections[f"Model {name[:12]}"] = {
             "fingerprint": name,
             **_describe_origin(made),
-            "made with": _listed(made.get("versions", {})),
-            "settings": _listed(made.get("config", {})),
+            "made with": _join_items(made.get("versions", {})),
+            "settings": _join_items(made.get("config", {})),
         }
     return sections
 
@@ -170,7 +170,7 @@ def _describe_origin(entry: Mapping[str, Any]) -> dict[str, str]:
     return {name.replace("_", " "): value for name, value in found.items() if value}
 
 
-def _listed(values: Mapping[str, Any]) -> str:
+def _join_items(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 

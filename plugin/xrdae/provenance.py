@@ -82,7 +82,7 @@ def record_fit(
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(device),
+        "versions": find_versions(device),
         "command": _command.get(),
         "data": {
             **fingerprint_patterns(patterns, labels=labels),
@@ -139,7 +139,7 @@ def attach_provenance(
         "model": fingerprint,
         "model_input": "built in" if inputs is None else "given by a plugin or the caller",
         "data": fingerprint_patterns(patterns, labels=labels),
-        "versions": versions(fitted.config.device),
+        "versions": find_versions(fitted.config.device),
         "command": _command.get(),
     }
     return result.assign_attrs({ATTRIBUTE: _to_json([entry], {fingerprint: record})})
@@ -249,7 +249,7 @@ def differences(results: xr.Dataset, dataset: xr.Dataset, model: Fitted | HasFit
 
 
 @functools.cache
-def versions(device: str) -> dict[str, str]:
+def find_versions(device: str) -> dict[str, str]:
     """Return the versions that figures depend on, and what a device of this name is here."""
     import torch
 

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def encoder(series, model):
-    return model._kernels.encoder(model.patterns(series), None)
+    return model._kernels.find_encoder(model.patterns(series), None)
 
 
 def plainly(model, intensity):
@@ -17,8 +17,8 @@ def plainly(model, intensity):
     scaled = intensity / intensity.max(axis=1, keepdims=True)
     inputs = (scaled - auto.preparation.mean) / auto.preparation.gain
     components = auto.basis.components.astype(np.float64)
-    members = auto.latents(inputs @ components.T)
-    decoded = auto.decoded(members.mean(axis=0)).mean(axis=0) @ components
+    members = auto.encode_coefficients(inputs @ components.T)
+    decoded = auto.decode_coefficients(members.mean(axis=0)).mean(axis=0) @ components
     left = auto.preparation.gain * (inputs - decoded)
     error = np.linalg.norm(left, axis=1) / np.linalg.norm(scaled, axis=1)
     return members.mean(axis=0), members.std(axis=0), error

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrdae import DataError
-from xrdae.analysis.relevance import compared, cover
+from xrdae.analysis.relevance import compare_shares, find_cover
 
 FILLS = st.sampled_from(["background", "zero", "mean"])
 few = settings(max_examples=25, deadline=None)
@@ -72,7 +72,7 @@ def test_the_profile_holds_a_region_s_relevance_inside_it_and_zero_outside(serie
 
 
 def test_channels_in_several_regions_get_their_mean():
-    weights = cover(np.array([[0, 3], [2, 5]]), 6)
+    weights = find_cover(np.array([[0, 3], [2, 5]]), 6)
     np.testing.assert_allclose(weights.sum(axis=0), [1, 1, 1, 1, 1, 0])
     np.testing.assert_allclose(weights[:, 2], [0.5, 0.5])
 
@@ -129,19 +129,23 @@ def test_with_a_gap_in_a_region_only_what_is_measured_is_masked(series, model, s
 
 
 def test_noise_in_a_region_moves_the_latents_as_far_as_many_draws_of_it(series, model):
-    masking = model._kernels.masking(model.patterns(series), None, [[30, 37], [49, 55]], "zero")
+    masking = model._kernels.find_masking(
+        model.patterns(series), None, [[30, 37], [49, 55]], "zero"
+    )
     inputs = model.model_input(series).values
     auto = model.autoencoder
     coefficients = auto.basis.project(inputs)
     found = masking._sensitivity(torch.from_numpy(coefficients), torch.ones(inputs.shape)).numpy()
     rng = np.random.default_rng(0)
-    before = auto.latents(coefficients).mean(axis=0)
+    before = auto.encode_coefficients(coefficients).mean(axis=0)
     for i, (start, stop) in enumerate(masking.regions):
         squares = 0.0
         for _ in range(400):
             noise = 1e-3 * rng.normal(size=(len(inputs), stop - start))
             moved = coefficients + noise @ auto.basis.components[:, start:stop].T
-            squares += np.square(auto.latents(moved).mean(axis=0) - before).sum(axis=1) / 400
+            squares += (
+                np.square(auto.encode_coefficients(moved).mean(axis=0) - before).sum(axis=1) / 400
+            )
         np.testing.assert_allclose(found[:, i], np.sqrt(squares) / 1e-3, rtol=0.2)
 
 
@@ -152,7 +156,7 @@ def test_a_random_map_has_no_excess_on_average():
     for _ in range(500):
         shift = torch.from_numpy(steps @ rng.normal(size=(12, 2)))
         sizes = (torch.linalg.vector_norm(a, dim=2) for a in (shift, torch.from_numpy(steps)))
-        one, other = compared(*sizes, torch.zeros(1, 30), 2)
+        one, other = compare_shares(*sizes, torch.zeros(1, 30), 2)
         excess.append(one.numpy())
         significance.append(other.numpy())
     np.testing.assert_allclose(np.mean(excess, axis=0), 0, atol=0.1)

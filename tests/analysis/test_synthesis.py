@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xrdae import DataError
-from xrdae.analysis.label_order import latents_at
+from xrdae.analysis.labels_to_latents import interpolate_latents
 from xrdae.analysis.request import Request
 
 
@@ -121,10 +121,10 @@ def test_places_that_are_not_there_are_named(series, model, options, words):
 
 def test_equal_labels_are_averaged_and_one_value_alone_is_refused():
     latents = np.array([[0.0], [2.0], [5.0]])
-    found = latents_at(np.array([[1.0], [1.0], [2.0]]), latents, np.array([[1.0], [1.5]]))
+    found = interpolate_latents(np.array([[1.0], [1.0], [2.0]]), latents, np.array([[1.0], [1.5]]))
     np.testing.assert_allclose(found, [[1.0], [3.0]], atol=1e-9)
     with pytest.raises(DataError, match="the same labels"):
-        latents_at(np.ones((3, 1)), latents, np.array([[1.0]]))
+        interpolate_latents(np.ones((3, 1)), latents, np.array([[1.0]]))
 
 
 def test_labels_outside_the_known_ones_are_refused_unless_they_are_asked_for(series, model):

@@ -42,7 +42,7 @@ def curve(model: xrdae.Model, inputs: np.ndarray, slices, order: np.ndarray, fil
     """Return the mean shift `(step,)` of the latents; `order` is `(pattern, window)`."""
     auto = model.autoencoder
     scaled = auto.preparation.scaled(inputs)
-    masked, start = scaled.copy(), auto.latents(auto.basis.project(inputs)).mean(axis=0)
+    masked, start = scaled.copy(), auto.encode_coefficients(auto.basis.project(inputs)).mean(axis=0)
     changes = [mask_change(scaled, auto.preparation.mean, (a, b), fill) for a, b in slices]
     moved = []
     for step in order.T:
@@ -52,7 +52,9 @@ def curve(model: xrdae.Model, inputs: np.ndarray, slices, order: np.ndarray, fil
         coefficients = auto.basis.project(
             ((masked - auto.preparation.mean) / auto.preparation.gain).astype(np.float32)
         )
-        moved.append(np.linalg.norm(auto.latents(coefficients).mean(axis=0) - start, axis=1))
+        moved.append(
+            np.linalg.norm(auto.encode_coefficients(coefficients).mean(axis=0) - start, axis=1)
+        )
     moved = np.array(moved)
     return (moved / moved[-1]).mean(axis=1)
 

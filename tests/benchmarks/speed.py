@@ -104,12 +104,12 @@ def relevance() -> list[Row]:
     def ours() -> xr.Dataset:
         return series.xrdae.relevance(model, regions=bounds, fill="mean")
 
-    masking = model._kernels.masking(model.patterns(series), None, bounds, "mean")
+    masking = model._kernels.find_masking(model.patterns(series), None, bounds, "mean")
     prepared = inputs.numpy()
 
     def shifts() -> tuple[np.ndarray, ...]:
         def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
-            return (masking.shifts(*masking.steps(rows)).numpy(),)
+            return (masking.find_shifts(*masking.find_steps(rows)).numpy(),)
 
         return by_blocks(block, prepared, 75)
 

@@ -5,7 +5,7 @@ import pytest
 
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
-from xrdae.training.augmentation import changed
+from xrdae.training.augmentation import augment_patterns
 
 SMALL = {"steps": 300, "members": 4, "hidden": (32, 32), "progress": False}
 CHANGES = [{"zero_shift": 0.3}, {"strain": 0.01}, {"texture": 0.3}, {"background_change": 0.3}]
@@ -15,7 +15,7 @@ CHANGES = [{"zero_shift": 0.3}, {"strain": 0.01}, {"texture": 0.3}, {"background
 def test_an_encoder_trained_for_it_moves_far_less_by_a_change_of_that_kind(series, change):
     patterns = series["intensity"].values
     axis = Axis("two_theta", series["two_theta"].values, 1.5406)
-    some = changed(
+    some = augment_patterns(
         patterns / patterns.max(), axis, Config(**change), width=5, rng=np.random.default_rng(9)
     )
     disturbed = series.copy(data={"intensity": some * patterns.max()})
@@ -40,12 +40,14 @@ def test_a_strained_lattice_has_its_reflections_at_larger_d():
         centre = 60.0 if kind == "two_theta" else 3.0
         peak = np.exp(-(((values - centre) / 0.05) ** 2))[None]
         rng = type("One", (), {"uniform": lambda *_: np.ones((1, 1))})()
-        moved = changed(peak, Axis(kind, values, None), Config(strain=0.01), width=5, rng=rng)
+        moved = augment_patterns(
+            peak, Axis(kind, values, None), Config(strain=0.01), width=5, rng=rng
+        )
         assert values[moved[0].argmax()] == pytest.approx(expected, abs=6e-3)
 
 
 def test_nothing_asked_for_changes_nothing():
     patterns = np.random.default_rng(0).random((3, 50))
     axis = Axis("q", np.linspace(1, 5, 50), None)
-    same = changed(patterns, axis, Config(), width=5, rng=np.random.default_rng(0))
+    same = augment_patterns(patterns, axis, Config(), width=5, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(same, patterns)

@@ -33,7 +33,7 @@ def path(tmp_path):
 @pytest.fixture
 def stopped_at(monkeypatch):
     """Let training fail in a step, as if the process ended there."""
-    loss = loop._loss
+    loss = loop.compute_loss
 
     def stop(step, error=KeyboardInterrupt):
         def failing(ensemble, task, config, now, generator):
@@ -41,7 +41,7 @@ def stopped_at(monkeypatch):
                 raise error
             return loss(ensemble, task, config, now, generator)
 
-        monkeypatch.setattr(loop, "_loss", failing)
+        monkeypatch.setattr(loop, "compute_loss", failing)
 
     yield stop
     monkeypatch.undo()
@@ -67,8 +67,8 @@ def test_going_on_gives_the_undisturbed_model(series, path, stopped_at, monkeypa
         series.xrdae.fit(checkpoint=path, **FEW)
     monkeypatch.undo()
     steps = []
-    errors = loop._errors
-    monkeypatch.setattr(loop, "_errors", lambda *args: steps.append(0) or errors(*args))
+    errors = loop.compute_errors
+    monkeypatch.setattr(loop, "compute_errors", lambda *args: steps.append(0) or errors(*args))
     assert same(series.xrdae.fit(checkpoint=path, **FEW), undisturbed)
     assert len(steps) == 7 - step // 10  # those before were not taken again
 
@@ -102,8 +102,10 @@ def test_updates_and_augmented_fits_with_batches_go_on_too(
     ):
         undisturbed = dataset.xrdae.fit(**settings)
         with monkeypatch.context() as patched:
-            loss = loop._loss
-            patched.setattr(loop, "_loss", lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a))
+            loss = loop.compute_loss
+            patched.setattr(
+                loop, "compute_loss", lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a)
+            )
             with pytest.raises(ZeroDivisionError):
                 dataset.xrdae.fit(checkpoint=path, **settings)
         assert same(dataset.xrdae.fit(checkpoint=path, **settings), undisturbed)
@@ -223,7 +225,7 @@ def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
 def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, monkeypatch):
     """The device is the processor by another name; the error is the real one's type."""
     undisturbed = series.xrdae.fit(**FEW)
-    loss, calls = loop._loss, []
+    loss, calls = loop.compute_loss, []
 
     def failing(*args):
         calls.append(0)
@@ -231,7 +233,7 @@ def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, mon
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return loss(*args)
 
-    monkeypatch.setattr(loop, "_loss", failing)
+    monkeypatch.setattr(loop, "compute_loss", failing)
     with pytest.warns(UserWarning, match=r"memory of cpu:0 has run out .*the processor trains"):
         model = series.xrdae.fit(device="cpu:0", **FEW)
     assert same(model, undisturbed)
@@ -242,7 +244,7 @@ def test_memory_that_runs_out_on_the_processor_is_said(series, monkeypatch):
     def failing(*_):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't ...")
 
-    monkeypatch.setattr(loop, "_loss", failing)
+    monkeypatch.setattr(loop, "compute_loss", failing)
     with pytest.raises(MemoryError, match=r"memory has run out in training .*free some"):
         series.xrdae.fit(device="cpu", **FEW)
 

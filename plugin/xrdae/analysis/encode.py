@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from xrdae.autoencoder.autoencoder import Autoencoder
-from xrdae.autoencoder.ensemble import Stacked, as_tensor
+from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.novelty import Novelty, bin_channels, bin_in_scratch
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
@@ -47,7 +47,7 @@ class Folded:
         `(component, bin)`, the binned basis over that size.
     """
 
-    ensemble: Stacked
+    ensemble: StackedEnsemble
     minus_mean: Tensor
     components: Tensor
     bin_scale: Tensor
@@ -92,16 +92,16 @@ class Encoder:
         if n % ROWS:  # else rounding would depend on how many patterns come together
             rows = np.concatenate([rows, np.repeat(rows[-1:], -n % ROWS, axis=0)])
         f, gain, scratch = self._folded, self.autoencoder.preparation.gain, self._scratch
-        y, norm = self._centred(rows)
+        y, norm = self._center(rows)
         coefficients = scratch("coefficients", len(y), f.components.shape[1], like=y)
         torch.mm(y, f.components, out=coefficients)
         members = f.ensemble.encode(coefficients, scratch)
         mean = members.mean(0)
         std = (members - mean).square_().mean(0).sqrt_()
         # The basis is orthonormal: what it leaves over and what the network does add up.
-        whole, followed = (_power(a) for a in (y, coefficients))
+        whole, followed = (_sum_squares(a) for a in (y, coefficients))
         left = (whole / gain**2 - followed).clamp(min=0)
-        lost = _power(coefficients - f.ensemble.decode_mean(mean, scratch))
+        lost = _sum_squares(coefficients - f.ensemble.decode_mean(mean, scratch))
         error = gain * (left + lost).sqrt() / norm
         bins = bin_in_scratch(y, self.novelty.halvings, scratch)
         bins *= f.bin_scale
@@ -112,18 +112,18 @@ class Encoder:
         )
         return latent, spread, relative, self.novelty(latent, relative, residual).astype(np.float32)
 
-    def _centred(self, rows: Float) -> tuple[Tensor, Tensor]:
+    def _center(self, rows: Float) -> tuple[Tensor, Tensor]:
         """Return centred patterns without gaps `(pattern, channel)`, and their norms before.
 
         Both of scaled intensity, not yet over the gain; NaN where nothing can be said of a pattern.
         """
         preparation, device = self.autoencoder.preparation, self._folded.components.device
         if self.source.regrid is None:
-            return self._prepared(np.asarray(rows, np.float32))
+            return self._center_inputs(np.asarray(rows, np.float32))
         x = preparation.subtract_background(self.source.regrid(rows))
         with np.errstate(over="ignore"):
             t = as_tensor(x).to(device)
-        size = _sizes(t, preparation.scale, preparation.typical_scale)
+        size = _find_scale(t, preparation.scale, preparation.typical_scale)
         y, inverse = self._scratch("centred", *t.shape, like=t), 1 / size
         if preparation.transform.name == "none":
             norm = torch.linalg.vector_norm(t, dim=1) * inverse
@@ -138,10 +138,10 @@ class Encoder:
             # Gaps, nothing positive, or more than float32 squares hold: prepared one by one.
             odd = torch.ones_like(plain) if preparation.delicate else ~plain
             inputs, _ = preparation.inputs(x[odd.cpu().numpy()])
-            y[odd], norm[odd] = self._prepared(inputs)
+            y[odd], norm[odd] = self._center_inputs(inputs)
         return y, norm
 
-    def _prepared(self, inputs: Float) -> tuple[Tensor, Tensor]:
+    def _center_inputs(self, inputs: Float) -> tuple[Tensor, Tensor]:
         """Return the same of model input `(pattern, channel)`."""
         preparation, device = self.autoencoder.preparation, self._folded.components.device
         filled = self.autoencoder.basis.fill(inputs)
@@ -161,7 +161,9 @@ class Encoder:
             bin_channels(basis.components, self.novelty.halvings) / usual,
         )
         tensors = (torch.tensor(np.ascontiguousarray(a, np.float32)) for a in arrays)
-        return Folded(Stacked(self.autoencoder.ensemble, device), *(t.to(device) for t in tensors))
+        return Folded(
+            StackedEnsemble(self.autoencoder.ensemble, device), *(t.to(device) for t in tensors)
+        )
 
     @functools.cached_property
     def _scratch(self) -> Scratch:
@@ -172,7 +174,7 @@ class Encoder:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
-def _sizes(rows: Tensor, scale: str, common: float) -> Tensor:
+def _find_scale(rows: Tensor, scale: str, common: float) -> Tensor:
     """Return what each pattern is divided by, as `scaling.scale_patterns` does."""
     if scale == "max":
         return rows.amax(1)
@@ -191,6 +193,6 @@ def _transform(rows: Tensor, transform: Transform) -> None:
         rows.clamp_(min=transform.floor).div_(transform.floor).log_()
 
 
-def _power(rows: Tensor) -> Tensor:
+def _sum_squares(rows: Tensor) -> Tensor:
     power: Tensor = torch.linalg.vector_norm(rows, dim=1).square()
     return power

@@ -78,8 +78,8 @@ def find_estimator(latents: Float, labels: Float, *, name: str, seed: int = 0) -
         rng = np.random.default_rng(seed)
         some = np.sort(rng.choice(len(latents), LARGEST_REFERENCE, replace=False))
         latents, labels = latents[some], labels[some]
-    process = _most_likely(latents, labels, _kernel(latents.shape[1]))
-    held_out = _cross_validated(latents, labels, process.kernel_)
+    process = _maximize_likelihood(latents, labels, _make_kernel(latents.shape[1]))
+    held_out = _cross_validate(latents, labels, process.kernel_)
     error = np.abs(held_out[:, 0] - labels)
     factor = float(np.quantile(error / np.maximum(held_out[:, 1], 1e-30), WITHIN_ONE))
     variance = float(np.square(labels - labels.mean()).sum())
@@ -101,7 +101,7 @@ def find_estimator(latents: Float, labels: Float, *, name: str, seed: int = 0) -
     return Estimator(predict, figures)
 
 
-def _kernel(n_latent: int) -> Any:
+def _make_kernel(n_latent: int) -> Any:
     try:
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
     except ImportError as error:
@@ -110,19 +110,19 @@ def _kernel(n_latent: int) -> Any:
     return ConstantKernel(1.0, (1e-3, 1e5)) * smooth + WhiteKernel(1e-2, (1e-8, 1e1))
 
 
-def _fitted(latents: Float, labels: Float, kernel: Any) -> Any:
+def _fit_process(latents: Float, labels: Float, kernel: Any) -> Any:
     from sklearn.gaussian_process import GaussianProcessRegressor
 
     return GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None).fit(latents, labels)
 
 
-def _most_likely(latents: Float, labels: Float, kernel: Any) -> Any:
+def _maximize_likelihood(latents: Float, labels: Float, kernel: Any) -> Any:
     """Return the process whose kernel makes the labels most likely.
 
     As scikit-learn does it, which would warn of a parameter at its bound: a noise-free label has
     one, and filters of warnings are one for all threads.
     """
-    process = _fitted(latents, labels, kernel)
+    process = _fit_process(latents, labels, kernel)
 
     def loss(theta: Float) -> tuple[float, Float]:
         likelihood, slope = process.log_marginal_likelihood(
@@ -134,22 +134,22 @@ def _most_likely(latents: Float, labels: Float, kernel: Any) -> Any:
     found = scipy.optimize.minimize(
         loss, start.theta, method="L-BFGS-B", jac=True, bounds=start.bounds
     )
-    return _fitted(latents, labels, kernel.clone_with_theta(found.x))
+    return _fit_process(latents, labels, kernel.clone_with_theta(found.x))
 
 
-def _cross_validated(latents: Float, labels: Float, kernel: Any) -> Float:
+def _cross_validate(latents: Float, labels: Float, kernel: Any) -> Float:
     """Return estimate and standard deviation `(pattern, 2)` of blocks that are held out."""
     n = len(labels)
     fold = np.arange(n) // max(1, min(BLOCK, n // (2 * FOLDS))) % min(FOLDS, n)
     out = np.empty((n, 2))
     for k in np.unique(fold):
         there, here = fold != k, fold == k
-        process = _fitted(latents[there], labels[there], kernel)
+        process = _fit_process(latents[there], labels[there], kernel)
         out[here] = np.stack(process.predict(latents[here], return_std=True), axis=1)
     return out
 
 
-def shift_of_label(
+def find_label_shift(
     latent: xr.DataArray,
     shift: xr.DataArray,
     label: str,

@@ -43,28 +43,28 @@ class Kernels:
     _made: dict[tuple[Any, ...], Any] = dataclasses.field(default_factory=dict)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
-    def source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
+    def find_source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
         """Return what turns the patterns into model input."""
         preparation = self.fitted.autoencoder.preparation
         if inputs is not None:
             return Source(preparation, None)
         return preparation.find_source(patterns.axis)
 
-    def encoder(self, patterns: Patterns, inputs: xr.DataArray | None) -> Encoder:
+    def find_encoder(self, patterns: Patterns, inputs: xr.DataArray | None) -> Encoder:
         """Return what encodes the patterns."""
 
         def make() -> Encoder:
-            source = self.source(patterns, inputs)
+            source = self.find_source(patterns, inputs)
             autoencoder, novelty = self.fitted.autoencoder, self.fitted.support.novelty
             return Encoder(autoencoder, novelty, source, self.fitted.config.device)
 
-        return self._once(_key(patterns, inputs), make)
+        return self._find_or_make(_make_key(patterns, inputs), make)
 
-    def reconstructor(
+    def find_reconstructor(
         self, patterns: Patterns, inputs: xr.DataArray | None
     ) -> Callable[[Float], tuple[Float, ...]]:
         """Return what turns patterns into their reconstruction, on their own axis, and scale."""
-        source = self.source(patterns, inputs)
+        source = self.find_source(patterns, inputs)
         autoencoder = self.fitted.autoencoder
         back = make_regridder(autoencoder.preparation.axis, patterns.axis)
         reconstruct, undo = autoencoder.reconstruct, autoencoder.preparation.transform.undo
@@ -76,21 +76,21 @@ class Kernels:
 
         return lambda rows: by_blocks(kernel, rows, BLOCK)
 
-    def masking(
+    def find_masking(
         self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str
     ) -> Masking:
         """Return what masks regions of the patterns and encodes them."""
 
         def make() -> Masking:
-            source = self.source(patterns, inputs)
+            source = self.find_source(patterns, inputs)
             return find_masking(self.fitted, source, patterns, regions=regions, fill=fill)
 
         if hasattr(regions, "magnitude"):
             return make()  # which refuses quantities
         listed = regions if isinstance(regions, str) else np.asarray(regions, float).tobytes()
-        return self._once((*_key(patterns, inputs), listed, fill), make)
+        return self._find_or_make((*_make_key(patterns, inputs), listed, fill), make)
 
-    def _once(self, key: tuple[Any, ...], make: Callable[[], Kernel]) -> Kernel:
+    def _find_or_make(self, key: tuple[Any, ...], make: Callable[[], Kernel]) -> Kernel:
         """Return what `make` returned for the key before, if that was not long ago."""
         with self._lock:
             if key not in self._made:
@@ -101,7 +101,7 @@ class Kernels:
             return kernel
 
 
-def _key(patterns: Patterns, inputs: xr.DataArray | None) -> tuple[Any, ...]:
+def _make_key(patterns: Patterns, inputs: xr.DataArray | None) -> tuple[Any, ...]:
     """Return what kernels for these patterns depend on."""
     axis = patterns.axis
     of_axis = axis.kind, axis.wavelength, axis.values.tobytes()

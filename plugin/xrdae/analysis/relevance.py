@@ -15,7 +15,7 @@ import xarray as xr
 from torch import Tensor
 
 from xrdae.autoencoder.autoencoder import Autoencoder
-from xrdae.autoencoder.ensemble import Stacked, as_tensor
+from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, by_blocks
@@ -104,23 +104,23 @@ class Masking:
             significance, each `(pattern, region)`; the profile `(pattern, point)`.
         """
         size = max(1, BLOCK // len(self.regions))
-        return by_blocks(self._rows, rows, size)
+        return by_blocks(self._mask_rows, rows, size)
 
     @torch.no_grad()
-    def _rows(self, rows: Float) -> tuple[Float, ...]:
+    def _mask_rows(self, rows: Float) -> tuple[Float, ...]:
         inputs, _ = self.source(rows)
-        coefficients, steps = self.steps(inputs)
-        shift = self.shifts(coefficients, steps)
+        coefficients, steps = self.find_steps(inputs)
+        shift = self.find_shifts(coefficients, steps)
         measured = torch.from_numpy(np.isfinite(inputs)).to(coefficients.device)
-        noise = self.noise * self._sensitivity(coefficients, measured)
+        noise = self.noise * self._find_sensitivity(coefficients, measured)
         relevance, removed = (torch.linalg.vector_norm(a, dim=2) for a in (shift, steps))
-        excess, significance = compared(relevance, removed, noise, shift.shape[2])
+        excess, significance = compare_shares(relevance, removed, noise, shift.shape[2])
         profile = relevance @ self._cover
         found = (shift, relevance, excess, significance, profile)
         return tuple(part.cpu().numpy() for part in found)
 
     @torch.no_grad()
-    def steps(self, inputs: Float) -> tuple[Tensor, Tensor]:
+    def find_steps(self, inputs: Float) -> tuple[Tensor, Tensor]:
         """Return coefficients `(pattern, component)` and what masking each region adds to them.
 
         The latter is `(pattern, region, component)`. Masking changes the coefficients by the
@@ -141,19 +141,19 @@ class Masking:
         lost = level if whole else level * measured
         steps = filled.new_empty(len(filled), len(self.regions), components.shape[1])
         for group in groups:
-            change = -torch.bmm(_windows(lost, group), group.components)
+            change = -torch.bmm(_select_windows(lost, group), group.components)
             if self.fill == "background":
                 for end, ramp in zip(group.ends, group.ramps, strict=True):
                     if whole:
                         height = ramp.sum(1)[:, None]  # (region, 1, component)
                     else:
-                        height = torch.bmm(_windows(measured, group), ramp)
+                        height = torch.bmm(_select_windows(measured, group), ramp)
                     change += level[:, end].T[:, :, None] * height
             steps[:, group.regions] = change.transpose(0, 1)
         return coefficients, steps
 
     @torch.no_grad()
-    def shifts(self, coefficients: Tensor, steps: Tensor) -> Tensor:
+    def find_shifts(self, coefficients: Tensor, steps: Tensor) -> Tensor:
         """Return how far the latents move, `(pattern, region, latent_axis)`; see `steps`."""
         encode, scratch = self._ensemble.encode_mean, self._scratch
         masked = (coefficients[:, None] + steps).flatten(0, 1)
@@ -161,7 +161,7 @@ class Masking:
         before = encode(coefficients, scratch)
         return after.view(*steps.shape[:2], -1) - before[:, None]
 
-    def _sensitivity(self, coefficients: Tensor, measured: Tensor) -> Tensor:
+    def _find_sensitivity(self, coefficients: Tensor, measured: Tensor) -> Tensor:
         """Return by how much `(pattern, region)` unit white noise in a region moves the latents.
 
         The root mean square, to first order: the norm of the encoder's derivative by the region's
@@ -176,8 +176,8 @@ class Masking:
         return torch.as_tensor((power * measured) @ self._inside).sqrt()
 
     @functools.cached_property
-    def _ensemble(self) -> Stacked:
-        return Stacked(self.autoencoder.ensemble, find_device(self.device))
+    def _ensemble(self) -> StackedEnsemble:
+        return StackedEnsemble(self.autoencoder.ensemble, find_device(self.device))
 
     @functools.cached_property
     def _arrays(self) -> tuple[Tensor, list[Group], Tensor]:
@@ -190,11 +190,11 @@ class Masking:
         size = np.ceil(np.log2(width))
         return (
             mean,
-            [self._group(np.flatnonzero(size == k), components) for k in set(size)],
+            [self._make_group(np.flatnonzero(size == k), components) for k in set(size)],
             components,
         )
 
-    def _group(self, which: npt.NDArray[np.intp], components: Tensor) -> Group:
+    def _make_group(self, which: npt.NDArray[np.intp], components: Tensor) -> Group:
         start, stop = self.regions[which].T
         along = np.arange((stop - start).max())
         columns = start[:, None] + along
@@ -231,13 +231,13 @@ class Masking:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
-def _windows(rows: Tensor, group: Group) -> Tensor:
+def _select_windows(rows: Tensor, group: Group) -> Tensor:
     """Return `(region, pattern, width)` of `(pattern, channel)`."""
     columns = group.columns
     return rows[:, columns.flatten()].view(len(rows), *columns.shape).transpose(0, 1)
 
 
-def compared(
+def compare_shares(
     relevance: Tensor, removed: Tensor, noise: Tensor, n_latent: int
 ) -> tuple[Tensor, Tensor]:
     """Return the excess of relevance over that of an untrained network, and its significance.
@@ -275,7 +275,7 @@ def compared(
     return excess, significance
 
 
-def cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
+def find_cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
     """Return weights `(region, channel)` that spread relevance over the axis.
 
     A channel in several regions gets their mean, one in none gets zero.
@@ -306,7 +306,7 @@ def find_masking(
     bounds = find_regions(mean, preparation.axis, patterns.axis, given)
     # White noise: what the basis leaves over, and, from second differences, what it follows.
     some = choose_evenly(len(support.latents), 20)
-    followed = estimate_noise(support.patterns(autoencoder, some)) / preparation.gain
+    followed = estimate_noise(support.reconstruct_patterns(autoencoder, some)) / preparation.gain
     noise = float(np.sqrt(basis.noise + followed**2))
     axis = preparation.axis
     in_data = np.sort(axis.convert(bounds, patterns.axis.kind, patterns.axis.wavelength), axis=1)
@@ -315,7 +315,7 @@ def find_masking(
         source,
         find_channels(axis, bounds),
         in_data,
-        cover(find_channels(patterns.axis, in_data), patterns.axis.values.size),
+        find_cover(find_channels(patterns.axis, in_data), patterns.axis.values.size),
         fill,
         noise,
         fitted.config.device,

@@ -11,9 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.analysis.interpolation import Targets, find_surrounding, mix_candidates
-from xrdae.analysis.label_order import UNORDERED, find_disorder, find_outside, latents_at
+from xrdae.analysis.labels_to_latents import (
+    UNORDERED,
+    find_disorder,
+    find_outside,
+    interpolate_latents,
+)
 from xrdae.analysis.request import Request
+from xrdae.analysis.synthesis_methods import Targets, find_surrounding, mix_candidates
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.convention.axis_kinds import OTHER
@@ -114,7 +119,7 @@ def synthesize(
         )
     if ends is not None:
         path, sudden = _find_path_between(fitted, mixture, patterns, ends, request)
-        mixture = mixture.only_blended() if sudden else mixture
+        mixture = mixture.select_blending() if sudden else mixture
     elif request.at is not None and known is not None:
         path = _find_path_at(fitted, request.at, *known, extrapolate=request.extrapolate)
     else:
@@ -216,7 +221,7 @@ def _find_path_between(
     fractions = request.fractions()
     basis = autoencoder.basis
     filled = basis.fill(values)
-    latents = autoencoder.latents(basis.project(filled)).mean(axis=0)
+    latents = autoencoder.encode_coefficients(basis.project(filled)).mean(axis=0)
     labels = {
         name: blend(np.array([float(label.isel(i)) for i in indexers]), fractions)
         for name, label in patterns.labels().items()
@@ -266,8 +271,8 @@ def _find_path_at(
     wanted = np.stack(list(values.values()), axis=1)
     outside = find_outside(labels, wanted)
     if outside.any() and not extrapolate:
-        raise _outside_error(list(at), labels, wanted[np.argmax(outside > 0)])
-    points = latents_at(labels, latents, wanted)
+        raise _make_outside_error(list(at), labels, wanted[np.argmax(outside > 0)])
+    points = interpolate_latents(labels, latents, wanted)
     disorder = find_disorder(labels, latents)
     if disorder > UNORDERED:
         warn(
@@ -299,7 +304,7 @@ def _to_numbers(name: str, values: Sequence[float]) -> Float:
     return numbers
 
 
-def _outside_error(names: list[str], labels: Float, wanted: Float) -> DataError:
+def _make_outside_error(names: list[str], labels: Float, wanted: Float) -> DataError:
     """Return the error that names a value outside, and the range of the known ones."""
     allow = "choose one inside, or pass extrapolate=True"
     for name, value, known in zip(names, wanted, labels.T, strict=True):
@@ -333,7 +338,7 @@ def _find_path_around(
     """
     autoencoder, support = fitted.autoencoder, fitted.support
     which, weights = find_surrounding(support.latents, points)
-    ends = support.patterns(autoencoder, which.ravel()).reshape(*which.shape, -1)
+    ends = support.reconstruct_patterns(autoencoder, which.ravel()).reshape(*which.shape, -1)
     each = support.scale[which] if scale is None else np.repeat(scale[:, None], which.shape[1], 1)
     return _make_path(
         points,

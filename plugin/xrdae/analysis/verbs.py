@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.analysis.estimate import estimate_label, shift_of_label
-from xrdae.analysis.interpolation import find_mixture
+from xrdae.analysis.estimate import estimate_label, find_label_shift
 from xrdae.analysis.kernel_cache import Kernels
 from xrdae.analysis.known_labels import find_labels, find_training_labels
 from xrdae.analysis.relevance import find_relevance
 from xrdae.analysis.request import Position, Request
 from xrdae.analysis.synthesis import Ends, decode_latents, synthesize
+from xrdae.analysis.synthesis_methods import find_mixture
 from xrdae.autoencoder.fitted import Fitted, Mixture
 from xrdae.convention.apply import apply_kernel, attach_coords
 from xrdae.convention.names import SCALE_NAME, describe_results, find_scale
@@ -142,7 +142,7 @@ class Verbs:
         """
 
         def compute(patterns: Patterns) -> xr.Dataset:
-            masking = self._kernels.masking(patterns, inputs, regions, fill)
+            masking = self._kernels.find_masking(patterns, inputs, regions, fill)
             result = find_relevance(masking, patterns, inputs)
             warn_about_empty_patterns(result.variables["relevance"].isel(region=0), patterns)
             return result
@@ -168,7 +168,7 @@ class Verbs:
             latent = self._encode(patterns, inputs)["latent"]
             shift = latent_shift.transpose(..., "region", "latent_axis")
             seed = self.fitted.config.seed
-            moved = shift_of_label(latent, shift, label, latents, labels[:, 0], seed=seed)
+            moved = find_label_shift(latent, shift, label, latents, labels[:, 0], seed=seed)
             return moved.to_dataset()
 
         return self._run("label_shift", dataset, inputs, compute, label=label)
@@ -188,9 +188,10 @@ class Verbs:
         """Synthesize patterns between, or near, measured ones.
 
         A mixture of four methods: linear blending, the decoded latent point, and the patterns'
-        alignment in position, as it is and denoised; see `analysis.interpolation`. The weights are
-        found once a model, on training patterns that were held out, so that the result is no
-        worse than blending and far better where peaks move by more than their width.
+        alignment in position, as it is and denoised; see `analysis.synthesis_methods`. The
+        weights are found once a model, on training patterns that were held out, so that the
+        result is no worse than blending and far better where peaks move by more than their
+        width.
 
         Parameters
         ----------
@@ -334,7 +335,7 @@ class Verbs:
     def _prepare(self, patterns: Patterns) -> xr.DataArray:
         array = patterns.intensity
         inputs, scale = apply_kernel(
-            self._kernels.source(patterns, None),
+            self._kernels.find_source(patterns, None),
             array,
             outputs=[("channel",), ()],
             sizes={"channel": self.fitted.autoencoder.preparation.mean.size},
@@ -354,7 +355,7 @@ class Verbs:
         if inputs is None:
             rows = np.stack([patterns.intensity.isel(p).values for p in positions])
             warn_about_infinite_intensities(rows)
-            values, scale = self._kernels.source(patterns, None)(rows)
+            values, scale = self._kernels.find_source(patterns, None)(rows)
             return Ends(positions, values, scale)
         chosen = [inputs.isel(p).compute() for p in positions]
         scales = [find_scale(array) for array in chosen]
@@ -367,7 +368,7 @@ class Verbs:
     def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         array = patterns.or_inputs(inputs)
         latent, std, error, novelty = apply_kernel(
-            self._kernels.encoder(patterns, inputs),
+            self._kernels.find_encoder(patterns, inputs),
             array,
             outputs=[("latent_axis",), ("latent_axis",), (), ()],
             sizes={"latent_axis": self.n_latent},
@@ -387,7 +388,7 @@ class Verbs:
     def _reconstruct(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         array = patterns.or_inputs(inputs)
         out, scale = apply_kernel(
-            self._kernels.reconstructor(patterns, inputs),
+            self._kernels.find_reconstructor(patterns, inputs),
             array,
             outputs=[(patterns.dim,), ()],
             sizes={patterns.dim: patterns.axis.values.size},

@@ -31,26 +31,28 @@ class Autoencoder:
     ensemble: Ensemble
 
     @torch.no_grad()
-    def latents(self, coefficients: Float) -> Float:
+    def encode_coefficients(self, coefficients: Float) -> Float:
         """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
         return np.asarray(self.ensemble.encode(as_tensor(coefficients)).numpy())
 
     @torch.no_grad()
-    def decoded(self, latents: Float) -> Float:
+    def decode_coefficients(self, latents: Float) -> Float:
         """Return coefficients `(member, pattern, component)` of `(pattern, latent_axis)`."""
         return np.asarray(self.ensemble.decode(as_tensor(latents)).numpy())
 
     def decode(self, latents: Float) -> Float:
         """Return scaled, transformed intensity `(member, pattern, channel)`, not bounded."""
-        return self.preparation.scaled(self.basis.expand(self.decoded(latents)))
+        return self.preparation.scaled(self.basis.expand(self.decode_coefficients(latents)))
 
-    def error(self, inputs: Float, coefficients: Float, decoded: Float) -> Float:
+    def find_error(self, inputs: Float, coefficients: Float, decoded: Float) -> Float:
         """Return the relative reconstruction error `(pattern,)` of complete model input.
 
         The basis is orthonormal: what it leaves over and what the network leaves over add up.
         """
-        left = _power(inputs) - _power(coefficients) + _power(coefficients - decoded)
-        whole = _power(self.preparation.scaled(inputs))
+        left = (
+            _sum_squares(inputs) - _sum_squares(coefficients) + _sum_squares(coefficients - decoded)
+        )
+        whole = _sum_squares(self.preparation.scaled(inputs))
         gain = self.preparation.gain
         return np.asarray(gain * np.sqrt(np.maximum(left, 0) / np.maximum(whole, 1e-30)))
 
@@ -60,11 +62,11 @@ class Autoencoder:
         Negative only where training patterns were; NaN where none was measured.
         """
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
-        latents = self.latents(self.basis.project(filled)).mean(axis=0)
-        decoded = self.decoded(latents).mean(axis=0)
+        latents = self.encode_coefficients(self.basis.project(filled)).mean(axis=0)
+        decoded = self.decode_coefficients(latents).mean(axis=0)
         found = self.preparation.scaled(self.basis.expand(decoded))
         return self.preparation.bounded(self.preparation.known(found))
 
 
-def _power(array: Float) -> Float:
+def _sum_squares(array: Float) -> Float:
     return np.asarray(np.square(array).sum(axis=-1, dtype=np.float64))

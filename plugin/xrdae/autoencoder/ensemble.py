@@ -45,14 +45,14 @@ class Ensemble:
 
     def encode(self, coefficients: Tensor) -> Tensor:
         """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
-        return _forward(self.encoder, coefficients * self.input_scale)
+        return _run_layers(self.encoder, coefficients * self.input_scale)
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return coefficients `(member, pattern, component)`.
 
         `latent` is `(pattern, latent_axis)`, the same for all members, or has a member axis.
         """
-        return _forward(self.decoder, latent)
+        return _run_layers(self.decoder, latent)
 
     def reconstruct(self, coefficients: Tensor) -> Tensor:
         """Return encoded and decoded coefficients `(member, pattern, component)`."""
@@ -92,7 +92,7 @@ class Ensemble:
         first = (torch.linalg.solve(matrix, weight).contiguous(), bias + shift @ weight)
         return Ensemble((*self.encoder[:-1], last), (first, *self.decoder[1:]), self.input_scale)
 
-    def widened(self, n_component: int) -> Ensemble:
+    def widen(self, n_component: int) -> Ensemble:
         """Return the same autoencoders for more components, which they ignore and decode to 0."""
         more = n_component - self.decoder[-1][0].shape[2]
         weight, bias = self.encoder[0]
@@ -102,7 +102,7 @@ class Ensemble:
         return Ensemble((first, *self.encoder[1:]), (*self.decoder[:-1], last), self.input_scale)
 
 
-def new_ensemble(
+def create_ensemble(
     n_component: int,
     *,
     n_latent: int,
@@ -129,7 +129,7 @@ def new_ensemble(
     )
 
 
-class Stacked:
+class StackedEnsemble:
     """A trained ensemble laid out for speed: the members' weights side by side.
 
     Where all members read the same patterns, or only their mean is wanted, one large product
@@ -141,14 +141,14 @@ class Stacked:
             moved = ensemble.to(device)
             self.members = moved.members
             self._encoder, self._decoder = moved.encoder[1:], moved.decoder[1:-1]
-            self._first = _side_by_side(moved.encoder[0], moved.input_scale)
-            self._latent = _side_by_side(moved.decoder[0], 1.0)
+            self._first = _concatenate_members(moved.encoder[0], moved.input_scale)
+            self._latent = _concatenate_members(moved.decoder[0], 1.0)
             weight, bias = moved.decoder[-1]
             self._last = weight.flatten(0, 1) / self.members, bias.mean(0)
 
     def encode(self, coefficients: Tensor, scratch: Scratch) -> Tensor:
         """Return latents `(member, pattern, latent_axis)` of `(pattern, component)`."""
-        h = self._hidden(self._first, self._encoder[:-1], coefficients, scratch)
+        h = self._run_hidden(self._first, self._encoder[:-1], coefficients, scratch)
         weight, bias = self._encoder[-1]
         return torch.baddbmm(bias, h, weight)
 
@@ -157,20 +157,20 @@ class Stacked:
 
         Without scratch memory the result can be differentiated.
         """
-        h = self._hidden(self._first, self._encoder[:-1], coefficients, scratch)
+        h = self._run_hidden(self._first, self._encoder[:-1], coefficients, scratch)
         weight, bias = self._encoder[-1]
         return torch.addbmm(bias.mean(0), h, weight, alpha=1 / self.members)
 
     def decode_mean(self, latent: Tensor, scratch: Scratch) -> Tensor:
         """Return the members' mean `(pattern, component)` of latents `(pattern, latent_axis)`."""
-        h = self._hidden(self._latent, self._decoder, latent, scratch)
+        h = self._run_hidden(self._latent, self._decoder, latent, scratch)
         n, width = len(latent), h.shape[2]
         together = scratch("together", n, self.members, width, like=h)
         together.copy_(h.transpose(0, 1))
         weight, bias = self._last
         return torch.addmm(bias, together.view(n, -1), weight)
 
-    def _hidden(
+    def _run_hidden(
         self, first: Layer, layers: tuple[Layer, ...], x: Tensor, scratch: Scratch | None
     ) -> Tensor:
         """Return `(member, pattern, hidden)` after a shared first layer and further ones."""
@@ -190,13 +190,13 @@ class Stacked:
         return h
 
 
-def _side_by_side(layer: Layer, scale: float) -> Layer:
+def _concatenate_members(layer: Layer, scale: float) -> Layer:
     """Return weight `(in, member * out)` and bias `(member * out,)` of a layer."""
     weight, bias = layer
     return (weight * scale).transpose(0, 1).flatten(1), bias.flatten()
 
 
-def _forward(layers: tuple[Layer, ...], x: Tensor) -> Tensor:
+def _run_layers(layers: tuple[Layer, ...], x: Tensor) -> Tensor:
     h = x.expand(layers[0][0].shape[0], *x.shape[-2:])  # (member, pattern, in)
     for weight, bias in layers[:-1]:
         h = silu(torch.baddbmm(bias, h, weight))  # (member, pattern, hidden)

@@ -27,7 +27,7 @@ METHODS = ("blended", "decoded", "aligned", "denoised")  # of synthesis
 class Mixture:
     """Weights of the methods of synthesis, and the expected error of the result.
 
-    `analysis.interpolation.find_mixture` makes it.
+    `analysis.synthesis_methods.find_mixture` makes it.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Mixture:
     error: Float
     reach: float
 
-    def only_blended(self) -> Mixture:
+    def select_blending(self) -> Mixture:
         """Return linear blending, with the same error."""
         return dataclasses.replace(self, weights=np.eye(len(METHODS))[0])
 

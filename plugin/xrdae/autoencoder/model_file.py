@@ -178,7 +178,7 @@ def read_model(path: str | os.PathLike[str]) -> Fitted:
                 f"{os.fspath(path)!r} cannot be read as netCDF4 ({error}); give a file that "
                 "model.save() wrote"
             ) from error
-        version = _version(path, attrs, sealed=bool(sealed))
+        version = _check_version(path, attrs, sealed=bool(sealed))
         try:
             return build_fitted(read_content(root, version), version)
         except Exception as error:  # of content that nobody foresaw too
@@ -188,7 +188,7 @@ def read_model(path: str | os.PathLike[str]) -> Fitted:
             ) from error
 
 
-def _version(path: str | os.PathLike[str], attrs: dict[str, Any], *, sealed: bool) -> int:
+def _check_version(path: str | os.PathLike[str], attrs: dict[str, Any], *, sealed: bool) -> int:
     """Return the format of a file that this package can read."""
     if str(attrs.get("format")) != FORMAT:  # an array is none either
         raise FormatError(

@@ -54,7 +54,7 @@ def read_content(root: Group, version: int) -> Content:
     """Return the content of a file of some format by the group that is its root."""
     content = Content({"": dict(root.attrs)}, {}, {})
     for name in ("config", "provenance"):
-        content.attrs[""][name] = parse_json(_entry(content.attrs[""], name))
+        content.attrs[""][name] = parse_json(_read_entry(content.attrs[""], name))
     groups = ["preparation", "basis", "ensemble", "support", "labels", "history"]
     for name in [*groups, *(["mixture"] if version >= WITH_MIXTURE else [])]:
         group = root.group(name)
@@ -85,30 +85,30 @@ def build_fitted(content: Content, version: int) -> Fitted:
     if not isinstance(config, dict) or not matches_schema(provenance, MODEL):
         raise ValueError("config or provenance is not as it should be")
     settings = Config.from_options(config)
-    ensemble = _ensemble(content)
-    _check(content, _sizes(content, ensemble, settings))
-    preparation = _preparation(content, settings)
-    basis, noise = content.arrays["basis"], _number(content, "basis", "noise", least=0)
+    ensemble = _build_ensemble(content)
+    _check_arrays(content, _find_sizes(content, ensemble, settings))
+    preparation = _build_preparation(content, settings)
+    basis, noise = content.arrays["basis"], _read_number(content, "basis", "noise", least=0)
     return Fitted(
         settings,
         Autoencoder(preparation, Basis(basis["components"], basis["variance"], noise), ensemble),
-        _support(content),
-        _labels(content),
-        _history(content),
+        _build_support(content),
+        _build_labels(content),
+        _build_history(content),
         provenance,
-        _mixture(content),
+        _build_mixture(content),
     )
 
 
-def _entry(attrs: Mapping[str, Any], name: str) -> Any:
+def _read_entry(attrs: Mapping[str, Any], name: str) -> Any:
     if name not in attrs:
         raise ValueError(f"there is no attribute {name!r}")
     return attrs[name]
 
 
-def _number(content: Content, group: str, name: str, *, least: float | None = None) -> float:
+def _read_number(content: Content, group: str, name: str, *, least: float | None = None) -> float:
     """Return an attribute that is a finite number above zero, or from `least`."""
-    value = _entry(content.attrs[group], name)
+    value = _read_entry(content.attrs[group], name)
     if not isinstance(value, np.integer | np.floating) or not np.isfinite(value):
         raise ValueError(f"{group}: {name} is {value!r:.50}, not a number")
     if not (value > 0 if least is None else value >= least):
@@ -116,40 +116,40 @@ def _number(content: Content, group: str, name: str, *, least: float | None = No
     return float(value)
 
 
-def _text(content: Content, group: str, name: str) -> str:
+def _read_text(content: Content, group: str, name: str) -> str:
     """Return an attribute that is a text of bounded length."""
-    value = _entry(content.attrs[group], name)
+    value = _read_entry(content.attrs[group], name)
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise ValueError(f"{group}: {name} is {value!r:.50}, no short text")
     return value
 
 
-def _flag(content: Content, group: str, name: str) -> bool:
+def _read_flag(content: Content, group: str, name: str) -> bool:
     """Return an attribute that is 0 or 1."""
-    value = _entry(content.attrs[group], name)
+    value = _read_entry(content.attrs[group], name)
     if not isinstance(value, np.integer) or value not in (0, 1):
         raise ValueError(f"{group}: {name} is {value!r:.50}, neither 0 nor 1")
     return bool(value)
 
 
-def _interpolation(content: Content) -> str:
-    value = _text(content, "preparation", "interpolation")
+def _read_interpolation(content: Content) -> str:
+    value = _read_text(content, "preparation", "interpolation")
     if value not in INTERPOLATIONS:
         raise ValueError(f"preparation: interpolation is {value!r:.50}, none of {INTERPOLATIONS}")
     return value
 
 
-def _sampling(content: Content) -> float:
-    value = _entry(content.attrs["preparation"], "sampling")
+def _read_sampling(content: Content) -> float:
+    value = _read_entry(content.attrs["preparation"], "sampling")
     if not isinstance(value, np.floating) or not value > 0:
         raise ValueError(f"preparation: sampling is {value!r:.50}, no positive number")
     return float(value)
 
 
-def _sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, int]:
+def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, int]:
     """Return sizes of the dimensions, as the arrays that come first have them."""
     components, axis = content.arrays["basis"]["components"], content.arrays["preparation"]["axis"]
-    halvings = int(_number(content, "support", "halvings", least=0))
+    halvings = int(_read_number(content, "support", "halvings", least=0))
     sizes = {
         "channel": axis.size,
         "component": components.shape[0],
@@ -183,7 +183,7 @@ def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> N
         raise ValueError(f"the last layer has {n} outputs, not {ends[1]}")
 
 
-def _check(content: Content, sizes: Mapping[str, int]) -> None:
+def _check_arrays(content: Content, sizes: Mapping[str, int]) -> None:
     """Compare type, shape and range of the arrays with what they must be."""
     for group, arrays in ARRAYS.items():
         if group not in content.arrays:  # a mixture, in a file of an earlier format
@@ -204,9 +204,9 @@ def _check(content: Content, sizes: Mapping[str, int]) -> None:
         raise ValueError("variance is negative")
 
 
-def _preparation(content: Content, config: Config) -> Preparation:
+def _build_preparation(content: Content, config: Config) -> Preparation:
     arrays, attrs = content.arrays["preparation"], content.attrs["preparation"]
-    kind, wavelength = _entry(attrs, "axis_kind"), _entry(attrs, "wavelength")
+    kind, wavelength = _read_entry(attrs, "axis_kind"), _read_entry(attrs, "wavelength")
     if kind not in KINDS:
         raise ValueError(f"axis kind {kind!r:.50} is not one of {list(KINDS)}")
     if not (np.diff(arrays["axis"]) > 0).all():
@@ -216,29 +216,29 @@ def _preparation(content: Content, config: Config) -> Preparation:
         axis=Axis(
             kind,
             arrays["axis"],
-            _number(content, "preparation", "wavelength") if known else None,
-            name=_text(content, "preparation", "axis_name"),
-            units=_text(content, "preparation", "axis_units"),
-            long_name=_text(content, "preparation", "axis_long_name"),
-            descending=_flag(content, "preparation", "axis_descending"),
+            _read_number(content, "preparation", "wavelength") if known else None,
+            name=_read_text(content, "preparation", "axis_name"),
+            units=_read_text(content, "preparation", "axis_units"),
+            long_name=_read_text(content, "preparation", "axis_long_name"),
+            descending=_read_flag(content, "preparation", "axis_descending"),
         ),
         scale=config.scale,
         background=config.background,
         background_options=dict(config.background_options),
         mean=arrays["mean"],
-        gain=_number(content, "preparation", "gain"),
-        typical_scale=_number(content, "preparation", "typical_scale"),
+        gain=_read_number(content, "preparation", "gain"),
+        typical_scale=_read_number(content, "preparation", "typical_scale"),
         transform=Transform(
             config.transform,
-            _number(content, "preparation", "transform_floor"),
+            _read_number(content, "preparation", "transform_floor"),
         ),
-        signed=_flag(content, "preparation", "signed"),
-        sampling=_sampling(content),
-        interpolation=_interpolation(content),
+        signed=_read_flag(content, "preparation", "signed"),
+        sampling=_read_sampling(content),
+        interpolation=_read_interpolation(content),
     )
 
 
-def _ensemble(content: Content) -> Ensemble:
+def _build_ensemble(content: Content) -> Ensemble:
     arrays = content.arrays["ensemble"]
 
     def layers(side: str) -> tuple[Layer, ...]:
@@ -255,33 +255,33 @@ def _ensemble(content: Content) -> Ensemble:
             raise ValueError(f"{name} is missing, not of type float32, or not finite")
         return torch.from_numpy(values)
 
-    scale = _number(content, "ensemble", "input_scale")
+    scale = _read_number(content, "ensemble", "input_scale")
     return Ensemble(layers("encoder"), layers("decoder"), scale)
 
 
-def _support(content: Content) -> Support:
+def _build_support(content: Content) -> Support:
     arrays = content.arrays["support"]
     return Support(
         Novelty(
             arrays["latents"],
             arrays["residual_scale"],
-            int(_number(content, "support", "halvings", least=0)),
+            int(_read_number(content, "support", "halvings", least=0)),
             arrays["limits"],
         ),
         arrays["coefficients"],
         arrays["scale"],
         arrays["unseen"].astype(bool),
-        _number(content, "support", "width"),
+        _read_number(content, "support", "width"),
     )
 
 
-def _mixture(content: Content) -> Mixture | None:
+def _build_mixture(content: Content) -> Mixture | None:
     if "mixture" not in content.arrays:
         return None
     arrays, attrs = content.arrays["mixture"], content.attrs["mixture"]
-    if _text(content, "mixture", "methods") != " ".join(METHODS):
+    if _read_text(content, "mixture", "methods") != " ".join(METHODS):
         raise ValueError(f"mixture: methods are {attrs['methods']!r:.50}, not {' '.join(METHODS)}")
-    weights, error, reach = arrays["weights"], arrays["error"], _entry(attrs, "reach")
+    weights, error, reach = arrays["weights"], arrays["error"], _read_entry(attrs, "reach")
     if (weights < 0).any() or not np.isclose(weights.sum(), 1) or (error < 0).any():
         raise ValueError("mixture: weights or error are out of their range")
     if not isinstance(reach, np.floating) or not reach >= 0:
@@ -289,10 +289,10 @@ def _mixture(content: Content) -> Mixture | None:
     return Mixture(weights, error, float(reach))
 
 
-def _labels(content: Content) -> xr.Dataset:
+def _build_labels(content: Content) -> xr.Dataset:
     """Return the labels by their own names, see `model_file`."""
     arrays, attrs = content.arrays["labels"], content.array_attrs["labels"]
-    names = parse_json(_entry(content.attrs["labels"], "names"))
+    names = parse_json(_read_entry(content.attrs["labels"], "names"))
     if not matches_schema(names, [str]) or len(set(names)) != len(names) or "latent" not in names:
         raise ValueError("the labels' names are not as they should be")
     found = {}
@@ -306,9 +306,9 @@ def _labels(content: Content) -> xr.Dataset:
     return xr.Dataset(found, attrs=rest)
 
 
-def _history(content: Content) -> xr.Dataset:
+def _build_history(content: Content) -> xr.Dataset:
     arrays, attrs = content.arrays["history"], content.attrs["history"]
-    if not isinstance(_entry(attrs, "stopped"), str):
+    if not isinstance(_read_entry(attrs, "stopped"), str):
         raise ValueError("history: stopped is no text")
     found = {name: ("step", values) for name, values in arrays.items()}
     return xr.Dataset(found, attrs=attrs)

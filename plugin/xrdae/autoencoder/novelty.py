@@ -106,7 +106,7 @@ class Support:
         """Latents `(reference, latent_axis)` of these training patterns."""
         return self.novelty.latents
 
-    def patterns(self, autoencoder: Autoencoder, which: npt.NDArray[np.intp]) -> Float:
+    def reconstruct_patterns(self, autoencoder: Autoencoder, which: npt.NDArray[np.intp]) -> Float:
         """Return training patterns `(pattern, channel)`: scaled intensity, as the basis has it."""
         whole = autoencoder.basis.expand(self.coefficients[which])
         return autoencoder.preparation.scaled(whole)
@@ -156,11 +156,11 @@ def find_support(
     rounding = autoencoder.preparation.rounding
     fit = functools.partial(find_basis, rank=rank, rounding=rounding)
     residual = bin_channels(find_held_out_residual(inputs[some], fit), halvings)
-    residual_scale = usual_residual(residual, least=2 * rounding * 2**halvings)
+    residual_scale = find_residual_scale(residual, least=2 * rounding * 2**halvings)
     kept = choose_evenly(len(latents), REFERENCES)
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
-    size = residual_size(residual, residual_scale)
-    limits = find_limits(_nearest(reference, latents[some]), error[some], size)
+    size = measure_residual(residual, residual_scale)
+    limits = find_limits(_find_nearest_distance(reference, latents[some]), error[some], size)
     novelty = Novelty(reference, residual_scale.astype(np.float32), halvings, limits)
     return Support(novelty, coefficients[kept], scale[kept], unseen[kept], width)
 
@@ -214,10 +214,13 @@ def extend_support(
     reference = np.ascontiguousarray(latents[kept], dtype=np.float64)
     some = choose_evenly(len(inputs), CROSS_FITTED)
     residual = bin_channels(find_held_out_residual(inputs[some], extend), novelty.halvings)
-    residual_scale = np.maximum(usual_residual(residual), novelty.residual_scale)
-    nearest = _nearest(reference, latents[len(known) :][some])
-    further = find_limits(nearest, error[some], residual_size(residual, residual_scale))
-    apart = (_nearest(was, was), _nearest(reference, latents[: len(known)]))
+    residual_scale = np.maximum(find_residual_scale(residual), novelty.residual_scale)
+    nearest = _find_nearest_distance(reference, latents[len(known) :][some])
+    further = find_limits(nearest, error[some], measure_residual(residual, residual_scale))
+    apart = (
+        _find_nearest_distance(was, was),
+        _find_nearest_distance(reference, latents[: len(known)]),
+    )
     before, after = (np.quantile(distance, 1 - FALSE_POSITIVES) for distance in apart)
     grown = np.array([after / max(before, LEAST[0]), worse, 1.0])
     limits = np.maximum(novelty.limits * np.maximum(grown, 1.0), further)
@@ -225,18 +228,18 @@ def extend_support(
     return Support(found, coefficients[kept], scale[kept], unseen[kept], support.width)
 
 
-def _nearest(reference: Float, latents: Float) -> Float:
+def _find_nearest_distance(reference: Float, latents: Float) -> Float:
     """Return the distance `(pattern,)` to the nearest reference but itself."""
     return np.asarray(cKDTree(reference).query(latents, k=2)[0][:, 1])
 
 
-def usual_residual(residual: Float, *, least: float = 0.0) -> Float:
+def find_residual_scale(residual: Float, *, least: float = 0.0) -> Float:
     """Return the root mean square `(bin,)` of binned residuals `(pattern, bin)`, nowhere tiny."""
     scale = np.sqrt(np.square(residual).mean(axis=0))
     return np.asarray(np.maximum(scale, 0.3 * np.median(scale) + max(least, 1e-9)))
 
 
-def residual_size(residual: Float, residual_scale: Float) -> Float:
+def measure_residual(residual: Float, residual_scale: Float) -> Float:
     """Return the size `(pattern,)` of binned residuals `(pattern, bin)`, large for a few peaks."""
     return np.asarray(np.power(residual / residual_scale, 4).mean(axis=1) ** 0.25)
 

@@ -24,7 +24,7 @@ def is_augmented(config: Config) -> bool:
     return any((config.zero_shift, config.strain, config.texture, config.background_change))
 
 
-def changed(
+def augment_patterns(
     patterns: Float, axis: Axis, config: Config, *, width: float, rng: np.random.Generator
 ) -> Float:
     """Return patterns `(pattern, channel)`, each changed at random; see `Config` for the sizes.
@@ -47,7 +47,7 @@ def changed(
     if config.zero_shift or config.strain:
         shift = rng.uniform(-1, 1, (n, 1)) * config.zero_shift
         strain = rng.uniform(-1, 1, (n, 1)) * config.strain
-        places = _strained(axis, strain) - shift
+        places = _strain_axis(axis, strain) - shift
         here = np.arange(n_channel)
         out = resample_patterns(out, np.stack([np.interp(p, axis.values, here) for p in places]))
     if config.texture:
@@ -66,7 +66,7 @@ def changed(
     return out
 
 
-def _strained(axis: Axis, strain: Float) -> Float:
+def _strain_axis(axis: Axis, strain: Float) -> Float:
     """Return where `(pattern, channel)` what lies at each channel was before the strain.
 
     A lattice longer by the strain has its reflections at a q shorter by it.

@@ -46,7 +46,7 @@ class Checkpoint:
     _written: float = -math.inf
     _failed: bool = False
 
-    def keep(self, arrays: Arrays, *, now: bool = False) -> None:
+    def write(self, arrays: Arrays, *, now: bool = False) -> None:
         """Write a state, if the last one was written long ago or `now` has to be.
 
         The first one has to succeed; later a full disk, say, is a warning: what is trained
@@ -55,7 +55,7 @@ class Checkpoint:
         if not now and time.monotonic() - self._written < EVERY:
             return
         try:
-            self._write(arrays)
+            self._write_file(arrays)
         except OSError as error:
             if self._written == -math.inf:
                 raise
@@ -64,7 +64,7 @@ class Checkpoint:
             self._failed = True
         self._written = time.monotonic()
 
-    def _write(self, arrays: Arrays) -> None:
+    def _write_file(self, arrays: Arrays) -> None:
         dataset = xr.Dataset(
             {
                 name: (tuple(f"{name}_{i}" for i in range(values.ndim)), values)
@@ -104,10 +104,10 @@ class Checkpoint:
         if not Path(self.path).exists():
             return None
         try:
-            self._check_seal()  # the HDF5 library hangs at some damaged files
+            self._check_checksum()  # the HDF5 library hangs at some damaged files
             with ONE_BY_ONE, xr.open_dataset(self.path, engine="netcdf4", decode_cf=False) as held:
-                self._check(held.attrs)
-                found = _checked(held, like)
+                self._check_identity(held.attrs)
+                found = _read_arrays(held, like)
         except (DataError, FormatError):
             raise
         except Exception as error:  # the netCDF library's own errors say nothing that helps
@@ -118,12 +118,12 @@ class Checkpoint:
         self._written = time.monotonic()
         return found
 
-    def _check_seal(self) -> None:
+    def _check_checksum(self) -> None:
         with open(self.path, "rb") as stream:
             if not checksum.check(stream, os.fstat(stream.fileno()).st_size):
                 raise ValueError("its content is not what was written")
 
-    def _check(self, attrs: Mapping[Any, Any]) -> None:
+    def _check_identity(self, attrs: Mapping[Any, Any]) -> None:
         path = os.fspath(self.path)
         if attrs.get("format") != FORMAT or attrs.get("format_version") != FORMAT_VERSION:
             raise FormatError(
@@ -143,7 +143,7 @@ class Checkpoint:
             )
 
 
-def _checked(opened: xr.Dataset, like: Arrays) -> dict[str, npt.NDArray[Any]]:
+def _read_arrays(opened: xr.Dataset, like: Arrays) -> dict[str, npt.NDArray[Any]]:
     """Return a file's arrays, read only where their shapes and types are the expected ones."""
     found = {}
     for name, own in like.items():
@@ -159,7 +159,7 @@ def _checked(opened: xr.Dataset, like: Arrays) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def checkpoint_of(
+def make_checkpoint(
     path: str | os.PathLike[str] | None, config: Config, made: Mapping[str, Any], **others: str
 ) -> Checkpoint | None:
     """Return the checkpoint of a training, None without a path.

@@ -22,9 +22,9 @@ from xrdae.errors import DataError
 from xrdae.preprocessing.alignment import measure_peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.provenance import record_fit
-from xrdae.training.augmentation import COPIES, changed, is_augmented
-from xrdae.training.checkpoint import checkpoint_of
-from xrdae.training.loop import Trained, train
+from xrdae.training.augmentation import COPIES, augment_patterns, is_augmented
+from xrdae.training.checkpoint import make_checkpoint
+from xrdae.training.training_loop import Trained, train
 from xrdae.training.training_set import load_training_set, locate_patterns
 
 
@@ -44,7 +44,7 @@ def fit_patterns(
         scale=config.scale,
     )
     origin = record_fit(patterns, intensity, labels, device=config.device)
-    kept_in = checkpoint_of(checkpoint, config, origin)
+    kept_in = make_checkpoint(checkpoint, config, origin)
     check_settings(config, patterns.axis)
     axis = patterns.axis.grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
@@ -61,11 +61,11 @@ def fit_patterns(
     check_n_latent(config.n_latent, basis, len(inputs))
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
-    copies = changed_copies(inputs, preparation, basis, config)
+    copies = make_augmented_copies(inputs, preparation, basis, config)
     trained = train(coefficients, config, copies=copies, checkpoint=kept_in, progress=progress)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
-    latents = autoencoder.latents(coefficients).mean(axis=0)
-    error = held_out_error(autoencoder, inputs, coefficients, trained.held_out_reconstruction)
+    latents = autoencoder.encode_coefficients(coefficients).mean(axis=0)
+    error = find_held_out_error(autoencoder, inputs, coefficients, trained.held_out_reconstruction)
     support = find_support(
         autoencoder,
         inputs,
@@ -100,7 +100,7 @@ def check_n_latent(n_latent: int, basis: Basis, n_pattern: int) -> None:
         )
 
 
-def held_out_error(
+def find_held_out_error(
     autoencoder: Autoencoder,
     inputs: npt.NDArray[np.float32],
     coefficients: npt.NDArray[np.float32],
@@ -110,10 +110,12 @@ def held_out_error(
 
     Of fewer than 8 patterns none is held out: that by all members.
     """
-    error = autoencoder.error(inputs, coefficients, decoded)
+    error = autoencoder.find_error(inputs, coefficients, decoded)
     if np.isnan(error).all():
-        latents = autoencoder.latents(coefficients).mean(axis=0)
-        error = autoencoder.error(inputs, coefficients, autoencoder.decoded(latents).mean(axis=0))
+        latents = autoencoder.encode_coefficients(coefficients).mean(axis=0)
+        error = autoencoder.find_error(
+            inputs, coefficients, autoencoder.decode_coefficients(latents).mean(axis=0)
+        )
     return error
 
 
@@ -126,7 +128,7 @@ def make_history(trained: Trained) -> xr.Dataset:
     )
 
 
-def changed_copies(
+def make_augmented_copies(
     inputs: npt.NDArray[np.float32], preparation: Preparation, basis: Basis, config: Config
 ) -> npt.NDArray[np.float32] | None:
     """Return coefficients `(copy, pattern, component)` of the patterns and of changed ones.
@@ -140,6 +142,6 @@ def changed_copies(
     rng = np.random.default_rng(config.seed)
     copies = [basis.project(inputs)]
     for _ in range(COPIES):
-        some = changed(patterns, preparation.axis, config, width=width, rng=rng)
+        some = augment_patterns(patterns, preparation.axis, config, width=width, rng=rng)
         copies.append(basis.project(preparation.inputs(some)[0]))
     return np.stack(copies)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xrdae.autoencoder.ensemble import Ensemble, as_tensor, new_ensemble
+from xrdae.autoencoder.ensemble import Ensemble, as_tensor, create_ensemble
 from xrdae.config import Config
-from xrdae.training.isomap import geodesic_embedding
+from xrdae.training.isomap import find_geodesic_embedding
 
 Float = npt.NDArray[Any]
 
@@ -37,12 +37,12 @@ class Start:
     unseen: npt.NDArray[np.bool_]
 
 
-def from_scratch(
+def start_from_scratch(
     coefficients: Float, config: Config, power: float, generator: torch.Generator
 ) -> tuple[Ensemble, Tensor, Tensor]:
     """Return an untrained ensemble, a map to begin with, and who sees which pattern."""
     n, rank = coefficients.shape
-    ensemble = new_ensemble(
+    ensemble = create_ensemble(
         rank,
         n_latent=config.n_latent,
         members=config.members,
@@ -50,23 +50,23 @@ def from_scratch(
         input_scale=0.5 * math.sqrt(rank / power),
         generator=generator,
     )
-    anchor = as_tensor(geodesic_embedding(coefficients, config.n_latent))
-    return ensemble, anchor, split(n, config, generator)
+    anchor = as_tensor(find_geodesic_embedding(coefficients, config.n_latent))
+    return ensemble, anchor, split_held_out(n, config, generator)
 
 
-def from_start(
+def start_from_model(
     start: Start, n: int, config: Config, generator: torch.Generator
 ) -> tuple[Ensemble, Tensor, Tensor]:
     """Return the same of an earlier model: what a member had not seen it shall not see now."""
     known = (~start.unseen).T.astype(np.float32)  # (member, known)
-    new = split(n - len(start.unseen), config, generator)
+    new = split_held_out(n - len(start.unseen), config, generator)
     parameters = [p.clone() for p in start.ensemble.parameters()]
     ensemble = start.ensemble.with_parameters(parameters)
     anchor = np.pad(start.latents, ((0, new.shape[1]), (0, 0)))
     return ensemble, as_tensor(anchor), torch.cat([as_tensor(known), new], dim=1)
 
 
-def split(n: int, config: Config, generator: torch.Generator) -> Tensor:
+def split_held_out(n: int, config: Config, generator: torch.Generator) -> Tensor:
     """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns.
 
     The parts that members do not see overlap only once every pattern is in one of them.

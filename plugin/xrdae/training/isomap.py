@@ -19,7 +19,7 @@ LANDMARKS = 1000
 NEIGHBOURS = 8
 
 
-def geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
+def find_geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
     """Return a map `(pattern, latent_axis)`, centred, of root mean square one, without chance.
 
     Isomap (Tenenbaum et al., 2000, doi:10.1126/science.290.5500.2319): classical scaling of the
@@ -30,7 +30,7 @@ def geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
     x = np.asarray(coefficients, dtype=np.float64)
     rows = choose_evenly(len(x), LANDMARKS)
     distances = cdist(x[rows], x[rows])
-    paths = shortest_path(_neighbour_graph(distances), directed=False)
+    paths = shortest_path(_build_neighbour_graph(distances), directed=False)
     n = len(rows)
     centring = np.eye(n) - 1 / n
     top = min(n_latent, n)
@@ -49,7 +49,7 @@ def geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
     return placed / size if size > 0 else placed
 
 
-def _neighbour_graph(distances: Float) -> csr_array:
+def _build_neighbour_graph(distances: Float) -> csr_array:
     """Return the symmetric graph of nearest neighbours, joined by the minimum spanning tree."""
     n = len(distances)
     k = min(NEIGHBOURS, n - 1)

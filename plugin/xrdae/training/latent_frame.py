@@ -17,7 +17,7 @@ Float = npt.NDArray[Any]
 ROUNDING = 1e-6  # size of latents, drawn to one in training, below which all patterns are one point
 
 
-def in_one_frame(ensemble: Ensemble, sample: Tensor) -> Ensemble:
+def align_members(ensemble: Ensemble, sample: Tensor) -> Ensemble:
     """Bring the members' latents into one frame, fixed by patterns `(pattern, component)`.
 
     Generalized orthogonal Procrustes between the members (Gower, 1975,
@@ -40,10 +40,10 @@ def in_one_frame(ensemble: Ensemble, sample: Tensor) -> Ensemble:
     axes = axes * np.where(strongest < 0, -1.0, 1.0)
     size = np.sqrt((turned**2).mean())
     matrix = rotation @ axes / (size if size > ROUNDING else 1.0)
-    return _transformed(ensemble, matrix, shift)
+    return _transform_ensemble(ensemble, matrix, shift)
 
 
-def in_frame_of(ensemble: Ensemble, sample: Tensor, latents: Float) -> Ensemble:
+def align_to_latents(ensemble: Ensemble, sample: Tensor, latents: Float) -> Ensemble:
     """Turn and shift each member so that patterns come to lie where they were.
 
     Nothing is stretched: where known latents lie on a line, that across it would be arbitrary.
@@ -61,10 +61,10 @@ def in_frame_of(ensemble: Ensemble, sample: Tensor, latents: Float) -> Ensemble:
         [scipy.linalg.orthogonal_procrustes(z, latents - there)[0] for z in latent - centre]
     )
     back = there @ rotation.transpose(0, 2, 1)  # (member, latent_axis)
-    return _transformed(ensemble, rotation, centre - back[:, None])
+    return _transform_ensemble(ensemble, rotation, centre - back[:, None])
 
 
-def _transformed(ensemble: Ensemble, matrix: Float, shift: Float) -> Ensemble:
+def _transform_ensemble(ensemble: Ensemble, matrix: Float, shift: Float) -> Ensemble:
     return ensemble.transform_latents(
         torch.as_tensor(matrix).float(), torch.as_tensor(shift).float()
     )

@@ -32,30 +32,30 @@ class Best:
         """Look at the state of a step: keep it if its held-out error is the lowest so far."""
         if held_out < self.held_out:
             self.parameters = [p.detach().clone() for p in self._current]
-        self._count(step, loss, held_out)
+        self._record(step, loss, held_out)
 
     def restore(self, rows: Float, parameters: list[Tensor]) -> None:
         """Go back to a history, as `rows` gives it, and to the best parameters in it."""
         for step, loss, held_out in rows:
-            self._count(int(step), float(loss), float(held_out))
+            self._record(int(step), float(loss), float(held_out))
         self.parameters = parameters
 
-    def _count(self, step: int, loss: float, held_out: float) -> None:
+    def _record(self, step: int, loss: float, held_out: float) -> None:
         self._rows.append((step, loss, held_out))
         if held_out < self.held_out:
             self.step, self.held_out = step, held_out
 
-    def ensemble(self) -> Ensemble:
+    def make_ensemble(self) -> Ensemble:
         """Return the ensemble in that state."""
         return self._ensemble.with_parameters(self.parameters)
 
-    def rows(self) -> Float:
+    def make_table(self) -> Float:
         """Return `(row, [step, loss, held_out])` of all steps that were looked at."""
         return np.array(self._rows, dtype=np.float64).reshape(-1, 3)
 
-    def history(self) -> dict[str, Float]:
+    def make_history(self) -> dict[str, Float]:
         """Return `step`, `loss` and `held_out` of all steps that were looked at."""
-        table = self.rows()
+        table = self.make_table()
         return {"step": table[:, 0].astype(int), "loss": table[:, 1], "held_out": table[:, 2]}
 
 
@@ -121,7 +121,7 @@ class Optimization:
         self._schedule.step()
         self.step += 1
 
-    def state(self) -> State:
+    def copy_state(self) -> State:
         """Return all that `restore` needs; it does not change with further steps."""
         known = self._optimizer.state
         first, second = (
@@ -129,11 +129,11 @@ class Optimization:
             for name in MOMENTS
         )
         return State(
-            parameters=_in_one(self._parameters),
-            best=_in_one(self.best.parameters),
-            first_moment=_in_one(first),
-            second_moment=_in_one(second),
-            history=self.best.rows(),
+            parameters=_join_values(self._parameters),
+            best=_join_values(self.best.parameters),
+            first_moment=_join_values(first),
+            second_moment=_join_values(second),
+            history=self.best.make_table(),
             generator=self.generator.get_state().numpy().copy(),
             step=self.step,
         )
@@ -142,24 +142,26 @@ class Optimization:
         """Go on from a state, which one of the same settings has been in."""
         self.step = state.step
         self.generator.set_state(torch.from_numpy(state.generator.astype(np.uint8)))
-        self.best.restore(state.history, self._apart(state.best))
+        self.best.restore(state.history, self._split_values(state.best))
         with torch.no_grad():
-            for own, given in zip(self._parameters, self._apart(state.parameters), strict=True):
+            for own, given in zip(
+                self._parameters, self._split_values(state.parameters), strict=True
+            ):
                 own.copy_(given)
         if not state.step:
             return
-        moments = (self._apart(state.first_moment), self._apart(state.second_moment))
-        of_each = [
+        moments = (self._split_values(state.first_moment), self._split_values(state.second_moment))
+        states = [
             {"step": torch.tensor(float(state.step)), **dict(zip(MOMENTS, pair, strict=True))}
             for pair in zip(*moments, strict=True)
         ]
         groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": dict(enumerate(of_each)), "param_groups": groups})
+        self._optimizer.load_state_dict({"state": dict(enumerate(states)), "param_groups": groups})
         before = {"last_epoch": state.step - 1, "_step_count": max(state.step, 2)}
         self._schedule.load_state_dict(self._schedule.state_dict() | before)
         self._schedule.step()  # rate and momentum follow from the number of the step
 
-    def _apart(self, values: Float) -> list[Tensor]:
+    def _split_values(self, values: Float) -> list[Tensor]:
         """Return values one after another as tensors like the parameters."""
         sizes = [p.numel() for p in self._parameters]
         parts = torch.split(torch.from_numpy(values.astype(np.float32)), sizes)
@@ -169,5 +171,5 @@ class Optimization:
         ]
 
 
-def _in_one(tensors: list[Tensor]) -> Float:
+def _join_values(tensors: list[Tensor]) -> Float:
     return np.asarray(torch.cat([t.detach().flatten() for t in tensors]).cpu().numpy())

@@ -20,7 +20,7 @@ from xrdae.preprocessing.sampling import Index, choose_stratified
 Float = npt.NDArray[Any]
 
 _NAME = re.compile(r"[^\W_][^/\x00-\x1f\x7f]*(?<!\s)")
-_TAKEN = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "coordinates"}
+_RESERVED = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "coordinates"}
 
 
 def load_training_set(
@@ -76,27 +76,27 @@ def load_training_set(
     warn_about_infinite_intensities(intensity)
     labels = {
         name: xr.DataArray(
-            label.values.reshape(-1)[which], dims="pattern", attrs=_plain(label.attrs)
+            label.values.reshape(-1)[which], dims="pattern", attrs=_select_attrs(label.attrs)
         )
         for name, label in patterns.labels().items()
     }
     return intensity, labels, at
 
 
-def _plain(attrs: Mapping[Any, Any]) -> dict[str, Any]:
+def _select_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the attributes of a label that its model's file can hold."""
     named = {str(name): value for name, value in attrs.items()}
     return {
         name: value
         for name, value in named.items()
-        if isinstance(value, str | int | float) and _NAME.fullmatch(name) and name not in _TAKEN
+        if isinstance(value, str | int | float) and _NAME.fullmatch(name) and name not in _RESERVED
     }
 
 
 def locate_patterns(patterns: Patterns, at: tuple[Index, ...]) -> Callable[[int], dict[str, int]]:
     """Return what names a pattern in errors: from a row of `at` to its place in the dataset."""
-    return lambda row: _position(patterns.sample_dims, [along[row] for along in at])
+    return lambda row: _find_position(patterns.sample_dims, [along[row] for along in at])
 
 
-def _position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:
+def _find_position(dims: Iterable[Hashable], index: Iterable[Any]) -> dict[str, int]:
     return {str(d): int(i) for d, i in zip(dims, index, strict=True)}

@@ -25,11 +25,11 @@ from xrdae.errors import DataError
 from xrdae.preprocessing.sampling import Index, choose_evenly, choose_spread
 from xrdae.preprocessing.scaling import check_scales
 from xrdae.provenance import fingerprint, record_fit, record_update
-from xrdae.training.checkpoint import Checkpoint, checkpoint_of
-from xrdae.training.fit import changed_copies, held_out_error, make_history
+from xrdae.training.checkpoint import Checkpoint, make_checkpoint
+from xrdae.training.fit import find_held_out_error, make_augmented_copies, make_history
 from xrdae.training.initialization import Start
-from xrdae.training.loop import Trained, train
-from xrdae.training.objective import held_out_reconstruction
+from xrdae.training.loss import reconstruct_held_out
+from xrdae.training.training_loop import Trained, train
 from xrdae.training.training_set import load_training_set, locate_patterns
 
 Float = npt.NDArray[Any]
@@ -121,14 +121,14 @@ def update_fitted(
     added = len(basis.components) - len(old.basis.components)
     own = np.pad(support.coefficients[known], ((0, 0), (0, added)))
     coefficients = np.concatenate([own, basis.project(filled)])
-    kept_in = checkpoint_of(checkpoint, config, further.made, updated_from=fingerprint(known_fit))
+    kept_in = make_checkpoint(checkpoint, config, further.made, updated_from=fingerprint(known_fit))
     trained, worse = _train_on(fitted, basis, coefficients, known, kept_in, progress)
     signed = old.preparation.signed or (further.signed and config.transform == "none")
     preparation = old.preparation
     if signed != preparation.signed:
         preparation = dataclasses.replace(preparation, signed=signed)
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
-    latents = autoencoder.latents(coefficients).mean(axis=0)
+    latents = autoencoder.encode_coefficients(coefficients).mean(axis=0)
     kept = choose_spread(latents, REFERENCES)
     new = slice(len(known), None)
     held_out = trained.held_out_reconstruction[new]
@@ -139,7 +139,7 @@ def update_fitted(
         known=known,
         kept=kept,
         latents=latents,
-        error=held_out_error(autoencoder, filled, coefficients[new], held_out),
+        error=find_held_out_error(autoencoder, filled, coefficients[new], held_out),
         worse=worse,
         coefficients=coefficients,
         scale=np.concatenate([support.scale[known], further.scale]),
@@ -208,11 +208,11 @@ def _train_on(
     """
     config, preparation = fitted.config, fitted.autoencoder.preparation
     start = Start(
-        fitted.autoencoder.ensemble.widened(len(basis.components)),
+        fitted.autoencoder.ensemble.widen(len(basis.components)),
         fitted.support.latents[known],
         fitted.support.unseen[known],
     )
-    copies = changed_copies(basis.expand(coefficients), preparation, basis, config)
+    copies = make_augmented_copies(basis.expand(coefficients), preparation, basis, config)
     trained = train(
         coefficients, config, copies=copies, start=start, checkpoint=checkpoint, progress=progress
     )
@@ -220,7 +220,7 @@ def _train_on(
     if np.isnan(after).all():  # fewer than 8 patterns: none was held out
         return trained, 1.0
     seen = as_tensor(~start.unseen.T)
-    before = held_out_reconstruction(start.ensemble, as_tensor(own), seen)
+    before = reconstruct_held_out(start.ensemble, as_tensor(own), seen)
     n_component, n_channel = basis.components.shape
     left = basis.noise * (n_channel - n_component)
     was, now = (

@@ -18,16 +18,14 @@ from xrdae.config import Config
 from xrdae.errors import DataError, TrainingError, warn
 from xrdae.preprocessing.sampling import choose_evenly
 from xrdae.training.checkpoint import Checkpoint
-from xrdae.training.initialization import Start, from_scratch, from_start
-from xrdae.training.latent_frame import in_frame_of, in_one_frame
-from xrdae.training.objective import BATCH, Task, held_out_reconstruction
+from xrdae.training.initialization import Start, start_from_model, start_from_scratch
+from xrdae.training.latent_frame import align_members, align_to_latents
+from xrdae.training.loss import BATCH, Task, compute_errors, compute_loss, reconstruct_held_out
 from xrdae.training.optimizer import Optimization, State
 
 Float = npt.NDArray[Any]
 
 EVALUATE_EVERY = 10
-ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
-KEPT = 10.0  # weight of known latents' squared displacement, against the reconstruction's error
 COMPARED = 64  # patterns whose coefficients a checkpoint holds
 PROCESSOR = torch.device("cpu")
 STOPPED = ("", "converged", "steps")  # by its number in a checkpoint; the first one goes on
@@ -98,7 +96,7 @@ def train(
     device = find_device(config.device)
     training = Training(coefficients, config, copies, start, checkpoint)
     try:
-        training.on(device, progress)
+        training.run(device, progress)
     except ERRORS as error:
         if not ran_out(error):
             raise
@@ -106,14 +104,14 @@ def train(
         if device == PROCESSOR:
             raise MemoryError(f"memory has run out in training ({reason}); free some") from error
     else:
-        return training.result()
+        return training.make_result()
     warn(f"memory of {device} has run out ({reason}); the processor trains")
-    training.on(PROCESSOR, progress)
-    return training.result()
+    training.run(PROCESSOR, progress)
+    return training.make_result()
 
 
 class Training:
-    """A training under way, on one device or, after that has failed, on another.
+    """A training under optimization, on one device or, after that has failed, on another.
 
     Parameters
     ----------
@@ -134,85 +132,89 @@ class Training:
         n = len(target)
         power = float(target.square().sum(1).mean()) or 1.0
         self._ensemble, anchor, seen = (
-            from_scratch(coefficients, config, power, generator)
+            start_from_scratch(coefficients, config, power, generator)
             if start is None
-            else from_start(start, n, config, generator)
+            else start_from_model(start, n, config, generator)
         )
         known = None if start is None else (torch.arange(n) < len(start.unseen)).float()
         shown = target[None] if copies is None else as_tensor(copies)
         self._task = Task(target, shown, seen, anchor, known, power)
         self._config, self._start, self._checkpoint = config, start, checkpoint
         self._stopped = ""
-        self._way = Optimization(self._ensemble, config, generator)
-        self._last = self._way.state()
-        found = checkpoint.read(self._arrays()) if checkpoint is not None else None
+        self._optimization = Optimization(self._ensemble, config, generator)
+        self._last = self._optimization.copy_state()
+        found = checkpoint.read(self._collect_arrays()) if checkpoint is not None else None
         if found is not None:
-            self._take(found)
+            self._restore(found)
 
-    def on(self, device: torch.device, progress: bool | None) -> str:
+    def run(self, device: torch.device, progress: bool | None) -> str:
         """Train on a device until there is a reason to stop, and return it."""
         steps = self._config.steps
         task = self._task.to(device)
-        way = Optimization(self._ensemble.to(device), self._config, torch.Generator())
-        way.restore(self._last)
-        self._way = way
+        optimization = Optimization(self._ensemble.to(device), self._config, torch.Generator())
+        optimization.restore(self._last)
+        self._optimization = optimization
         if self._stopped:
             return self._stopped
         disable = None if progress is None else not progress
-        bar = tqdm(total=steps, initial=way.step, desc="fit", unit="step", disable=disable)
+        bar = tqdm(total=steps, initial=optimization.step, desc="fit", unit="step", disable=disable)
         try:
-            self._stopped = self._steps(task, way, bar)
-            self._last = way.state()
+            self._stopped = self._run_steps(task, optimization, bar)
+            self._last = optimization.copy_state()
         except KeyboardInterrupt:
             goes_on = "" if self._checkpoint is None else f"; {self._checkpoint.path} goes on"
             warn(
-                f"training was interrupted at step {way.step} of {steps}; the best state so far, "
-                f"that of step {way.best.step}, is kept{goes_on}"
+                f"training was interrupted at step {optimization.step} of {steps}; the best "
+                f"state so far, that of step {optimization.best.step}, is kept{goes_on}"
             )
             return "interrupted"
         finally:
             bar.close()
-            self._keep(now=True)
+            self._write_checkpoint(now=True)
         return self._stopped
 
-    def _steps(self, task: Task, way: Optimization, bar: Any) -> str:
-        config, best = self._config, way.best
+    def _run_steps(self, task: Task, optimization: Optimization, bar: Any) -> str:
+        config, best = self._config, optimization.best
         # The high rate in the middle first makes members worse that are trained already.
         settled = 0 if task.known is None else config.steps // 2
-        while way.step < config.steps:
-            if way.step % EVALUATE_EVERY == 0:
-                self._last = way.state()
-                self._keep()
-                best.update(way.step, *_errors(way.ensemble, task))
+        while optimization.step < config.steps:
+            if optimization.step % EVALUATE_EVERY == 0:
+                self._last = optimization.copy_state()
+                self._write_checkpoint()
+                best.update(optimization.step, *compute_errors(optimization.ensemble, task))
                 bar.set_postfix(held_out=f"{best.held_out:.4f}", refresh=False)
-                if way.step - max(best.step, settled) >= config.patience:
+                if optimization.step - max(best.step, settled) >= config.patience:
                     return "converged"
-            loss = _loss(way.ensemble, task, config, way.step, way.generator)
+            loss = compute_loss(
+                optimization.ensemble, task, config, optimization.step, optimization.generator
+            )
             if not math.isfinite(loss.item()):
                 raise TrainingError(
-                    f"the loss is {loss.item()} at step {way.step}; lower learning_rate="
+                    f"the loss is {loss.item()} at step {optimization.step}; lower learning_rate="
                     f"{config.learning_rate}, or look for extreme intensities in the data"
                 )
-            way.descend(loss)
+            optimization.descend(loss)
             bar.update()
-        best.update(config.steps, *_errors(way.ensemble, task))
+        best.update(config.steps, *compute_errors(optimization.ensemble, task))
         return "steps"
 
-    def result(self) -> Trained:
+    def make_result(self) -> Trained:
         """Return what the best state gives."""
         with torch.no_grad():
             target, seen = self._task.target, self._task.seen
-            framed = _framed(self._way.best.ensemble().to(PROCESSOR), target, self._start)
-            held_out = held_out_reconstruction(framed, target, seen)
-        history = self._way.best.history()
+            framed = _align_latents(
+                self._optimization.best.make_ensemble().to(PROCESSOR), target, self._start
+            )
+            held_out = reconstruct_held_out(framed, target, seen)
+        history = self._optimization.best.make_history()
         stopped = self._stopped or "interrupted"
         return Trained(framed, held_out, seen.numpy().T == 0, history, stopped)
 
-    def _keep(self, *, now: bool = False) -> None:
+    def _write_checkpoint(self, *, now: bool = False) -> None:
         if self._checkpoint is not None:
-            self._checkpoint.keep(self._arrays(), now=now)
+            self._checkpoint.write(self._collect_arrays(), now=now)
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def _collect_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the last state as a checkpoint holds it, with who sees what, and the map."""
         target = self._task.target.numpy()
         return {
@@ -223,9 +225,9 @@ class Training:
             "stopped": np.asarray(STOPPED.index(self._stopped)),
         }
 
-    def _take(self, found: dict[str, npt.NDArray[Any]]) -> None:
+    def _restore(self, found: dict[str, npt.NDArray[Any]]) -> None:
         """Go on from what a checkpoint holds."""
-        some, own = found.pop("some"), self._arrays()["some"]
+        some, own = found.pop("some"), self._collect_arrays()["some"]
         if not np.allclose(some, own, rtol=0, atol=1e-3 * math.sqrt(self._task.power)):
             raise DataError(
                 "the basis comes out differently here than where the checkpoint was written "
@@ -237,53 +239,10 @@ class Training:
         self._last = State(step=int(found.pop("step")), **found)
 
 
-def _loss(
-    ensemble: Ensemble, task: Task, config: Config, step: int, generator: torch.Generator
-) -> Tensor:
-    """Return the loss of a step, of a random part where there are many patterns."""
-    n = len(task.target)
-    rows = slice(None) if n <= BATCH else torch.randint(n, (BATCH,), generator=generator)
-    which = torch.randint(len(task.shown), (n,), generator=generator)[rows]
-    target, shown = task.target[rows], task.shown[which, torch.arange(n)[rows]]
-    seen, anchor = task.seen[:, rows], task.anchor[rows]
-    spread = config.input_noise * math.sqrt(task.power / target.shape[1])
-
-    def white_noise(*shape: int) -> Tensor:  # the same on every device
-        return torch.randn(shape, generator=generator, dtype=target.dtype).to(target.device)
-
-    blurred = shown + spread * white_noise(len(seen), *target.shape)
-    latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)
-    noise = white_noise(*latent.shape)
-    decoded = ensemble.decode(latent + config.latent_noise * noise)
-    error = (decoded - target).square().sum(-1) * seen  # (member, pattern)
-    reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / task.power
-    mean = latent.mean(0)
-    agreement = (latent - mean.detach()).square().sum(-1).mean(1).sum()
-    away = (latent - anchor).square().sum(-1)  # (member, pattern)
-    if task.known is not None:
-        return reconstruction + agreement + KEPT * (away * task.known[rows]).mean(1).sum()
-    pull = max(0.0, 1 - step / (ANCHORED * config.steps))
-    anchored = pull * away.mean(1).sum() if pull else 0.0
-    frame = mean.mean(0).square().sum() + (mean.square().mean() - 1).square()
-    return reconstruction + agreement + anchored + 0.1 * len(seen) * frame
-
-
-@torch.no_grad()
-def _errors(ensemble: Ensemble, task: Task) -> tuple[float, float]:
-    """Return the root mean squared error on seen and on held-out patterns, a relative one."""
-    rows = slice(None, None, max(1, task.target.shape[0] // BATCH))
-    some, seen = task.target[rows], task.seen[:, rows]
-    error = (ensemble.reconstruct(some) - some).square().sum(-1) / task.power
-    loss = float((error * seen).sum() / seen.sum())
-    held = 1 - seen
-    held_out = float((error * held).sum() / held.sum()) if held.any() else loss
-    return math.sqrt(loss), math.sqrt(held_out)
-
-
-def _framed(ensemble: Ensemble, target: Tensor, start: Start | None) -> Ensemble:
+def _align_latents(ensemble: Ensemble, target: Tensor, start: Start | None) -> Ensemble:
     """Bring the members into one frame: that of the patterns, or of what is known of them."""
     known = len(target if start is None else start.unseen)
     rows = slice(0, known, max(1, known // BATCH))
     if start is None:
-        return in_one_frame(ensemble, target[rows])
-    return in_frame_of(ensemble, target[rows], start.latents[rows])
+        return align_members(ensemble, target[rows])
+    return align_to_latents(ensemble, target[rows], start.latents[rows])

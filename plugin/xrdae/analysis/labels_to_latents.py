@@ -22,7 +22,7 @@ FARTHEST = 1e6  # ranges: farther is as far
 OUTSIDE = 0.02  # of the labels' ranges, beyond what is between the known combinations
 
 
-def latents_at(labels: Float, latents: Float, wanted: Float) -> Float:
+def interpolate_latents(labels: Float, latents: Float, wanted: Float) -> Float:
     """Return the latents `(synthetic, latent_axis)` where the labels have given values.
 
     Interpolation of the latents over the labels by linear radial basis functions, exact at the
@@ -84,7 +84,7 @@ def find_disorder(labels: Float, latents: Float) -> float:
     error = 0.0
     for fold in range(FOLDS):
         here = which % FOLDS == fold
-        predicted = latents_at(labels[~here], latents[~here], labels[here])
+        predicted = interpolate_latents(labels[~here], latents[~here], labels[here])
         error += float(np.square(predicted - latents[here]).sum())
     return error / variance
 

@@ -11,8 +11,8 @@ import torch
 
 import xrdae
 from xrdae.config import Config
-from xrdae.training import loop
-from xrdae.training.initialization import split
+from xrdae.training import training_loop as loop
+from xrdae.training.initialization import split_held_out
 
 FEW = Config(steps=40, members=3, hidden=(16,), patience=1000)
 
@@ -36,13 +36,13 @@ def _parameters(trained):
 def test_a_loss_that_is_not_finite_is_an_error_with_step_and_value(
     coefficients, monkeypatch, value
 ):
-    loss, steps = loop._loss, []
+    loss, steps = loop.compute_loss, []
 
     def broken(*args):
         steps.append(len(steps))
         return loss(*args) * (value if len(steps) == 8 else 1.0)
 
-    monkeypatch.setattr(loop, "_loss", broken)
+    monkeypatch.setattr(loop, "compute_loss", broken)
     with pytest.raises(xrdae.TrainingError, match=rf"loss is {value} at step 7") as caught:
         loop.train(coefficients, FEW)
     assert f"learning_rate={FEW.learning_rate}" in str(caught.value)
@@ -64,7 +64,7 @@ def test_ctrl_c_at_the_first_step_still_gives_a_model(series, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_loss", interrupted)
+    monkeypatch.setattr(loop, "compute_loss", interrupted)
     with pytest.warns(UserWarning, match="interrupted at step 0"):
         model = series.xrdae.fit()
     assert np.isfinite(series.xrdae.encode(model)["latent"]).all()
@@ -88,14 +88,14 @@ def test_training_without_a_reason_to_stop_uses_every_step(coefficients):
 
 
 def test_the_state_that_is_kept_is_the_best_one(coefficients, monkeypatch):
-    errors, calls = loop._errors, []
+    errors, calls = loop.compute_errors, []
 
     def worse_later(*args):
         calls.append([p.detach().clone() for p in args[0].parameters()])
         return errors(*args)[0], [5.0, 1.0, 3.0, 2.0, 4.0][len(calls) - 1]
 
-    monkeypatch.setattr(loop, "_errors", worse_later)
-    monkeypatch.setattr(loop, "in_one_frame", lambda ensemble, sample: ensemble)
+    monkeypatch.setattr(loop, "compute_errors", worse_later)
+    monkeypatch.setattr(loop, "align_members", lambda ensemble, sample: ensemble)
     trained = loop.train(coefficients, FEW)
     for kept, then in zip(trained.ensemble.parameters(), calls[1], strict=True):
         assert torch.equal(kept, then)
@@ -202,7 +202,7 @@ def test_the_training_labels_hold_the_latents_that_encoding_gives(series, model)
 
 def test_each_member_leaves_out_its_own_patterns(coefficients):
     config = Config(members=5, held_out=0.2)
-    seen = split(30, config, torch.Generator().manual_seed(0)).numpy()
+    seen = split_held_out(30, config, torch.Generator().manual_seed(0)).numpy()
     np.testing.assert_array_equal((seen == 0).sum(axis=1), 6)
     assert len(np.unique(seen, axis=0)) > 1
 

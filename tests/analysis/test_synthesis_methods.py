@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.analysis.interpolation import find_surrounding
+from xrdae.analysis.synthesis_methods import find_surrounding
 from xrdae.autoencoder.fitted import METHODS
 
 SMALL = {"steps": 300, "members": 4, "hidden": (32, 32), "progress": False}

@@ -47,7 +47,7 @@ class Targets:
     end_latents: Float
     weights: Float
 
-    def rows(self, some: slice) -> Targets:
+    def select(self, some: slice) -> Targets:
         """Return some of the targets."""
         return Targets(*(getattr(self, f.name)[some] for f in dataclasses.fields(self)))
 
@@ -59,11 +59,11 @@ def mix_candidates(fitted: Fitted, mixture: Mixture, targets: Targets) -> tuple[
     """
     parts = []
     for start in range(0, len(targets.latents), AT_ONCE):
-        some = targets.rows(slice(start, start + AT_ONCE))
+        some = targets.select(slice(start, start + AT_ONCE))
         found, variance = find_candidates(fitted, some)
         weights = np.repeat(mixture.weights[:, None], len(some.latents), axis=1)
         weights[:, (some.weights == 1).any(axis=1)] = np.eye(len(METHODS))[0][:, None]
-        parts.append(_mix(found, variance, weights, mixture.error))
+        parts.append(_mix_methods(found, variance, weights, mixture.error))
     intensity, std = (np.concatenate(part) for part in zip(*parts, strict=True))
     return intensity, std
 
@@ -143,7 +143,7 @@ def find_candidates(
         distance[np.arange(n), hidden] = np.inf
     count = min(NEIGHBOURS, len(support.latents) - (hidden is not None))
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :count]
-    near = support.patterns(autoencoder, nearest.ravel())
+    near = support.reconstruct_patterns(autoencoder, nearest.ravel())
     moved = find_displacements(np.repeat(aligned, count, axis=0), near, width, signed=signed)
     near = resample_patterns(near, np.arange(n_channel) + moved).reshape(n, count, n_channel)
     denoised = np.stack([_denoise(a, p) for a, p in zip(aligned, near, strict=True)])
@@ -176,7 +176,7 @@ def find_mixture(fitted: Fitted) -> Mixture:
     n_channel = autoencoder.preparation.mean.size
     targets = Targets(
         np.einsum("te,tel->tl", weights, end_latents),
-        support.patterns(autoencoder, ends.ravel()).reshape(*ends.shape, n_channel),
+        support.reconstruct_patterns(autoencoder, ends.ravel()).reshape(*ends.shape, n_channel),
         end_latents,
         weights,
     )
@@ -188,7 +188,9 @@ def find_mixture(fitted: Fitted) -> Mixture:
         votes=votes / votes.sum(axis=0),
         hidden=middle,
     )
-    residual = found - support.patterns(autoencoder, middle)  # (method, triplet, channel)
+    residual = found - support.reconstruct_patterns(
+        autoencoder, middle
+    )  # (method, triplet, channel)
     # Of the two triplets with one middle, that which any method explains best.
     least = np.linalg.norm(residual, axis=2).min(axis=0)
     order = np.lexsort((least, middle))
@@ -271,7 +273,9 @@ def _find_spread(found: Float, variance: Float, weights: Float, intensity: Float
     return np.asarray(between + weights[1][:, None] ** 2 * variance)
 
 
-def _mix(found: Float, variance: Float, weights: Float, error: Float) -> tuple[Float, Float]:
+def _mix_methods(
+    found: Float, variance: Float, weights: Float, error: Float
+) -> tuple[Float, Float]:
     intensity = np.einsum("mt,mtc->tc", weights, found)
     spread = _find_spread(found, variance, weights, intensity)
     return intensity, np.sqrt(error[0] * spread + error[1] * np.maximum(intensity, 0) + error[2])
