@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pickle
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ quick = settings(max_examples=30, deadline=None)
 
 
 def test_a_config_is_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Config().members = 3
 
 
@@ -121,6 +121,12 @@ def test_a_seed_that_no_generator_takes_is_refused_by_name(setting, value):
         Config(**{setting: value})
 
 
+@pytest.mark.parametrize("value", ["lam", 5, None])
+def test_background_options_that_are_no_mapping_are_refused_by_name(value):
+    with pytest.raises(ValueError, match=r"background_options=.*must be a mapping"):
+        Config(background="arpls", background_options=value)
+
+
 @pytest.mark.parametrize("value", ["64", 64])
 def test_hidden_that_is_no_sequence_of_widths_is_refused_by_name(value):
     with pytest.raises((TypeError, ValueError), match="hidden"):
@@ -138,7 +144,7 @@ def test_a_value_of_the_wrong_type_is_refused_by_name(setting, value):
 def test_an_unknown_setting_is_refused_with_the_known_ones():
     with pytest.raises(TypeError, match="'n_latents'") as caught:
         Config.from_options({"n_latents": 3})
-    for field in dataclasses.fields(Config):
+    for field in attrs.fields(Config):
         assert field.name in str(caught.value)
 
 

@@ -1,44 +1,90 @@
-"""Every setting of a fit and its default, in one frozen place that is saved with the model."""
+"""Every setting of a fit, its default and its bounds: one frozen value, saved with the model."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-GRIDS = ("data", "even", "two_theta", "q", "d", "log_q")
-SCALES = ("max", "area", "std", "none")
-TRANSFORMS = ("none", "log", "sqrt")
-# Smallest and largest values.
-WHOLE = {
-    "most_patterns": (3, 2**31),
-    "rank": (1, 2**31),
-    "n_latent": (1, 2**31),
-    "members": (1, 2**31),
-    "steps": (1, 2**31),
-    "patience": (1, 2**31),
-    "points": (2, 2**31),
-    "seed": (0, 2**63 - 1),
-}
+import attrs
+
 # Of background_options, what says how often to repeat: a model file must not hold up its reader.
 ROUNDS = {"max_iter", "max_iter_2", "num_smooths"}
 MOST_ROUNDS = 10_000
-REAL = {
-    "learning_rate": (1e-12, 1.0),
-    "input_noise": (0.0, 1e6),
-    "latent_noise": (0.0, 1e6),
-    "held_out": (0.0, 0.9),
-    "zero_shift": (0.0, 1e6),
-    "strain": (0.0, 0.2),
-    "texture": (0.0, 3.0),
-    "background_change": (0.0, 10.0),
-}
+LARGEST = 2**31
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+def _whole(default: int | None, least: int, most: int = LARGEST) -> Any:
+    """Return a field of whole numbers; None is allowed where it is the default."""
+
+    def convert(value: Any, field: attrs.Attribute[Any]) -> int | None:
+        if value is None and default is None:
+            return None
+        return _check_whole(field.name, value, least, most)
+
+    return attrs.field(default=default, converter=attrs.Converter(convert, takes_field=True))
+
+
+def _number(default: float, least: float, most: float) -> Any:
+    """Return a field of numbers."""
+
+    def convert(value: Any, field: attrs.Attribute[Any]) -> float:
+        if not isinstance(value, numbers.Real) or not least <= float(value) <= most:
+            raise ValueError(f"{field.name}={value!r} must be a number from {least} to {most}")
+        return float(value)
+
+    return attrs.field(default=default, converter=attrs.Converter(convert, takes_field=True))
+
+
+def _choice(default: str, *others: str) -> Any:
+    """Return a field that is one of some words."""
+    choices = (default, *others)
+
+    def check(_: Config, field: attrs.Attribute[str], value: str) -> None:
+        if value not in choices:
+            raise ValueError(f"{field.name}={value!r} is not one of {choices}")
+
+    return attrs.field(default=default, validator=check)
+
+
+def _name(default: str | None, example: str) -> Any:
+    """Return a field of any text; None is allowed where it is the default."""
+
+    def check(_: Config, field: attrs.Attribute[Any], value: Any) -> None:
+        if not isinstance(value, str) and (value is not None or default is not None):
+            raise ValueError(f"{field.name}={value!r} must be a name{example}")
+
+    return attrs.field(default=default, validator=check)
+
+
+def _convert_widths(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"hidden={value!r} must be widths such as (64, 64)")
+    return tuple(_check_whole(f"hidden[{i}]", width, 1) for i, width in enumerate(value))
+
+
+def _convert_background_options(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"background_options={value!r} must be a mapping such as {{'lam': 1e5}}")
+    for name in ROUNDS & value.keys():
+        _check_whole(f"background_options[{name!r}]", value[name], 0, MOST_ROUNDS)
+    return MappingProxyType(dict(value))
+
+
+def _check_whole(name: str, value: Any, least: int, most: int = LARGEST) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not least <= int(value) <= most
+    ):
+        limits = f"of at least {least}" if most >= LARGEST else f"from {least} to {most}"
+        raise ValueError(f"{name}={value!r} must be a whole number {limits}")
+    return int(value)
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class Config:
     """Settings of a fit.
 
@@ -106,58 +152,33 @@ class Config:
         "cpu", "cuda", "cuda:1".
     """
 
-    variable: str | None = None
-    dim: str | None = None
-    grid: str = "data"
-    points: int | None = None
-    background: str = "none"
-    background_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    scale: str = "max"
-    transform: str = "none"
-    most_patterns: int = 10_000
-    rank: int = 64
-    n_latent: int = 2
-    members: int = 8
-    hidden: tuple[int, ...] = (32, 32)
-    steps: int = 800
-    learning_rate: float = 2e-2
-    input_noise: float = 0.3
-    latent_noise: float = 0.05
-    zero_shift: float = 0.0
-    strain: float = 0.0
-    texture: float = 0.0
-    background_change: float = 0.0
-    held_out: float = 0.125
-    patience: int = 200
-    seed: int = 0
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.hidden, list | tuple) or not self.hidden:
-            raise ValueError(f"hidden={self.hidden!r} must be widths such as (64, 64)")
-        for name, example in (("device", "'auto' or 'cuda:1'"), ("background", "'none' or 'snip'")):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name}={getattr(self, name)!r} must be a name such as {example}")
-        for name in ("variable", "dim"):
-            if not isinstance(getattr(self, name), str | None):
-                raise ValueError(f"{name}={getattr(self, name)!r} must be a name, or None")
-        options = MappingProxyType(dict(self.background_options))
-        for name in ROUNDS & options.keys():
-            _check_whole(f"background_options[{name!r}]", options[name], 0, MOST_ROUNDS)
-        object.__setattr__(self, "background_options", options)
-        for name, choices in (("grid", GRIDS), ("scale", SCALES), ("transform", TRANSFORMS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not one of {choices}")
-        widths = (_check_whole(f"hidden[{i}]", w, 1) for i, w in enumerate(self.hidden))
-        object.__setattr__(self, "hidden", tuple(widths))
-        for name, (least, most) in WHOLE.items():
-            if name != "points" or self.points is not None:
-                object.__setattr__(self, name, _check_whole(name, getattr(self, name), least, most))
-        for name, (low, high) in REAL.items():
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
-                raise ValueError(f"{name}={value!r} must be a number from {low} to {high}")
-            object.__setattr__(self, name, float(value))
+    variable: str | None = _name(None, ", or None")
+    dim: str | None = _name(None, ", or None")
+    grid: str = _choice("data", "even", "two_theta", "q", "d", "log_q")
+    points: int | None = _whole(None, 2)
+    background: str = _name("none", " such as 'none' or 'snip'")
+    background_options: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=_convert_background_options
+    )
+    scale: str = _choice("max", "area", "std", "none")
+    transform: str = _choice("none", "log", "sqrt")
+    most_patterns: int = _whole(10_000, 3)
+    rank: int = _whole(64, 1)
+    n_latent: int = _whole(2, 1)
+    members: int = _whole(8, 1)
+    hidden: tuple[int, ...] = attrs.field(default=(32, 32), converter=_convert_widths)
+    steps: int = _whole(800, 1)
+    learning_rate: float = _number(2e-2, 1e-12, 1.0)
+    input_noise: float = _number(0.3, 0.0, 1e6)
+    latent_noise: float = _number(0.05, 0.0, 1e6)
+    zero_shift: float = _number(0.0, 0.0, 1e6)
+    strain: float = _number(0.0, 0.0, 0.2)
+    texture: float = _number(0.0, 0.0, 3.0)
+    background_change: float = _number(0.0, 0.0, 10.0)
+    held_out: float = _number(0.125, 0.0, 0.9)
+    patience: int = _whole(200, 1)
+    seed: int = _whole(0, 0, 2**63 - 1)
+    device: str = _name("auto", " such as 'auto' or 'cuda:1'")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy cannot be pickled; dask sends models between processes.
@@ -165,13 +186,12 @@ class Config:
 
     def to_json(self) -> str:
         """Return the settings as one JSON string."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.dumps(values | {"background_options": dict(self.background_options)})
+        return json.dumps(vars(self) | {"background_options": dict(self.background_options)})
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Config:
         """Build from keyword arguments; an unknown name is an error that lists the known ones."""
-        known = [f.name for f in dataclasses.fields(cls)]
+        known = [field.name for field in attrs.fields(cls)]
         unknown = [name for name in options if name not in known]
         if unknown:
             raise TypeError(f"unknown setting {unknown[0]!r}; the settings are {', '.join(known)}")
@@ -180,14 +200,3 @@ class Config:
 
 def _from_json(text: str) -> Config:
     return Config.from_options(json.loads(text))
-
-
-def _check_whole(name: str, value: Any, least: int, most: int = 2**31) -> int:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or not least <= int(value) <= most
-    ):
-        limits = f"of at least {least}" if most >= 2**31 else f"from {least} to {most}"
-        raise ValueError(f"{name}={value!r} must be a whole number {limits}")
-    return int(value)

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
+import attrs
 import xarray as xr
 
 from xrdae import describe
@@ -215,6 +216,6 @@ def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Mo
     """
     fitted = model_file.read_model(path)
     if device is not None:
-        config = dataclasses.replace(fitted.config, device=device)
+        config = attrs.evolve(fitted.config, device=device)
         fitted = dataclasses.replace(fitted, config=config)
     return Model(fitted)

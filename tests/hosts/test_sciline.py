@@ -1,7 +1,6 @@
 """The providers in pipelines: a small one of four steps, and the workflow of DREAM at ESS."""
 
 import contextlib
-import dataclasses
 from typing import NewType
 
 import numpy as np
@@ -91,7 +90,7 @@ def test_a_saved_model_gives_the_latents_of_the_mapped_runs(
 def test_a_model_is_fitted_to_the_patterns_or_to_a_training_set(workflow, series):
     found = workflow.compute((steps.LatentModel, steps.PatternSet))
     model, patterns = found[steps.LatentModel], found[steps.PatternSet]
-    expected = xrdae.plugins.to_dataset(patterns).xrdae.fit(**settings(CONFIG), progress=False)
+    expected = xrdae.plugins.to_dataset(patterns).xrdae.fit(**vars(CONFIG), progress=False)
     dataset = xrdae.plugins.to_dataset(patterns)
     np.testing.assert_array_equal(
         dataset.xrdae.encode(model).latent, dataset.xrdae.encode(expected).latent
@@ -99,10 +98,6 @@ def test_a_model_is_fitted_to_the_patterns_or_to_a_training_set(workflow, series
     assert model.label_names() == ["x"]
     workflow[steps.TrainingSet] = patterns["pattern", :12]
     assert workflow.compute(steps.LatentModel).labels["x"].size == 12
-
-
-def settings(config):
-    return {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
 
 
 def test_synthesis_and_estimates_are_those_of_the_accessor(workflow):

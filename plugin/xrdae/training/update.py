@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -157,7 +158,7 @@ def update_fitted(
 
 
 def _check_settings(config: Config, own_config: Config) -> None:
-    for field in dataclasses.fields(Config):
+    for field in attrs.fields(Config):
         given, own = getattr(config, field.name), getattr(own_config, field.name)
         if field.name not in FREE and given != own:
             raise ValueError(
