@@ -135,7 +135,9 @@ def test_noise_in_a_region_moves_the_latents_as_far_as_many_draws_of_it(series, 
     inputs = model.model_input(series).values
     auto = model.autoencoder
     coefficients = auto.basis.project(inputs)
-    found = masking._sensitivity(torch.from_numpy(coefficients), torch.ones(inputs.shape)).numpy()
+    found = masking._find_sensitivity(
+        torch.from_numpy(coefficients), torch.ones(inputs.shape)
+    ).numpy()
     rng = np.random.default_rng(0)
     before = auto.encode_coefficients(coefficients).mean(axis=0)
     for i, (start, stop) in enumerate(masking.regions):

@@ -24,8 +24,8 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 FIT = {"steps": 60, "members": 2, "hidden": (8,), "progress": False}
 # Kernels that receive blocks of patterns, by the method that calls them.
 KERNELS = {
-    "encode": (Encoder, "_centred"),
-    "relevance": (Masking, "steps"),
+    "encode": (Encoder, "_center"),
+    "relevance": (Masking, "find_steps"),
     "reconstruct": (Autoencoder, "reconstruct"),
 }
 # A call that reaches each hook.

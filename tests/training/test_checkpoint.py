@@ -20,7 +20,7 @@ import xarray as xr
 import xrdae
 from xrdae.provenance import fingerprint
 from xrdae.storage import checksum
-from xrdae.training import checkpoint, loop
+from xrdae.training import checkpoint, training_loop
 
 FEW = {"steps": 60, "members": 3, "hidden": (16,), "progress": False}
 
@@ -33,7 +33,7 @@ def path(tmp_path):
 @pytest.fixture
 def stopped_at(monkeypatch):
     """Let training fail in a step, as if the process ended there."""
-    loss = loop.compute_loss
+    loss = training_loop.compute_loss
 
     def stop(step, error=KeyboardInterrupt):
         def failing(ensemble, task, config, now, generator):
@@ -41,7 +41,7 @@ def stopped_at(monkeypatch):
                 raise error
             return loss(ensemble, task, config, now, generator)
 
-        monkeypatch.setattr(loop, "compute_loss", failing)
+        monkeypatch.setattr(training_loop, "compute_loss", failing)
 
     yield stop
     monkeypatch.undo()
@@ -67,8 +67,10 @@ def test_going_on_gives_the_undisturbed_model(series, path, stopped_at, monkeypa
         series.xrdae.fit(checkpoint=path, **FEW)
     monkeypatch.undo()
     steps = []
-    errors = loop.compute_errors
-    monkeypatch.setattr(loop, "compute_errors", lambda *args: steps.append(0) or errors(*args))
+    errors = training_loop.compute_errors
+    monkeypatch.setattr(
+        training_loop, "compute_errors", lambda *args: steps.append(0) or errors(*args)
+    )
     assert same(series.xrdae.fit(checkpoint=path, **FEW), undisturbed)
     assert len(steps) == 7 - step // 10  # those before were not taken again
 
@@ -94,7 +96,7 @@ def test_a_fit_that_has_ended_is_not_done_again(series, path, stopped_at):
 def test_updates_and_augmented_fits_with_batches_go_on_too(
     series, model, path, stopped_at, simulated_series, monkeypatch
 ):
-    monkeypatch.setattr(loop, "BATCH", 16)
+    monkeypatch.setattr(training_loop, "BATCH", 16)
     more = simulated_series(seed=3)
     for dataset, settings in (
         (more, {"update": model, "steps": 40, "progress": False}),
@@ -102,9 +104,11 @@ def test_updates_and_augmented_fits_with_batches_go_on_too(
     ):
         undisturbed = dataset.xrdae.fit(**settings)
         with monkeypatch.context() as patched:
-            loss = loop.compute_loss
+            loss = training_loop.compute_loss
             patched.setattr(
-                loop, "compute_loss", lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a)
+                training_loop,
+                "compute_loss",
+                lambda *a, loss=loss: 1 / 0 if a[3] == 25 else loss(*a),
             )
             with pytest.raises(ZeroDivisionError):
                 dataset.xrdae.fit(checkpoint=path, **settings)
@@ -199,7 +203,7 @@ def test_a_folder_that_is_not_there_is_said_before_training(series, tmp_path, st
 
 def test_a_checkpoint_that_can_no_longer_be_written_does_not_end_the_fit(series, path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY", 0)
-    write, times = checkpoint.Checkpoint._write, []
+    write, times = checkpoint.Checkpoint._write_file, []
 
     def full(self, arrays):
         times.append(0)
@@ -207,7 +211,7 @@ def test_a_checkpoint_that_can_no_longer_be_written_does_not_end_the_fit(series,
             raise OSError(28, "no room")
         write(self, arrays)
 
-    monkeypatch.setattr(checkpoint.Checkpoint, "_write", full)
+    monkeypatch.setattr(checkpoint.Checkpoint, "_write_file", full)
     with pytest.warns(UserWarning, match="training goes on, but.*no room") as warned:
         model = series.xrdae.fit(checkpoint=path, **FEW)
     assert len(warned) == 1
@@ -216,8 +220,8 @@ def test_a_checkpoint_that_can_no_longer_be_written_does_not_end_the_fit(series,
 
 def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
     series.xrdae.fit(checkpoint=path, **FEW)
-    as_tensor = loop.as_tensor
-    monkeypatch.setattr(loop, "as_tensor", lambda array: -as_tensor(array))
+    as_tensor = training_loop.as_tensor
+    monkeypatch.setattr(training_loop, "as_tensor", lambda array: -as_tensor(array))
     with pytest.raises(xrdae.DataError, match="the basis comes out differently here"):
         series.xrdae.fit(checkpoint=path, **FEW)
 
@@ -225,7 +229,7 @@ def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
 def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, monkeypatch):
     """The device is the processor by another name; the error is the real one's type."""
     undisturbed = series.xrdae.fit(**FEW)
-    loss, calls = loop.compute_loss, []
+    loss, calls = training_loop.compute_loss, []
 
     def failing(*args):
         calls.append(0)
@@ -233,7 +237,7 @@ def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, mon
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return loss(*args)
 
-    monkeypatch.setattr(loop, "compute_loss", failing)
+    monkeypatch.setattr(training_loop, "compute_loss", failing)
     with pytest.warns(UserWarning, match=r"memory of cpu:0 has run out .*the processor trains"):
         model = series.xrdae.fit(device="cpu:0", **FEW)
     assert same(model, undisturbed)
@@ -244,7 +248,7 @@ def test_memory_that_runs_out_on_the_processor_is_said(series, monkeypatch):
     def failing(*_):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't ...")
 
-    monkeypatch.setattr(loop, "compute_loss", failing)
+    monkeypatch.setattr(training_loop, "compute_loss", failing)
     with pytest.raises(MemoryError, match=r"memory has run out in training .*free some"):
         series.xrdae.fit(device="cpu", **FEW)
 
