@@ -94,9 +94,9 @@ def test_the_next_writer_removes_the_parts_of_a_killed_process(target):
     assert set(target.parent.iterdir()) == {target, alive, elsewhere, other}
 
 
-@pytest.mark.parametrize("swaps", [True, False])
-def test_a_folder_replaces_another_folder(target, monkeypatch, swaps):
-    if not swaps:
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_replaces_another_folder(target, monkeypatch, can_exchange):
+    if not can_exchange:
         monkeypatch.setattr(atomic_writing, "_exchange", lambda *_: False)
     for content in ("one", "two"):
         with replacing(target) as aside:

@@ -1,4 +1,7 @@
-"""Files, and folders such as Zarr stores, that are written whole or not at all."""
+"""Files, and folders such as Zarr stores, that are written completely or not at all.
+
+Our own, because atomicwrites is no longer maintained, and neither it nor `tempfile` knows folders.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,15 @@ import re
 import shutil
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LITTLE = 2**20  # bytes: with fewer left, that is why the netCDF library failed
-MOMENT, LONGEST = 0.05, 600  # seconds that a thread may write on after an error
-_abandoned: dict[Path, float] = {}  # what writings that failed may yet write, and since when
+MOMENT = 0.05  # seconds in which most threads end that an error has left running
+_leftovers: deque[Path] = deque(maxlen=100)  # of errors: a running thread may write them again
 _HERE = f"{zlib.crc32(platform.node().encode()):08x}"  # another machine may share the folder
 _COUNT = itertools.count()
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
@@ -52,9 +56,10 @@ def check_ending(path: str | os.PathLike[str], endings: Sequence[str], what: str
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path beside the target to write to; it takes the target's place if all goes well.
+    """Yield a path beside the target to write to, and move it to the target after the block.
 
-    What a process that was killed has left beside the target is removed.
+    If the block raises, the target stays as it was. Parts that a killed process has left beside the
+    target are removed.
 
     Raises
     ------
@@ -67,25 +72,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     check_folder(target)
-    _tidy(target)
+    _remove_parts_of_killed_processes(target)
     aside = target.with_name(f".{target.name}.{_HERE}.{os.getpid()}.{next(_COUNT)}.part")
     try:
-        _delete(aside)
         yield aside
-        if aside.is_dir():
-            _replace_folder(aside, target)
-        elif target.is_dir():
-            raise IsADirectoryError(f"{os.fspath(target)!r} is a folder; name a file in it")
-        else:
-            os.replace(aside, target)
+        _move(aside, target)
     except BaseException as error:
-        reason = _reason(error, target)
+        explained = _explain(error, target)
         _delete(aside)
-        _abandon(aside)
-        if reason is None:
+        time.sleep(MOMENT)
+        _leftovers.append(aside)
+        _delete_leftovers()
+        if explained is None:
             raise
-        raise reason from error
-    _remove(aside)  # a folder that was there before
+        raise explained from error
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
@@ -97,11 +97,11 @@ def check_folder(path: str | os.PathLike[str]) -> None:
         raise PermissionError(f"the folder {os.fspath(parent)!r} cannot be written to")
 
 
-def _reason(error: BaseException, target: Path) -> OSError | None:
-    """Return an error that says what to do where writing failed, None where nothing is to add.
+def _explain(error: BaseException, target: Path) -> OSError | None:
+    """Return an error that says why writing failed and what to do; None: the error says it itself.
 
-    The netCDF library says no more than "HDF error", in a RuntimeError, whatever has happened, or
-    "Permission denied" where there is no room to begin a file.
+    Whatever has happened, the netCDF library raises a RuntimeError that says "HDF error", or
+    "Permission denied" on a full disk.
     """
     code = error.errno if isinstance(error, OSError) else None
     of_netcdf = isinstance(error, RuntimeError) and str(error).startswith("NetCDF: ")
@@ -119,42 +119,52 @@ def _reason(error: BaseException, target: Path) -> OSError | None:
     )  # fmt: skip
 
 
-def _replace_folder(aside: Path, target: Path) -> None:
-    """Move a folder to a place where there may be one already; that one goes last."""
-    if target.exists() and _exchange(aside, target):
-        return
-    before = target.with_name(f".{target.name}.before")
-    if target.exists():
+def _move(aside: Path, target: Path) -> None:
+    if target.is_dir() and not aside.is_dir():
+        raise IsADirectoryError(f"{os.fspath(target)!r} is a folder; name a file in it")
+    if not (aside.is_dir() and target.exists()):  # os.replace takes only files and empty folders
+        os.replace(aside, target)
+    elif _exchange(aside, target):
+        _delete(aside)
+    else:
+        before = _name_earlier(target)
         os.replace(target, before)
-    os.replace(aside, target)
-    _remove(before)
+        os.replace(aside, target)
+        _delete(before)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two paths change places in one step, and tell whether the system can."""
+    """Exchange two paths in one step, and tell whether the system can.
+
+    Python has no function for it, and a kill between two renamings would leave nothing in place.
+    """
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):  # no Linux
+    except (AttributeError, OSError, TypeError):  # not Linux
         return False
-    places = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
-    return rename(*places, _RENAME_EXCHANGE) == 0  # type: ignore[no-any-return]
+    paths = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+    return rename(*paths, _RENAME_EXCHANGE) == 0  # type: ignore[no-any-return]
 
 
-def _tidy(target: Path) -> None:
-    """Remove what processes of this machine that are gone have left beside the target."""
-    _remove_abandoned()
-    before = target.with_name(f".{target.name}.before")
-    if before.is_dir():  # killed between two renamings
-        _remove(before) if target.exists() else os.replace(before, target)
-    begun = re.compile(rf"\.{re.escape(target.name)}\.{_HERE}\.(\d+)\.\d+\.part")
-    for left in target.parent.iterdir():
-        found = begun.fullmatch(left.name)
+def _name_earlier(target: Path) -> Path:
+    """Return where a folder is while another one takes its place."""
+    return target.with_name(f".{target.name}.before")
+
+
+def _remove_parts_of_killed_processes(target: Path) -> None:
+    _delete_leftovers()
+    before = _name_earlier(target)
+    if before.exists():  # killed in `_move`
+        _delete(before) if target.exists() else os.replace(before, target)
+    part = re.compile(rf"\.{re.escape(target.name)}\.{_HERE}\.(\d+)\.\d+\.part")
+    for path in target.parent.iterdir():
+        found = part.fullmatch(path.name)
         if found and not _runs(int(found[1])):
-            _remove(left)
+            _delete(path)
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether there is a process of this number; so it seems where nobody can say."""
+    """Tell whether a process runs; True where the system does not say."""
     if os.name != "posix":
         return True
     try:
@@ -166,30 +176,15 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
-    _delete(path)
-    if path.exists():
-        _abandon(path)
-
-
-def _abandon(path: Path) -> None:
-    """Remove what threads that an error has left at work write on for a moment, now and later."""
-    _abandoned[path] = time.monotonic()
-    time.sleep(MOMENT)
-    _remove_abandoned()
-
-
 @atexit.register
-def _remove_abandoned() -> None:
-    for path, since in list(_abandoned.items()):  # another thread may add one
-        with suppress(OSError):
-            _delete(path)
-        if time.monotonic() > since + LONGEST:
-            _abandoned.pop(path, None)
+def _delete_leftovers() -> None:
+    for path in list(_leftovers):  # another thread may add one
+        _delete(path)
 
 
 def _delete(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
