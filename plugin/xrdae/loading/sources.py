@@ -39,7 +39,7 @@ def open_data(
         See `xrdae.open_patterns`.
     """
     from xrdae.loading.opening import open_patterns
-    from xrdae.storage.netcdf import loaded, opened, starts_as_netcdf
+    from xrdae.storage.netcdf import is_netcdf, load_small, open_netcdf
     from xrdae.storage.zarr_metadata import is_store
 
     names = [
@@ -48,8 +48,8 @@ def open_data(
     one = Path(names[0]) if len(names) == 1 else None
     if one is not None and is_store(one):
         return _open_with_named_errors(one, lambda: _open_store(one, lazy=lazy))
-    if one is not None and one.is_file() and starts_as_netcdf(one):
-        dataset = _open_with_named_errors(one, lambda: loaded(opened(one)))
+    if one is not None and one.is_file() and is_netcdf(one):
+        dataset = _open_with_named_errors(one, lambda: load_small(open_netcdf(one)))
         if dataset.data_vars:
             return dataset
         dataset.close()  # groups only: NeXus
@@ -99,7 +99,7 @@ def _read_paths_from_stdin() -> list[str]:
 def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
     import xarray as xr
 
-    from xrdae.storage.netcdf import loaded
+    from xrdae.storage.netcdf import load_small
     from xrdae.storage.zarr_metadata import check_store
 
     check_store(path)
@@ -107,7 +107,7 @@ def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
     dataset = xr.open_dataset(
         path, engine="zarr", chunks={} if lazy else None, consolidated=consolidated
     )
-    return dataset if lazy else loaded(dataset)
+    return dataset if lazy else load_small(dataset)
 
 
 def _open_with_named_errors(path: Path, open_it: Callable[[], xr.Dataset]) -> xr.Dataset:

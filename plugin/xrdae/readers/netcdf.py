@@ -11,7 +11,7 @@ import xarray as xr
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile, check_loaded
 from xrdae.readers.hdf5_fields import field_of
-from xrdae.storage.netcdf import ONE_BY_ONE, opened
+from xrdae.storage.netcdf import ONE_BY_ONE, open_netcdf
 from xrdae.storage.netcdf_structure import CLASSIC, HDF5
 
 
@@ -52,7 +52,7 @@ def read_scans(file: DataFile) -> xr.Dataset:
         If it is damaged, announces more than it can hold, or holds no variable.
     """
     try:
-        with ONE_BY_ONE, opened(file.path) as dataset:
+        with ONE_BY_ONE, open_netcdf(file.path) as dataset:
             check_loaded(sum(map(_size, dataset.variables.values())), file.path.stat().st_size)
             found: xr.Dataset = dataset.load()
     except FormatError:

@@ -1,4 +1,4 @@
-"""netCDF files opened, after it was seen that they are whole."""
+"""Open netCDF files, after a check that they are complete."""
 
 from __future__ import annotations
 
@@ -19,37 +19,35 @@ ONE_BY_ONE = threading.RLock()
 MOST_BYTES = 2**29  # of a coordinate, and of what is loaded where it need not be
 
 
-def starts_as_netcdf(path: Path) -> bool:
+def is_netcdf(path: Path) -> bool:
     """Tell whether a file is netCDF, or HDF5."""
     with path.open("rb") as file:
         return file.read(8).startswith((*netcdf_structure.CLASSIC, netcdf_structure.HDF5))
 
 
-def opened(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
     """Open a file, lazily.
 
     Raises
     ------
     FormatError
-        If it is cut off, its heaps are damaged, or it declares a coordinate of more than 512 MB.
+        If it is truncated, its heaps are damaged, or it declares a coordinate of more than 512 MB.
     Exception
-        Of any kind, if it is damaged in other ways.
+        Of any type, if it is damaged in another way.
     """
     netcdf_structure.check(path)
-    store = xr.backends.NetCDF4DataStore(_looked_through(path))  # type: ignore[no-untyped-call]
+    store = xr.backends.NetCDF4DataStore(_open_checked(path))  # type: ignore[no-untyped-call]
     dataset = xr.open_dataset(store)
     dataset.encoding["source"] = os.path.abspath(path)
     return dataset
 
 
-def _looked_through(path: str | os.PathLike[str]) -> Any:
+def _open_checked(path: str | os.PathLike[str]) -> Any:
     """Open a file, read every attribute once, and refuse a coordinate that is too large.
 
-    The file is opened this once: the HDF5 library may crash at texts in one that it has closed and
-    opens again.
-
-    Where an attribute cannot be read, the netCDF library ends the process as it closes the file:
-    such a file stays open.
+    The file is opened only once: the HDF5 library may crash at texts in a file that it opens a
+    second time. If an attribute cannot be read, the netCDF library ends the process when it closes
+    the file, so such a file stays open.
     """
     import netCDF4
 
@@ -60,7 +58,8 @@ def _looked_through(path: str | os.PathLike[str]) -> Any:
             for name in part.ncattrs():
                 part.getncattr(name)
     except Exception:
-        # A list would not do: Python empties it at exit, and the file would be closed then.
+        # A list would be emptied at exit, and netCDF4 takes `keepweakref`, by which it never closes
+        # a file, only as it opens it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
         raise
     for name, variable in file.variables.items():
@@ -70,8 +69,8 @@ def _looked_through(path: str | os.PathLike[str]) -> Any:
     return file
 
 
-def loaded(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with its values, where these are few; then what is damaged shows here."""
+def load_small(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with its values in memory if it is small, so that damage shows here."""
     if dataset.nbytes > MOST_BYTES:
         return dataset
     with dataset:
