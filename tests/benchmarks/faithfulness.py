@@ -41,7 +41,7 @@ def mask_change(scaled: np.ndarray, mean: np.ndarray, region, fill: str) -> np.n
 def curve(model: xrdae.Model, inputs: np.ndarray, slices, order: np.ndarray, fill: str):
     """Return the mean shift `(step,)` of the latents; `order` is `(pattern, window)`."""
     auto = model.autoencoder
-    scaled = auto.preparation.scaled(inputs)
+    scaled = auto.preparation.restore_scale(inputs)
     masked, start = scaled.copy(), auto.encode_coefficients(auto.basis.project(inputs)).mean(axis=0)
     changes = [mask_change(scaled, auto.preparation.mean, (a, b), fill) for a, b in slices]
     moved = []
@@ -85,7 +85,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for fill in FILLS:
         maps = model.relevance(some, regions=bounds, fill=fill)
-        scaled = auto.preparation.scaled(inputs)
+        scaled = auto.preparation.restore_scale(inputs)
         energy = [np.linalg.norm(mask_change(scaled, auto.preparation.mean, (a, b), fill), axis=1)
                   for a, b in slices]  # fmt: skip
         scores = {

@@ -38,7 +38,7 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae.compute.threads import by_blocks
+from xrdae.compute.threads import compute_by_blocks
 from xrdae.provenance import attach_provenance
 from xrdae.simulate import alloy_series
 
@@ -111,7 +111,7 @@ def relevance() -> list[Row]:
         def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
             return (masking.find_shifts(*masking.find_steps(rows)).numpy(),)
 
-        return by_blocks(block, prepared, 75)
+        return compute_by_blocks(block, prepared, 75)
 
     difference = float(np.abs(peer() - ours()["latent_shift"].values).max())
     whole, alone, theirs = seconds(ours), seconds(shifts), seconds(peer, 3)

@@ -90,7 +90,7 @@ def test_what_does_not_fit_into_a_page_is_thinned_and_said(series, model, shown,
     assert "as the basis holds it" in said
     inputs = model.model_input(series.isel(pattern=[2 * projected]))
     held = model.autoencoder.basis.expand(model.autoencoder.basis.project(inputs.values))
-    expected = model.autoencoder.preparation.scaled(held)[0] * float(inputs["scale"][0])
+    expected = model.autoencoder.preparation.restore_scale(held)[0] * float(inputs["scale"][0])
     same_pattern(explorer.shown("measured")["y"], expected)
     # A group of both kinds: its spread is that of all of them.
     every = explorer.ask("$.usable.map((i) => [...$.synthesizer.measured(i)])")

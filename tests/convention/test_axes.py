@@ -38,7 +38,7 @@ def test_each_side_of_a_conversion_has_its_own_wavelength():
     np.testing.assert_allclose(Axis("two_theta", other, 1.0).convert(other, "q"), q)
     np.testing.assert_allclose(Axis("q", q, 7.0).convert(q, "two_theta", 1.5406), axis.values)
     assert axis.convert(axis.values, "two_theta", 1.5406) is axis.values
-    assert not axis.same_as(Axis("two_theta", axis.values, 1.0))
+    assert not axis.is_same_as(Axis("two_theta", axis.values, 1.0))
 
 
 def test_an_axis_of_another_kind_is_never_converted():
@@ -47,14 +47,14 @@ def test_an_axis_of_another_kind_is_never_converted():
     for one, kind in ((axis, "q"), (Axis("q", axis.values), "other")):
         with pytest.raises(DataError, match=r"cannot be converted|only two_theta, q and d"):
             one.convert(one.values, kind)
-    np.testing.assert_allclose(axis.grid("even", 11).values, np.linspace(280, 300, 11))
-    assert axis.grid("even", 11).units == "eV"
+    np.testing.assert_allclose(axis.make_grid("even", 11).values, np.linspace(280, 300, 11))
+    assert axis.make_grid("even", 11).units == "eV"
     with pytest.raises(DataError, match=r"grid='q' .*energy \[eV\].*'even'"):
-        axis.grid("q")
+        axis.make_grid("q")
 
 
 def test_a_log_q_grid_turns_strain_into_a_shift():
-    axis = Axis("q", np.linspace(1, 5, 400)).grid("log_q", 300)
+    axis = Axis("q", np.linspace(1, 5, 400)).make_grid("log_q", 300)
     assert axis.values.size == 300
     np.testing.assert_allclose(axis.values[[0, -1]], [1, 5])
     steps = np.diff(np.log(axis.values))
@@ -63,7 +63,7 @@ def test_a_log_q_grid_turns_strain_into_a_shift():
 
 @pytest.mark.parametrize("grid", ["two_theta", "q", "d", "log_q"])
 def test_a_grid_spans_the_data_and_increases(grid):
-    axis = Axis("two_theta", np.linspace(10, 90, 500), 1.5406).grid(grid)
+    axis = Axis("two_theta", np.linspace(10, 90, 500), 1.5406).make_grid(grid)
     ends = np.sort(Axis("two_theta", np.array([10.0, 90.0]), 1.5406).convert([10, 90], axis.kind))
     np.testing.assert_allclose(axis.values[[0, -1]], ends)
     assert (np.diff(axis.values) > 0).all()
@@ -71,14 +71,14 @@ def test_a_grid_spans_the_data_and_increases(grid):
 
 
 def test_a_grid_in_d_of_data_from_zero_starts_at_the_first_positive_q():
-    axis = Axis("q", np.linspace(0, 5, 51)).grid("d", 10)
+    axis = Axis("q", np.linspace(0, 5, 51)).make_grid("d", 10)
     np.testing.assert_allclose(axis.values[[0, -1]], [2 * np.pi / 5, 2 * np.pi / 0.1])
 
 
 def test_axes_that_differ_by_rounding_are_the_same():
     values = np.linspace(20, 80, 100)
     axis = Axis("two_theta", values)
-    assert axis.same_as(Axis("two_theta", values + 1e-9))
-    assert not axis.same_as(Axis("two_theta", values + 0.1))
-    assert not axis.same_as(Axis("q", values))
-    assert not axis.same_as(Axis("two_theta", values[1:]))
+    assert axis.is_same_as(Axis("two_theta", values + 1e-9))
+    assert not axis.is_same_as(Axis("two_theta", values + 0.1))
+    assert not axis.is_same_as(Axis("q", values))
+    assert not axis.is_same_as(Axis("two_theta", values[1:]))

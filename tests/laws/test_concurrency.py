@@ -20,7 +20,7 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae.compute.threads import one_thread
+from xrdae.compute.threads import limit_to_one_thread
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
 from concurrent_use import (
@@ -88,7 +88,7 @@ def test_all_threads_get_one_plugin_manager():
 
 @pytest.mark.usefixtures("four_threads")
 def test_one_thread_does_not_change_the_default_of_new_threads():
-    with one_thread():
+    with limit_to_one_thread():
         assert torch.get_num_threads() == 1
         assert run_in_thread(torch.get_num_threads) == 4
     assert torch.get_num_threads() == 4

@@ -39,7 +39,9 @@ def test_model_input_is_centred_of_unit_size_and_goes_back(intensity):
     preparation, inputs, size = find_preparation(intensity, axis, scale="max")
     np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-6)
     assert (inputs**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-5)
-    np.testing.assert_allclose(preparation.scaled(inputs) * size[:, None], intensity, rtol=1e-5)
+    np.testing.assert_allclose(
+        preparation.restore_scale(inputs) * size[:, None], intensity, rtol=1e-5
+    )
     again, _ = preparation.apply(intensity)
     np.testing.assert_allclose(again, inputs, atol=1e-6)
 

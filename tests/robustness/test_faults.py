@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 import xrdae
 from xrdae import cli
-from xrdae.compute.device import ran_out
-from xrdae.compute.threads import in_pieces
+from xrdae.compute.device import is_out_of_memory
+from xrdae.compute.threads import compute_in_pieces
 from xrdae.live.result_column import Column
 from xrdae.live.results import Results
 
@@ -67,12 +67,12 @@ def test_a_kernel_without_enough_memory_is_called_with_smaller_blocks():
         return block * 2, block.sum(axis=1)
 
     table = np.arange(20.0).reshape(10, 2)
-    double, total = in_pieces(kernel, table)
+    double, total = compute_in_pieces(kernel, table)
     np.testing.assert_array_equal(double, table * 2)
     np.testing.assert_array_equal(total, table.sum(axis=1))
     assert max(sizes) == 10
     with pytest.raises(MemoryError, match="for a single pattern"):
-        in_pieces(lambda block: kernel(np.zeros((9, 2))), table)
+        compute_in_pieces(lambda block: kernel(np.zeros((9, 2))), table)
 
 
 def test_a_kernel_with_another_error_is_not_called_again():
@@ -83,19 +83,19 @@ def test_a_kernel_with_another_error_is_not_called_again():
         raise RuntimeError("no such luck")
 
     with pytest.raises(RuntimeError, match="no such luck"):
-        in_pieces(kernel, np.zeros((4, 2)))
+        compute_in_pieces(kernel, np.zeros((4, 2)))
     assert len(calls) == 1
 
 
 def test_exceptions_of_numpy_and_torch_tell_that_memory_has_run_out():
     with pytest.raises(RuntimeError) as real:
         torch.empty(2**60)
-    assert ran_out(real.value)
+    assert is_out_of_memory(real.value)
     with pytest.raises(MemoryError) as real:
         np.empty(2**55)
-    assert ran_out(real.value)
-    assert ran_out(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not ran_out(RuntimeError("something else"))
+    assert is_out_of_memory(real.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("something else"))
 
 
 @pytest.mark.parametrize(("what", "limit"), [("encode", 8), ("encode", 13), ("encode", 100),

@@ -15,7 +15,7 @@ import netCDF4
 import pytest
 
 from xrdae.storage import atomic_writing
-from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.atomic_writing import write_aside
 
 
 @dataclasses.dataclass
@@ -38,7 +38,7 @@ def target(tmp_path):
 
 
 def raise_while_writing(target, error):
-    with replacing(target) as aside:
+    with write_aside(target) as aside:
         aside.write_text("half")
         raise error
 
@@ -89,7 +89,7 @@ def test_the_next_writer_removes_the_parts_of_a_killed_process(target):
         path.write_text("half")
     folder.mkdir()
     (folder / "chunk").write_text("half")
-    with replacing(target) as aside:
+    with write_aside(target) as aside:
         aside.write_text("whole")
     assert set(target.parent.iterdir()) == {target, alive, elsewhere, other}
 
@@ -99,7 +99,7 @@ def test_a_folder_replaces_another_folder(target, monkeypatch, can_exchange):
     if not can_exchange:
         monkeypatch.setattr(atomic_writing, "_exchange", lambda *_: False)
     for content in ("one", "two"):
-        with replacing(target) as aside:
+        with write_aside(target) as aside:
             aside.mkdir()
             (aside / content).write_text(content)
     assert [p.name for p in target.iterdir()] == ["two"]
@@ -124,7 +124,7 @@ def test_threads_that_continue_after_an_error_leave_no_files(target):
         (aside / "chunk").write_text("late")
 
     def write():
-        with replacing(target) as aside:
+        with write_aside(target) as aside:
             aside.mkdir()
             threads.append(threading.Thread(target=write_late, args=[aside]))
             threads[0].start()
@@ -136,7 +136,7 @@ def test_threads_that_continue_after_an_error_leave_no_files(target):
     failed.set()
     threads[0].join()
     assert len(list(target.parent.iterdir())) == 1
-    with replacing(target) as other:
+    with write_aside(target) as other:
         other.write_text("whole")
     assert [p.name for p in target.parent.iterdir()] == ["out.nc"]
 
@@ -163,7 +163,7 @@ def test_a_file_that_a_thread_creates_after_an_error_is_removed(tmp_path):
         time.sleep(atomic_writing.MOMENT / 2)
         aside.touch()  # like the file manager of xarray, which reopens a file for a running thread
 
-    with pytest.raises(ValueError, match="failed"), replacing(target) as aside:  # noqa: PT012
+    with pytest.raises(ValueError, match="failed"), write_aside(target) as aside:  # noqa: PT012
         aside.write_text("half")
         late = threading.Thread(target=write_on, args=(aside,))
         late.start()
@@ -176,9 +176,9 @@ def test_writing_while_an_error_is_handled_does_not_disturb_other_writing(tmp_pa
     try:
         raise ValueError("it failed")
     except ValueError:
-        with replacing(tmp_path / "one") as one:
+        with write_aside(tmp_path / "one") as one:
             one.write_text("first")
-            with replacing(tmp_path / "other") as other:
+            with write_aside(tmp_path / "other") as other:
                 other.write_text("second")
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
         "one": "first",

@@ -15,7 +15,7 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.novelty import Novelty, bin_channels, bin_in_scratch
 from xrdae.compute.device import find_device
-from xrdae.compute.threads import Scratch, by_blocks
+from xrdae.compute.threads import Scratch, compute_by_blocks
 from xrdae.preprocessing.preparation import Source
 from xrdae.preprocessing.scaling import STEEPEST
 from xrdae.preprocessing.transforms import Transform
@@ -84,7 +84,7 @@ class Encoder:
         """
         on_device = self._folded.components.device.type != "cpu"
         size = BLOCK_ON_DEVICE if on_device else BLOCK
-        return by_blocks(self._encode, rows, size)
+        return compute_by_blocks(self._encode, rows, size)
 
     @torch.no_grad()
     def _encode(self, rows: Float) -> tuple[Float, ...]:
@@ -137,7 +137,7 @@ class Encoder:
         if preparation.delicate or not plain.all():
             # Gaps, nothing positive, or more than float32 squares hold: prepared one by one.
             odd = torch.ones_like(plain) if preparation.delicate else ~plain
-            inputs, _ = preparation.inputs(x[odd.cpu().numpy()])
+            inputs, _ = preparation.scale_and_center(x[odd.cpu().numpy()])
             y[odd], norm[odd] = self._center_inputs(inputs)
         return y, norm
 
@@ -145,7 +145,7 @@ class Encoder:
         """Return the same of model input `(pattern, channel)`."""
         preparation, device = self.autoencoder.preparation, self._folded.components.device
         filled = self.autoencoder.basis.fill(inputs)
-        norm = np.linalg.norm(preparation.scaled(filled), axis=1)
+        norm = np.linalg.norm(preparation.restore_scale(filled), axis=1)
         y = as_tensor(filled * np.float32(preparation.gain)).to(device)
         return y, as_tensor(norm).to(device)
 

@@ -14,7 +14,7 @@ import xarray as xr
 from xrdae.analysis.encode import BLOCK, Encoder
 from xrdae.analysis.relevance import Masking, find_masking
 from xrdae.autoencoder.fitted import Fitted
-from xrdae.compute.threads import by_blocks
+from xrdae.compute.threads import compute_by_blocks
 from xrdae.convention.patterns import Patterns
 from xrdae.convention.regridding import make_regridder
 from xrdae.preprocessing.peaks import Regions
@@ -74,7 +74,7 @@ class Kernels:
             intensity = back(undo(reconstruct(values))) * scale[:, None]
             return intensity.astype(np.float32), scale.astype(np.float32)
 
-        return lambda rows: by_blocks(kernel, rows, BLOCK)
+        return lambda rows: compute_by_blocks(kernel, rows, BLOCK)
 
     def find_masking(
         self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str

@@ -18,7 +18,7 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.device import find_device
-from xrdae.compute.threads import Scratch, by_blocks
+from xrdae.compute.threads import Scratch, compute_by_blocks
 from xrdae.convention.apply import apply_kernel, attach_coords
 from xrdae.convention.names import describe_results
 from xrdae.convention.patterns import Patterns
@@ -104,7 +104,7 @@ class Masking:
             significance, each `(pattern, region)`; the profile `(pattern, point)`.
         """
         size = max(1, BLOCK // len(self.regions))
-        return by_blocks(self._mask_rows, rows, size)
+        return compute_by_blocks(self._mask_rows, rows, size)
 
     @torch.no_grad()
     def _mask_rows(self, rows: Float) -> tuple[Float, ...]:
@@ -327,7 +327,7 @@ def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
 
     Along the axis they run as the patterns do that were found, not yet as the dataset does.
     """
-    array, n_latent = patterns.or_inputs(inputs), masking.autoencoder.ensemble.n_latent
+    array, n_latent = patterns.choose_inputs(inputs), masking.autoencoder.ensemble.n_latent
     shift, relevance, excess, significance, profile = apply_kernel(
         masking,
         array,

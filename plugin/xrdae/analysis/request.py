@@ -81,7 +81,7 @@ class Request:
             )
         return [first, second]
 
-    def fractions(self) -> Float:
+    def find_fractions(self) -> Float:
         """Return the positions `(synthetic,)` between the two patterns, 0 to 1."""
         inner = np.arange(1, self.n + 1) / (self.n + 1)
         return np.concatenate([[0.0], inner, [1.0]]) if self.endpoints else inner

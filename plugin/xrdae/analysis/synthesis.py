@@ -146,7 +146,7 @@ def synthesize(
 
     scaled, deviation = mix_candidates(fitted, mixture, path.targets)
     intensity, std = (
-        along(back(preparation.known(values * path.scale[:, None])), patterns.dim)
+        along(back(preparation.hide_unmeasured(values * path.scale[:, None])), patterns.dim)
         for values in (transform.undo(scaled), transform.undo_std(scaled, deviation))
     )
     template = patterns.labels()
@@ -168,7 +168,9 @@ def synthesize(
     if ends is not None:
         # On the variable: a later request replaces it, and what it says of itself.
         found["synthesized"].attrs["xrdae_between"] = json.dumps(ends.positions)
-        found["synthesized"].attrs["xrdae_fractions"] = json.dumps(request.fractions().tolist())
+        found["synthesized"].attrs["xrdae_fractions"] = json.dumps(
+            request.find_fractions().tolist()
+        )
     weights = dict(zip(METHODS, mixture.weights.round(4).tolist(), strict=True))
     return xr.Dataset({**found, **labels}, attrs={"xrdae_mixture": json.dumps(weights)})
 
@@ -179,8 +181,12 @@ def decode_latents(autoencoder: Autoencoder, latent: npt.ArrayLike) -> xr.DataAr
     n_latent = autoencoder.ensemble.n_latent
     check_latents(points, n_latent)
     preparation = autoencoder.preparation
-    scaled = preparation.bounded(autoencoder.decode(points.reshape(-1, n_latent)).mean(axis=0))
-    values = preparation.known(preparation.transform.undo(scaled) * preparation.typical_scale)
+    scaled = preparation.clip_negative(
+        autoencoder.decode(points.reshape(-1, n_latent)).mean(axis=0)
+    )
+    values = preparation.hide_unmeasured(
+        preparation.transform.undo(scaled) * preparation.typical_scale
+    )
     dims: tuple[Hashable, ...]
     if isinstance(latent, xr.DataArray):
         dims = latent.dims[:-1]
@@ -218,7 +224,7 @@ def _find_path_between(
     for end, position in zip(values, request.between, strict=True):
         if not np.isfinite(end).any():
             raise DataError(f"pattern {position!r} has no usable intensity to start from")
-    fractions = request.fractions()
+    fractions = request.find_fractions()
     basis = autoencoder.basis
     filled = basis.fill(values)
     latents = autoencoder.encode_coefficients(basis.project(filled)).mean(axis=0)
@@ -230,7 +236,7 @@ def _find_path_between(
     count = len(fractions)
     direct = _make_path(
         points,
-        ends=np.repeat(autoencoder.preparation.scaled(filled)[None], count, axis=0),
+        ends=np.repeat(autoencoder.preparation.restore_scale(filled)[None], count, axis=0),
         end_latents=np.repeat(latents[None], count, axis=0),
         weights=np.stack([1 - fractions, fractions], axis=1),
         scale=np.repeat(scale[None], count, axis=0),
@@ -367,6 +373,6 @@ def _make_path(
     mean = (weights * scale).sum(axis=1)
     # An end without weight may be of any scale: it must not outshine the others in alignment.
     factor = np.where(weights > 0, scale / mean[:, None], 1)[:, :, None]
-    relative = preparation.rescaled(ends, factor)
+    relative = preparation.rescale(ends, factor)
     beyond = np.zeros(len(latents)) if outside is None else outside
     return _Path(Targets(latents, relative, end_latents, weights), mean, labels, beyond)

@@ -148,7 +148,7 @@ def find_candidates(
     near = resample_patterns(near, np.arange(n_channel) + moved).reshape(n, count, n_channel)
     denoised = np.stack([_denoise(a, p) for a, p in zip(aligned, near, strict=True)])
     found = np.stack([blended, decoded, aligned, denoised])
-    return preparation.bounded(found), members.var(axis=0)
+    return preparation.clip_negative(found), members.var(axis=0)
 
 
 def find_mixture(fitted: Fitted) -> Mixture:

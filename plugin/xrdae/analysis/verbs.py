@@ -366,7 +366,7 @@ class Verbs:
         )
 
     def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
-        array = patterns.or_inputs(inputs)
+        array = patterns.choose_inputs(inputs)
         latent, std, error, novelty = apply_kernel(
             self._kernels.find_encoder(patterns, inputs),
             array,
@@ -386,7 +386,7 @@ class Verbs:
         )
 
     def _reconstruct(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
-        array = patterns.or_inputs(inputs)
+        array = patterns.choose_inputs(inputs)
         out, scale = apply_kernel(
             self._kernels.find_reconstructor(patterns, inputs),
             array,

@@ -42,7 +42,7 @@ class Autoencoder:
 
     def decode(self, latents: Float) -> Float:
         """Return scaled, transformed intensity `(member, pattern, channel)`, not bounded."""
-        return self.preparation.scaled(self.basis.expand(self.decode_coefficients(latents)))
+        return self.preparation.restore_scale(self.basis.expand(self.decode_coefficients(latents)))
 
     def find_error(self, inputs: Float, coefficients: Float, decoded: Float) -> Float:
         """Return the relative reconstruction error `(pattern,)` of complete model input.
@@ -52,7 +52,7 @@ class Autoencoder:
         left = (
             _sum_squares(inputs) - _sum_squares(coefficients) + _sum_squares(coefficients - decoded)
         )
-        whole = _sum_squares(self.preparation.scaled(inputs))
+        whole = _sum_squares(self.preparation.restore_scale(inputs))
         gain = self.preparation.gain
         return np.asarray(gain * np.sqrt(np.maximum(left, 0) / np.maximum(whole, 1e-30)))
 
@@ -64,8 +64,8 @@ class Autoencoder:
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
         latents = self.encode_coefficients(self.basis.project(filled)).mean(axis=0)
         decoded = self.decode_coefficients(latents).mean(axis=0)
-        found = self.preparation.scaled(self.basis.expand(decoded))
-        return self.preparation.bounded(self.preparation.known(found))
+        found = self.preparation.restore_scale(self.basis.expand(decoded))
+        return self.preparation.clip_negative(self.preparation.hide_unmeasured(found))
 
 
 def _sum_squares(array: Float) -> Float:

@@ -19,7 +19,7 @@ from xrdae.autoencoder.novelty import Support
 from xrdae.errors import FormatError
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.storage import checksum
-from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.hdf5_file import File
 from xrdae.storage.hdf5_objects import Group
 from xrdae.storage.netcdf import ONE_BY_ONE
@@ -47,7 +47,7 @@ def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
     for dataset in groups.values():
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
-    with replacing(path) as aside:
+    with write_aside(path) as aside:
         with ONE_BY_ONE:
             xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
         checksum.close(aside)

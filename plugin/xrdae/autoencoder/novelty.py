@@ -109,7 +109,7 @@ class Support:
     def reconstruct_patterns(self, autoencoder: Autoencoder, which: npt.NDArray[np.intp]) -> Float:
         """Return training patterns `(pattern, channel)`: scaled intensity, as the basis has it."""
         whole = autoencoder.basis.expand(self.coefficients[which])
-        return autoencoder.preparation.scaled(whole)
+        return autoencoder.preparation.restore_scale(whole)
 
 
 def find_support(
@@ -151,7 +151,7 @@ def find_support(
         `(pattern, member)`.
     """
     some = choose_evenly(len(latents), CROSS_FITTED)
-    width = measure_peak_width(autoencoder.preparation.scaled(inputs[some]))
+    width = measure_peak_width(autoencoder.preparation.restore_scale(inputs[some]))
     halvings = find_halvings(inputs.shape[1], width)
     rounding = autoencoder.preparation.rounding
     fit = functools.partial(find_basis, rank=rank, rounding=rounding)

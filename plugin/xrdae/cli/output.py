@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xrdae.loading.sources import write_netcdf, write_zarr
-from xrdae.storage.atomic_writing import NETCDF, check_ending, replacing
+from xrdae.storage.atomic_writing import NETCDF, check_ending, write_aside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,12 +43,12 @@ def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> 
 def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
     """Write a result whole or not at all; DATA itself may be the target."""
     from xrdae import describe
-    from xrdae.compute.lazy_arrays import is_lazy, progress_shown
+    from xrdae.compute.lazy_arrays import is_lazy, show_progress
 
     check_out_ending(out, (".nc", ".zarr", *NETCDF), "netCDF (or a Zarr store)")
-    with replacing(out) as aside:
+    with write_aside(out) as aside:
         dataset = make()
-        with progress_shown(dataset, sys.stderr.isatty()):
+        with show_progress(dataset, sys.stderr.isatty()):
             if out.suffix.lower() == ".zarr":
                 write_zarr(dataset, aside)
             else:

@@ -9,7 +9,10 @@ import torch
 
 Float = npt.NDArray[Any]
 
-ERRORS = (MemoryError, RuntimeError)  # among which `ran_out` tells; torch's own is one of these
+ERRORS = (
+    MemoryError,
+    RuntimeError,
+)  # among which `is_out_of_memory` tells; torch's own is one of these
 
 
 def find_device(name: str) -> torch.device:
@@ -35,7 +38,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory has run out.
 
     torch has a type for that of a GPU, for the processor's only words.

@@ -37,7 +37,7 @@ def load_patterns(
         chosen = array.data[at]
     if lazy:
         shown = sys.stderr.isatty() if progress is None else progress
-        chosen = _computed_visibly(chosen) if shown else chosen.compute()
+        chosen = _compute_with_progress(chosen) if shown else chosen.compute()
     kept = chosen.dtype if chosen.dtype.kind == "f" else np.float64
     return np.asarray(chosen, dtype=kept)
 
@@ -48,7 +48,7 @@ def is_lazy(dataset: xr.Dataset) -> bool:
 
 
 @contextmanager
-def progress_shown(dataset: xr.Dataset, shown: bool) -> Iterator[None]:
+def show_progress(dataset: xr.Dataset, shown: bool) -> Iterator[None]:
     """Show how far the computation of a lazy dataset is, while it is written in here."""
     if not shown or not is_lazy(dataset) or _has_client():
         yield
@@ -59,7 +59,7 @@ def progress_shown(dataset: xr.Dataset, shown: bool) -> Iterator[None]:
         yield
 
 
-def _computed_visibly(array: Any) -> Any:
+def _compute_with_progress(array: Any) -> Any:
     if _has_client():
         import distributed
 

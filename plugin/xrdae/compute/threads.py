@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xrdae.compute.device import ERRORS, ran_out
+from xrdae.compute.device import ERRORS, is_out_of_memory
 
 Float = npt.NDArray[Any]
 
@@ -44,7 +44,7 @@ class Scratch(threading.local):
 _ONE_BY_ONE = threading.Lock()
 
 
-def count_here() -> int:
+def count_threads() -> int:
     """Return how many threads torch uses in this thread.
 
     The first who asks in a new thread gets what torch was told last: not while that changes.
@@ -53,12 +53,12 @@ def count_here() -> int:
         return torch.get_num_threads()
 
 
-def set_here(count: int) -> None:
+def set_thread_count(count: int) -> None:
     """Let torch use so many threads in this thread, and as many as before in threads to come.
 
     What torch is told last holds for threads to come, so a new thread tells it what was before.
     """
-    if count_here() == count:
+    if count_threads() == count:
         return
     started, finished = threading.Event(), threading.Event()
 
@@ -80,17 +80,17 @@ def set_here(count: int) -> None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def limit_to_one_thread() -> Iterator[None]:
     """Let torch use one thread in here, in this thread; then as many as before."""
-    before = count_here()
-    set_here(1)
+    before = count_threads()
+    set_thread_count(1)
     try:
         yield
     finally:
-        set_here(before)
+        set_thread_count(before)
 
 
-def by_blocks(
+def compute_by_blocks(
     kernel: Callable[[Float], tuple[Float, ...]], rows: Float, size: int
 ) -> tuple[Float, ...]:
     """Apply a kernel to `size` rows `(pattern, point)` at a time and join what it returns.
@@ -100,18 +100,20 @@ def by_blocks(
     memory runs out, a block is computed in smaller pieces.
     """
     blocks = [rows[start : start + size] for start in range(0, max(len(rows), 1), size)]
-    fitting = functools.partial(in_pieces, kernel)
-    threads = min(count_here(), MOST_THREADS, len(blocks))
+    fitting = functools.partial(compute_in_pieces, kernel)
+    threads = min(count_threads(), MOST_THREADS, len(blocks))
     if threads == 1:
-        with one_thread():
+        with limit_to_one_thread():
             parts = [fitting(block) for block in blocks]
     else:
-        with ThreadPoolExecutor(threads, initializer=set_here, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(threads, initializer=set_thread_count, initargs=(1,)) as pool:
             parts = list(pool.map(fitting, blocks))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def in_pieces(kernel: Callable[[Float], tuple[Float, ...]], rows: Float) -> tuple[Float, ...]:
+def compute_in_pieces(
+    kernel: Callable[[Float], tuple[Float, ...]], rows: Float
+) -> tuple[Float, ...]:
     """Apply a kernel to rows `(pattern, point)`, or to halves of them where memory runs out.
 
     Raises
@@ -122,7 +124,7 @@ def in_pieces(kernel: Callable[[Float], tuple[Float, ...]], rows: Float) -> tupl
     try:
         return kernel(rows)
     except ERRORS as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         if len(rows) <= 1:
             raise MemoryError(
@@ -131,5 +133,5 @@ def in_pieces(kernel: Callable[[Float], tuple[Float, ...]], rows: Float) -> tupl
             ) from error
     # Here, for the error holds on to what was computed.
     half = len(rows) // 2
-    parts = [in_pieces(kernel, some) for some in (rows[:half], rows[half:])]
+    parts = [compute_in_pieces(kernel, some) for some in (rows[:half], rows[half:])]
     return tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))

@@ -95,9 +95,9 @@ def _apply_to_chunks(
 
 def _pack_block(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
     """Return all results side by side; how many tasks run at a time is the scheduler's to say."""
-    from xrdae.compute.threads import one_thread
+    from xrdae.compute.threads import limit_to_one_thread
 
-    with one_thread():
+    with limit_to_one_thread():
         results = _apply_to_rows(kernel, block)
     leading = block.shape[:-1]
     flat = [result.reshape(*leading, math.prod(result.shape[len(leading) :])) for result in results]

@@ -100,7 +100,7 @@ class Axis:
             q = _TO_Q[self.kind](x, here or 0.0)
             return _FROM_Q[kind](q, there or 0.0)
 
-    def same_as(self, other: Axis) -> bool:
+    def is_same_as(self, other: Axis) -> bool:
         """Tell whether two axes agree in all but rounding: kind, wavelength, every position."""
         if self.kind != other.kind or self.values.shape != other.values.shape:
             return False
@@ -111,7 +111,7 @@ class Axis:
         step = np.abs(np.diff(self.values)).min(initial=np.inf)
         return bool(np.allclose(self.values, other.values, rtol=0, atol=1e-3 * step))
 
-    def grid(self, grid: str, points: int | None = None) -> Axis:
+    def make_grid(self, grid: str, points: int | None = None) -> Axis:
         """Return the model's axis over the same range: this one, or an evenly spaced one.
 
         Parameters

@@ -57,7 +57,7 @@ class Patterns:
     factor: float
     left_out: xr.DataArray | None
 
-    def or_inputs(self, inputs: xr.DataArray | None) -> xr.DataArray:
+    def choose_inputs(self, inputs: xr.DataArray | None) -> xr.DataArray:
         """Return what kernels take: the intensity, or `(..., channel)` model input if given."""
         return self.intensity if inputs is None else inputs.transpose(..., "channel")
 

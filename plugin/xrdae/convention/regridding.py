@@ -88,7 +88,7 @@ def make_regridder(source: Axis, target: Axis, interpolation: str = "linear") ->
         "linear", which makes no intensity negative, or "cubic" (Lagrange's polynomial through four
         channels), which keeps the height of peaks.
     """
-    if source.same_as(target):
+    if source.is_same_as(target):
         return Regrid(None)
     at = target.convert(target.values, source.kind, source.wavelength)
     order = np.argsort(at)
@@ -283,7 +283,7 @@ def _warn_about_coarse_steps(source: Axis, target: Axis, sampling: float) -> Non
 
 def find_sampling(source: Axis, target: Axis) -> float:
     """Return the median step of one axis over that of another, where both run; 1 if they do not."""
-    if source.same_as(target):
+    if source.is_same_as(target):
         return 1.0
     with np.errstate(invalid="ignore"):
         at = np.sort(source.convert(source.values, target.kind, target.wavelength))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.zarr_metadata import check_blosc
 
 FILL: dict[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
@@ -106,5 +106,5 @@ class Column:
         return content
 
     def _store(self, at: int, chunk: npt.NDArray[Any]) -> None:
-        with replacing(self._path(at)) as aside:
+        with write_aside(self._path(at)) as aside:
             aside.write_bytes(self._encoded(chunk))

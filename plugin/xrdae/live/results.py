@@ -19,7 +19,7 @@ from xrdae.live.arrivals import Signature
 from xrdae.live.result_column import Column
 from xrdae.live.result_layout import METADATA, columns_of, read_layout
 from xrdae.loading.sources import write_zarr
-from xrdae.storage.atomic_writing import replacing
+from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.bounded_json import parse_json
 
 CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
@@ -192,7 +192,7 @@ class Results:
         longest = max(int(np.prod(v.shape[1:])) for v in columns.values())
         n_row = min(max(1, CHUNK // longest), 1024)
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in columns.items()}
-        with replacing(self.path) as aside:
+        with write_aside(self.path) as aside:
             write_zarr(dataset, aside, encoding=encoding)
         self._connect()
 
@@ -319,7 +319,7 @@ def _content(file: Path) -> Any:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    with replacing(path) as aside:
+    with write_aside(path) as aside:
         aside.write_text(json.dumps(content))
 
 

@@ -180,7 +180,7 @@ def _check_other(axes: Sequence[Axis], names: Sequence[str]) -> None:
 def _drop_equal_axes(axes: Sequence[Axis]) -> list[Axis]:
     found: list[Axis] = []
     for axis in axes:
-        if not any(axis.same_as(other) for other in found):
+        if not any(axis.is_same_as(other) for other in found):
             found.append(axis)
     return found
 
@@ -200,7 +200,7 @@ class Gridder:
 
     def _regrid(self, axis: Axis) -> Regrid:
         for met, regrid in self._met:
-            if axis.same_as(met):
+            if axis.is_same_as(met):
                 return regrid
         regrid = make_regridder(axis, self.grid.axis)
         self._met = [(axis, regrid), *self._met[:7]]

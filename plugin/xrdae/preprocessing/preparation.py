@@ -78,14 +78,14 @@ class Preparation:
 
         A pattern without a usable scale has the scale NaN and is all NaN.
         """
-        return self.inputs(self.subtract_background(intensity))
+        return self.scale_and_center(self.subtract_background(intensity))
 
     def subtract_background(self, intensity: Float) -> Float:
         """Return intensities `(pattern, channel)` less their background, where they are `known`."""
         options = (self.background, self.background_options)
-        return self.known(subtract_background(intensity, self.axis.values, *options))
+        return self.hide_unmeasured(subtract_background(intensity, self.axis.values, *options))
 
-    def known(self, values: Float) -> Float:
+    def hide_unmeasured(self, values: Float) -> Float:
         """Return values `(..., channel)`, NaN where no training pattern was measured."""
         unknown = np.isnan(self.mean)
         return np.where(unknown, np.nan, values) if unknown.any() else values
@@ -97,7 +97,7 @@ class Preparation:
         at = self.axis.values
         return np.interp(at, at[known], self.mean[known]).astype(np.float32)
 
-    def inputs(self, patterns: Float) -> tuple[Float32, Float]:
+    def scale_and_center(self, patterns: Float) -> tuple[Float32, Float]:
         """Return model input and scales of patterns `(pattern, channel)` without background."""
         if self.delicate:
             patterns = np.asarray(patterns, dtype=np.float64)
@@ -117,15 +117,15 @@ class Preparation:
         """What rounding scaled intensities to float32 may change model input by, a channel."""
         return EPSILON * float(np.sqrt(np.square(self.whole_mean).mean())) / self.gain
 
-    def scaled(self, inputs: Float) -> Float:
+    def restore_scale(self, inputs: Float) -> Float:
         """Return scaled and transformed intensity `(..., channel)` of model input."""
         return np.asarray(inputs * np.float32(self.gain) + self.whole_mean)
 
-    def bounded(self, scaled: Float) -> Float:
+    def clip_negative(self, scaled: Float) -> Float:
         """Return scaled intensity, not negative unless training intensities were."""
         return scaled if self.signed else np.maximum(scaled, 0)
 
-    def rescaled(self, scaled: Float, factor: Float) -> Float:
+    def rescale(self, scaled: Float, factor: Float) -> Float:
         """Return scaled and transformed intensity as that of patterns `factor` times as strong."""
         if self.transform.name == "none":
             return scaled * factor

@@ -166,7 +166,7 @@ def _intensities(
     measured[~np.isfinite(measured)] = np.nan
     filled = autoencoder.basis.fill(inputs.astype(np.float32))
     preparation = autoencoder.preparation
-    prepared = preparation.scaled(filled[which])
+    prepared = preparation.restore_scale(filled[which])
     largest = np.abs(measured).max(where=np.isfinite(measured), initial=0.0)
     as_measured = (
         preparation.transform.name == "none"

@@ -17,7 +17,7 @@ from xrdae.analysis.estimate import find_estimator
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.report.content import Content, find_content
 from xrdae.report.packing import packed
-from xrdae.storage.atomic_writing import check_ending, replacing
+from xrdae.storage.atomic_writing import check_ending, write_aside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,7 +44,7 @@ class Report:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to a file, whole or not at all; its name ends in .html."""
         check_ending(path, (".html", ".htm"), "a page of HTML")
-        with replacing(path) as aside:
+        with write_aside(path) as aside:
             aside.write_text(self.html, encoding="utf-8")
 
     def _repr_html_(self) -> str:

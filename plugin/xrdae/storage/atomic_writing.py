@@ -55,7 +55,7 @@ def check_ending(path: str | os.PathLike[str], endings: Sequence[str], what: str
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside the target to write to, and move it to the target after the block.
 
     If the block raises, the target stays as it was. Parts that a killed process has left beside the

@@ -18,7 +18,7 @@ import xarray as xr
 from xrdae.config import Config
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.storage import checksum
-from xrdae.storage.atomic_writing import check_folder, replacing
+from xrdae.storage.atomic_writing import check_folder, write_aside
 from xrdae.storage.netcdf import ONE_BY_ONE
 
 FORMAT = "xrdae-checkpoint"
@@ -77,7 +77,7 @@ class Checkpoint:
             },
         )
         encoding = {name: {"_FillValue": None} for name in arrays}
-        with replacing(self.path) as aside:
+        with write_aside(self.path) as aside:
             with ONE_BY_ONE:
                 dataset.to_netcdf(aside, engine="netcdf4", encoding=encoding)
             checksum.close(aside)

@@ -46,7 +46,7 @@ def fit_patterns(
     origin = record_fit(patterns, intensity, labels, device=config.device)
     kept_in = make_checkpoint(checkpoint, config, origin)
     check_settings(config, patterns.axis)
-    axis = patterns.axis.grid(config.grid, config.points)
+    axis = patterns.axis.make_grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
         make_regridder(patterns.axis, axis, "cubic")(intensity),
         axis,
@@ -137,11 +137,11 @@ def make_augmented_copies(
     """
     if not is_augmented(config):
         return None
-    patterns = preparation.transform.undo(preparation.scaled(inputs))
+    patterns = preparation.transform.undo(preparation.restore_scale(inputs))
     width = measure_peak_width(patterns)
     rng = np.random.default_rng(config.seed)
     copies = [basis.project(inputs)]
     for _ in range(COPIES):
         some = augment_patterns(patterns, preparation.axis, config, width=width, rng=rng)
-        copies.append(basis.project(preparation.inputs(some)[0]))
+        copies.append(basis.project(preparation.scale_and_center(some)[0]))
     return np.stack(copies)

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xrdae.autoencoder.ensemble import Ensemble, as_tensor
-from xrdae.compute.device import ERRORS, find_device, ran_out
+from xrdae.compute.device import ERRORS, find_device, is_out_of_memory
 from xrdae.config import Config
 from xrdae.errors import DataError, TrainingError, warn
 from xrdae.preprocessing.sampling import choose_evenly
@@ -98,7 +98,7 @@ def train(
     try:
         training.run(device, progress)
     except ERRORS as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         reason = str(error).partition("\n")[0]
         if device == PROCESSOR:
