@@ -166,9 +166,9 @@ def test_labels_that_do_not_order_the_patterns_are_announced(series, model):
     [
         ({"between": (3, 3)}, "names one pattern twice"),
         ({"between": (3, -21)}, "names one pattern twice"),
-        ({"between": (0.5, 2)}, "pattern 0.5 is no position"),
-        ({"between": (True, 2)}, "pattern True is no position"),
-        ({"between": ({"pattern": 1.0}, 2)}, "pattern 1.0 is no position"),
+        ({"between": (0.5, 2)}, "pattern 0.5 is not a position"),
+        ({"between": (True, 2)}, "pattern True is not a position"),
+        ({"between": ({"pattern": 1.0}, 2)}, "pattern 1.0 is not a position"),
         ({"between": 3}, "must name two patterns"),
         ({"between": (0, 3), "n": True}, "n=True"),
         ({"between": (0, 3), "n": 1.5}, "n=1.5"),

@@ -56,7 +56,7 @@ def test_paths_may_come_on_the_standard_input(files, series, model):
     np.testing.assert_allclose(latents("out.nc"), expected, atol=1e-4)
     done = CliRunner().invoke(main, ["fit", "-", "-o", "never.nc"], input="")
     assert done.exit_code == 1
-    assert "nothing came" in done.output
+    assert "the list is empty" in done.output
 
 
 def test_a_result_may_be_a_zarr_store_that_replaces_one(files, series, model):

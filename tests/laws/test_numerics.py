@@ -100,7 +100,7 @@ def test_a_pattern_that_its_background_explains_whole_is_named():
     slope = np.linspace(2, 1, 200)
     options = {"background": "snip", "background_options": {"max_half_window": 5}}
     dataset = make_dataset(change_counts(3, slope))
-    with pytest.raises(xrdae.DataError, match=r"\{'pattern': 3\}.*less its background"):
+    with pytest.raises(xrdae.DataError, match=r"\{'pattern': 3\}.*after background subtraction"):
         dataset.xrdae.fit(**options, **FAST)
 
 

@@ -1,4 +1,4 @@
-"""The device that does the arithmetic, and what happens when its memory runs out."""
+"""Find the device to compute on, and detect that its memory has run out."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ERRORS = (
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of a name: "auto" is the first CUDA device, else the processor.
+    """Return a device by name. "auto" is the first CUDA device, or the processor without one.
 
     Raises
     ------
     ValueError
-        If there is no such device here.
+        If this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,7 +41,7 @@ def find_device(name: str) -> torch.device:
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory has run out.
 
-    torch has a type for that of a GPU, for the processor's only words.
+    torch has an error type for GPU memory. For processor memory, only the message tells.
     """
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

@@ -1,4 +1,4 @@
-"""Patterns from memory, or through dask, with its progress shown."""
+"""Load patterns from memory or through dask, with a progress bar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def load_patterns(
     Parameters
     ----------
     array
-        `(sample dims ..., point)`. Chunks are read once, a few at a time.
+        `(sample dims ..., point)`. Each chunk is read once.
     at
         Positions `(pattern,)` along each sample dimension.
     progress
@@ -43,13 +43,13 @@ def load_patterns(
 
 
 def is_lazy(dataset: xr.Dataset) -> bool:
-    """Tell whether a part of a dataset is still to be computed, whatever the chunks of others."""
+    """Tell whether any variable of a dataset is still to be computed."""
     return any(variable.chunks for variable in dataset.variables.values())
 
 
 @contextmanager
 def show_progress(dataset: xr.Dataset, shown: bool) -> Iterator[None]:
-    """Show how far the computation of a lazy dataset is, while it is written in here."""
+    """Show the progress of computing a lazy dataset that is written inside the block."""
     if not shown or not is_lazy(dataset) or _has_client():
         yield
         return
@@ -73,7 +73,7 @@ def _compute_with_progress(array: Any) -> Any:
 
 
 def _has_client() -> bool:
-    """Tell whether a cluster would compute; dask's own callbacks would then stay silent."""
+    """Tell whether a cluster would compute. dask's own callbacks are then not called."""
     import dask
 
     distributed = sys.modules.get("distributed")

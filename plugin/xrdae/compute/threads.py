@@ -1,4 +1,4 @@
-"""Threads: blocks of patterns side by side in memory; one thread a task under dask."""
+"""Compute blocks of patterns in parallel threads. Under dask, each task uses one thread."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ MOST_THREADS = 8  # beyond, reading the data takes longer than computing, and sc
 
 
 class Scratch(threading.local):
-    """Memory for intermediate results, used again for block after block, a set for each thread.
+    """Memory for intermediate results that all blocks of a thread reuse.
 
-    Fresh memory has to be mapped by the system, which takes as long as the arithmetic where the
-    allocator hands all of it back at once, as in dask's workers.
+    The system would otherwise map fresh memory for each block. That takes as long as the
+    arithmetic if the allocator returns memory at once, as in dask's workers.
     """
 
     def __init__(self) -> None:
         self._held: dict[str, Tensor] = {}
 
     def __call__(self, name: str, *shape: int, like: Tensor) -> Tensor:
-        """Return a tensor without content, of the type and on the device of `like`."""
+        """Return an uninitialized tensor of the type and on the device of `like`."""
         held = self._held.get(name)
         if held is None or held.shape != shape:
             del held
-            self._held.pop(name, None)  # first: memory may be too short for both
+            self._held.pop(name, None)  # before: memory may be too small for both
             held = self._held[name] = like.new_empty(shape)
         return held
 
@@ -45,18 +45,19 @@ _ONE_BY_ONE = threading.Lock()
 
 
 def count_threads() -> int:
-    """Return how many threads torch uses in this thread.
+    """Return the number of threads that torch uses in this thread.
 
-    The first who asks in a new thread gets what torch was told last: not while that changes.
+    A new thread takes the number that was set last, so the lock keeps it from a temporary one.
     """
     with _ONE_BY_ONE:
         return torch.get_num_threads()
 
 
 def set_thread_count(count: int) -> None:
-    """Let torch use so many threads in this thread, and as many as before in threads to come.
+    """Set the number of threads that torch uses in this thread, but not in new threads.
 
-    What torch is told last holds for threads to come, so a new thread tells it what was before.
+    New threads take the number that was set last, so a helper thread sets the earlier one again.
+    threadpoolctl cannot replace this: matrix products in torch's MKL ignore its limit.
     """
     if count_threads() == count:
         return
@@ -81,7 +82,7 @@ def set_thread_count(count: int) -> None:
 
 @contextmanager
 def limit_to_one_thread() -> Iterator[None]:
-    """Let torch use one thread in here, in this thread; then as many as before."""
+    """Limit torch to one thread inside the block, in this thread only."""
     before = count_threads()
     set_thread_count(1)
     try:
@@ -93,11 +94,11 @@ def limit_to_one_thread() -> Iterator[None]:
 def compute_by_blocks(
     kernel: Callable[[Float], tuple[Float, ...]], rows: Float, size: int
 ) -> tuple[Float, ...]:
-    """Apply a kernel to `size` rows `(pattern, point)` at a time and join what it returns.
+    """Apply a kernel to blocks of `size` rows `(pattern, point)`, and concatenate the results.
 
-    As many blocks side by side as torch may use threads, each with one: the intermediate results
-    of a block stay in a core's cache, and no thread waits for others after every operation. Where
-    memory runs out, a block is computed in smaller pieces.
+    Each block is computed in one thread, and as many blocks in parallel as torch may use threads.
+    The intermediate results of a block stay in a core's cache, and no thread waits for others
+    after every operation. If memory runs out, a block is computed in smaller pieces.
     """
     blocks = [rows[start : start + size] for start in range(0, max(len(rows), 1), size)]
     fitting = functools.partial(compute_in_pieces, kernel)
@@ -114,12 +115,12 @@ def compute_by_blocks(
 def compute_in_pieces(
     kernel: Callable[[Float], tuple[Float, ...]], rows: Float
 ) -> tuple[Float, ...]:
-    """Apply a kernel to rows `(pattern, point)`, or to halves of them where memory runs out.
+    """Apply a kernel to rows `(pattern, point)`, or to halves of them if memory runs out.
 
     Raises
     ------
     MemoryError
-        If it does for a single row.
+        If memory runs out for a single row.
     """
     try:
         return kernel(rows)
@@ -131,7 +132,7 @@ def compute_in_pieces(
                 f"memory has run out for a single pattern ({error}); free some, or compute on "
                 "another device: load_model(path, device='cpu')"
             ) from error
-    # Here, for the error holds on to what was computed.
+    # Outside of `except`, since the error keeps the intermediate results in memory.
     half = len(rows) // 2
     parts = [compute_in_pieces(kernel, some) for some in (rows[:half], rows[half:])]
     return tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))

@@ -1,1 +1,1 @@
-"""What a Dataset of patterns is: axes, units, names, quantities, and labels around arrays."""
+"""The dataset convention: axes, units, names, labels, and kernels applied to labelled data."""

@@ -94,7 +94,7 @@ def _apply_to_chunks(
 
 
 def _pack_block(block: Float, *, kernel: Callable[[Float], Any]) -> Float:
-    """Return all results side by side; how many tasks run at a time is the scheduler's to say."""
+    """Return all results together. The scheduler decides how many tasks run in parallel."""
     from xrdae.compute.threads import limit_to_one_thread
 
     with limit_to_one_thread():
@@ -154,14 +154,14 @@ def _merge_last_chunks(array: xr.DataArray) -> xr.Variable:
 
 
 def format_title(array: xr.DataArray, name: Hashable | None = None) -> str:
-    """Return the words for an array in a picture: its long name, else its name, and its units."""
+    """Return the title of an array: its long name, or else its name, with its units."""
     text = str(array.attrs.get("long_name", name if name is not None else array.name))
     units = str(array.attrs.get("units", "1"))
     return text if units in ("1", "") else f"{text} ({units})"
 
 
 def find_std_name(result: xr.Dataset, name: str) -> str | None:
-    """Return the variable that holds the standard deviation of another, if there is one.
+    """Return the name of the variable that holds the standard deviation of another variable.
 
     `x_std` is that of `x_estimate`, where `x` itself is a label: a coordinate.
     """

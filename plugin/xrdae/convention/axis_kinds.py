@@ -1,4 +1,4 @@
-"""Which kind of axis a coordinate is: two_theta, q, d, or another one that is kept as it is.
+"""Classify a coordinate as an axis of two_theta, q or d, or as another axis.
 
 Units and name decide together. The units of a diffraction axis alone are not enough: an azimuth is
 an angle too, a position on the sample a length, a wavenumber an inverse length.
@@ -22,7 +22,7 @@ OTHER = "other"
 KINDS = (*UNITS, OTHER)
 DIMENSIONS = {"two_theta": "angle", "q": "1/length", "d": "length"}
 # Largest plausible positions. USAXS and pair-distribution work reach neither of the last two.
-HIGHEST_K = 5.0  # 1/angstrom, of electron diffraction; those of photoelectrons go to 16
+HIGHEST_K = 5.0  # 1/angstrom, in electron diffraction; photoelectrons have k up to 16
 _LIKELY = {"q": " (are they 1/nm?)"}
 HIGHEST = {"two_theta": 180.0, "q": 100.0, "d": 1e4}
 
@@ -31,7 +31,7 @@ _UNITS_IN_NAME = re.compile(
     r"[\s_-]*[(\[].*$|[\s_-]+(?:deg(?:rees?)?|rad(?:ians?)?|(?:a|å|nm|angstrom)\^?-1|1/(?:a|å|nm)"
     r"|inv_?(?:a|nm|angstrom)|a|å|[mnuµ]?m|cm|angstrom|[kmg]?ev|[mnuµ]s)$"
 )
-# Names that say which diffraction axis it is, without blanks and underscores, in lower case.
+# Names of diffraction axes, without blanks and underscores, in lower case.
 _DIFFRACTION = {
     "two_theta": re.compile(
         r"(?:2|two)[*]?\\?(?:theta|thet|th(?![a-z])|θ)|^t?tth(?:eta)?$|^ttheta$|^gonio$"
@@ -43,20 +43,20 @@ _DIFFRACTION = {
     ),
     "d": re.compile(r"^d$|^dhkl$|^d-?spac|latticespacing|interplanar"),
 }
-# Names of something else, whatever their units; a word of them is enough.
+# Names of other quantities, with any units. One matching word is enough.
 _OTHER = re.compile(
     r"omega|^ω$|^th$|^om$|chi|χ|phi|φ|^psi$|ψ|kappa|azim|rocking|eta$|theta|^θ$|wind|direction|tilt"
     r"|rotation|incident|incidence|exit|latitude|longitude|hue|phase|^r$|radius|distance|depth"
     r"|thickness|height|width|wave-?number|raman|shift|freq|wave-?length|lambda|energ|photoelectron"
     r"|time|tof|temperature|^x$|^y$|^z$|position|pixel|channel|size|velocity|mass|^m/?z$|ppm"
 )
-# Names along which a spectrum runs; where one is there, nothing else is taken for the axis.
+# Names of spectral axes. A dataset that has one is never given another axis.
 _SPECTRAL = re.compile(
     r"energ|^e$|^ev$|^kev$|eloss|wave-?number|raman|ramanshift|chemicalshift|^shift$|^δ$|freq"
     r"|wave-?length|^lambda$|^λ$|tof|timeofflight|^r$|ppm|^m/?z$|masstocharge|bindingenergy|channel"
     r"|radius|d\*2|^s$"
 )
-# Names of what stands at each pattern: never the axis unless somebody says so.
+# Names of sample dimensions. They are the axis only if the user says so.
 _SAMPLE = re.compile(
     r"^(?:pattern|sample|scan|frame|spectr(?:um|a)|point|run|file|row|col(?:umn)?|index|position"
     r"|[xyz]|[xyz][_ ]?(?:stage|pos(?:ition)?|motor|sample)|(?:sample|stage|motor)[_ ]?[xyz])$"
@@ -76,9 +76,10 @@ class AxisKind:
     kind
         "two_theta", "q", "d" or "other".
     factor
-        What its values are multiplied by to be in the units of the kind; 1 for "other".
+        Factor from its units to the units of the kind; 1 for "other".
     is_named
-        Whether its name (or the spelling of its units) says so; else the units alone do.
+        True if its name, or the spelling of its units, gives the kind. False if only the dimension
+        of its units does.
     """
 
     kind: str
@@ -87,11 +88,11 @@ class AxisKind:
 
 
 def find_named_kind(name: Hashable) -> str | None:
-    """Return the diffraction axis that a name says it is, "other", or None where it says nothing.
+    """Return the kind of axis that a name stands for; None if the name is too general to tell.
 
     Examples
     --------
-    >>> name_kind("2th_deg"), name_kind("omega"), name_kind("radial")
+    >>> find_named_kind("2th_deg"), find_named_kind("omega"), find_named_kind("radial")
     ('two_theta', 'other', None)
     """
     plain = _simplify(name)
@@ -104,17 +105,17 @@ def find_named_kind(name: Hashable) -> str | None:
 
 
 def is_spectral_name(name: Hashable) -> bool:
-    """Tell whether a name is one of an axis of spectra, such as an energy."""
+    """Tell whether a name is that of a spectral axis, such as an energy."""
     return _SPECTRAL.search(_simplify(name)) is not None
 
 
 def is_other_name(name: Hashable) -> bool:
-    """Tell whether a name is known to be one of something else than a diffraction axis."""
+    """Tell whether a name is known, and not the name of a diffraction axis."""
     return find_named_kind(name) == OTHER and _OTHER.search(_simplify(name)) is not None
 
 
 def is_sample_name(name: Hashable) -> bool:
-    """Tell whether a name is one of what stands at each pattern, such as a position."""
+    """Tell whether a name is that of a sample dimension, such as a stage position."""
     return _SAMPLE.match(str(name).strip().lower()) is not None
 
 
@@ -131,7 +132,7 @@ def find_axis_kind(
     long_name: str = "",
     values: npt.NDArray[np.floating] | None = None,
 ) -> AxisKind:
-    """Return the kind of axis that a coordinate with units is.
+    """Return the kind of a coordinate that has units.
 
     Parameters
     ----------
@@ -140,15 +141,14 @@ def find_axis_kind(
     units
         Of its values, not empty.
     long_name
-        Its description, which counts where the name says nothing.
+        Its description, used if the name is too general.
     values
-        Its positions, checked for what is plausible; None: not known.
+        Its positions, to check that they are plausible; None: not known.
 
     Raises
     ------
     DataError
-        If name and units contradict each other, or the positions are none that this kind can
-        have.
+        If name and units contradict each other, or the positions are not possible for the kind.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def find_axis_kind(
     elif str(name).lower() == "k" and _OTHER.search(_simplify(long_name)):
         named = OTHER  # of photoelectrons
     if parsed is not None and parsed.kind is not None:
-        # 2th_deg: such units name the kind themselves (xdart calls its axis q, whatever it is)
+        # Units such as 2th_deg name the kind; xdart calls every axis q.
         kind, is_named = parsed.kind, True
     elif named in UNITS:
         _check_dimension(name, units, parsed, named)
@@ -191,7 +191,7 @@ def find_axis_kind(
 
 
 def _guess_kind(parsed: Units | None, named: str | None) -> str:
-    """Return the kind that units alone say, where the name says nothing."""
+    """Return the kind that the units give, if the name is too general."""
     if parsed is None or named == OTHER:
         return OTHER
     if parsed.dimension == "angle":
@@ -221,9 +221,7 @@ def _check_dimension_of_other(name: Hashable, units: str, parsed: Units | None) 
     }
     for dimension, pattern in words.items():
         if re.search(pattern, plain) and dimension != parsed.dimension:
-            raise _make_contradiction_error(
-                name, units, f"the name is that of another quantity ({dimension})"
-            )
+            raise _make_contradiction_error(name, units, f"a {name} has the dimension {dimension}")
 
 
 def _make_contradiction_error(name: Hashable, units: str, why: str) -> DataError:

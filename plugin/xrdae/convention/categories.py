@@ -46,7 +46,7 @@ def _find_flag_names(values: npt.NDArray[Any], attrs: Any) -> npt.NDArray[np.str
 
 
 def _is_missing(value: Any) -> bool:
-    """Tell whether a value is None, NaN, or the NA of pandas, which is equal to nothing."""
+    """Tell whether a value is None, NaN, or pandas.NA, which compares equal to no value."""
     if value is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Which variable holds the intensity, and which of its dimensions is the axis."""
+"""Find the variable that holds the intensity, and the dimension that is its axis."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from xrdae.errors import DataError
 
 _SET_UNITS = (
     "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q), 'angstrom' (d) or "
-    "those of what it is, and pass dim='{name}' if it has none"
+    "the units of another quantity. Pass dim='{name}' if it has no units"
 )
 _INTENSITY = ("intensity", "intensity_1d", "i1d")  # the last two of xrd_tools and easyXRD
 _COMPANIONS = ("_errors", "_error", "_std")
 
 
 def find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) -> Hashable:
-    """Return the name of the intensity: the given one, or the only one that can be it.
+    """Return the name of the intensity: the given name, or that of the only candidate.
 
     Raises
     ------
     DataError
-        If there is none, or more than one.
+        If there is no candidate, or more than one.
     """
     names = list(dataset.data_vars)
     if variable is not None:
@@ -66,12 +66,12 @@ def find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) ->
 
 
 def find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
-    """Return the dimension that is the axis: the given one, or the one that names and units say.
+    """Return the dimension that is the axis: the given one, or the one with such name and units.
 
     Raises
     ------
     DataError
-        If there is none, more than one, or one without units or numbers.
+        If there is no candidate, more than one, or the axis has no units or no numbers.
     """
     if dim is None and array.attrs.get(AXIS_ATTRIBUTE) in array.dims:
         dim = array.attrs[AXIS_ATTRIBUTE]
@@ -97,7 +97,7 @@ def find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     if best == 0 and len(candidates) == 1:  # S(Q, E): an energy with more points is as likely
         size = array.sizes[candidates[0]]
         candidates += [d for d in array.dims if ranks[d] == 1 and array.sizes[d] > size]
-    if best == 2:  # of a time or a temperature nobody knows whether it is the axis
+    if best == 2:  # a time or a temperature may be the axis or a label
         size = array.sizes[candidates[0]]
         candidates += [d for d in array.dims if ranks[d] == 3 and _may_be_channels(array, d, size)]
     if len(candidates) > 1:
@@ -107,7 +107,7 @@ def find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
 
 
 def find_kind(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
-    """Return the kind of axis that a dimension's coordinate is; None where it has no units."""
+    """Return the kind of a dimension's coordinate; None if it has no units."""
     if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
         return None
     coord, units = array.coords.variables[dim], read_axis_units(array, dim)
@@ -130,9 +130,10 @@ def _rank_variable(array: xr.DataArray) -> int:
 
 
 def _rank_dim(array: xr.DataArray, dim: Hashable) -> int:
-    """Return 0 for an axis of diffraction by its name, 1 by units alone or of spectra, 2, 3: none.
+    """Return how likely a dimension is the axis: 0 most, 3 not at all.
 
-    Rank 2 is a coordinate with any other units, such as a time or a temperature.
+    0 is a diffraction axis by its name, 1 one by its units alone or a spectral axis, 2 a
+    coordinate with other units, such as a time or a temperature.
     """
     if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
         return 3
@@ -149,7 +150,7 @@ def _rank_dim(array: xr.DataArray, dim: Hashable) -> int:
 
 
 def _may_be_channels(array: xr.DataArray, dim: Hashable, size: int) -> bool:
-    """Tell whether a dimension without units may be channels, beside another one of some size."""
+    """Tell whether a dimension without units may be the channels, next to one of a given size."""
     if is_sample_name(dim) and find_named_kind(dim) is not None:
         return False
     if dim in array.coords and array.coords.variables[dim].dtype.kind not in "iuf":
@@ -182,14 +183,14 @@ def _make_missing_axis_error(array: xr.DataArray) -> DataError:
 def _check_units(array: xr.DataArray, dim: Hashable) -> Hashable:
     if not read_axis_units(array, dim):
         how = _SET_UNITS.format(name=dim)
-        if find_named_kind(dim) in UNITS:  # what it is, its name says
+        if find_named_kind(dim) in UNITS:
             how = f"set ds.{dim}.attrs['units'] = {UNITS[str(find_named_kind(dim))]!r}"
         raise DataError(f"axis {dim!r} has no units; {how}")
     return dim
 
 
 def add_channel_coordinate(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
-    """Return the array with a coordinate along its axis: the numbers of channels if it has none."""
+    """Return the array with a coordinate along its axis; if it has none, number the channels."""
     if dim in array.coords:
         return array
     attrs = {"units": "1", "long_name": "channel"}

@@ -15,13 +15,13 @@ import xarray as xr
 
 from xrdae.errors import DataError, warn
 
-AXIS = "<axis>"  # the axis of the dataset, whatever its name
+AXIS = "<axis>"  # stands for the name of the dataset's axis
 OF_INTENSITY, OF_AXIS, OF_LABEL = "<intensity>", "<axis>", "<label>"  # units taken from these
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a result is.
+    """Description of a result variable.
 
     Attributes
     ----------
@@ -76,14 +76,14 @@ REGION_BOUNDS = {
     f"region_{edge}": Result(("region",), OF_AXIS, f"{edge} of the region", per_pattern=False)
     for edge in ("start", "stop", "center")
 }
-# Results that belong to a label: their name and description, by what they are of it.
+# Results that belong to a label: their name and description.
 LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
     "estimate": ("{label}_estimate", "{title} (estimate)"),
     "std": ("{label}_std", "{title} (standard deviation of the estimate)"),
     "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
     "synthesized": ("synthesized_{label}", "{title}"),
 }
-RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that results bring
+RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that only results have
 MODEL_INPUT_DIM = "channel"
 AXIS_ATTRIBUTE = "xrdae_axis"  # of the intensity: the dimension that an adapter knows is the axis
 RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
@@ -92,7 +92,7 @@ _BESIDE_LATENTS = ("reconstruction_error", "novelty", "reconstruction", "relevan
 
 
 def find_scale(inputs: xr.DataArray) -> xr.DataArray | None:
-    """Return the scale of model input; a warning says where there is none.
+    """Return the scale of model input, and warn if there is none.
 
     A coordinate `scale` is a label of the user's unless its description says that it is ours.
     """
@@ -166,7 +166,7 @@ def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
     Raises
     ------
     DataError
-        If there is such a name; the message says which and how to rename it.
+        If there is such a name. The message gives the name and how to rename it.
     """
     for d in array.dims:
         if d != dim and d != "synthetic" and (d in RESERVED or d == MODEL_INPUT_DIM):
@@ -178,7 +178,7 @@ def check_sample_names(array: xr.DataArray, dim: Hashable) -> None:
 
 
 def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collection[str]) -> None:
-    """Refuse to replace what is no earlier result.
+    """Refuse to replace a variable that is not an earlier result.
 
     Parameters
     ----------
@@ -192,13 +192,13 @@ def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collect
     Raises
     ------
     DataError
-        If a variable of the dataset has the name of one of the result; the message says which.
+        If a variable of the dataset has the name of a variable of the result.
     """
     for d in RESULT_DIMS:
         if d in result.dims and d in dataset.data_vars:
             raise make_clash_error(d, "a variable of the dataset")
     latent = dataset.variables.get("latent")
-    if latent is not None and "latent_axis" in latent.dims:  # what else a host has left bare
+    if latent is not None and "latent_axis" in latent.dims:  # hosts may drop the attributes
         earlier = {*earlier, *_BESIDE_LATENTS}
     for name in result.data_vars:
         if name in dataset.variables and not _is_earlier_result(
@@ -213,14 +213,14 @@ def check_result_names(dataset: xr.Dataset, result: xr.Dataset, earlier: Collect
 def check_stale_names(
     dataset: xr.Dataset, stale: Sequence[Hashable], earlier: Collection[str]
 ) -> None:
-    """Refuse to drop what is no earlier result.
+    """Refuse to drop a variable that is not an earlier result.
 
     Parameters
     ----------
     dataset
         What a result shall be added to.
     stale
-        Variables along a dimension that the result brings anew.
+        Variables along a dimension that the result replaces.
     earlier
         Names of results that the provenance of the dataset lists.
 
@@ -255,7 +255,7 @@ def _is_earlier_result(name: Hashable, variable: xr.Variable, earlier: Collectio
 
 
 def make_clash_error(name: Hashable, what: str) -> DataError:
-    """Return the error that says which name is taken, and how to rename what has it."""
+    """Return the error for a name that the dataset already has. It says how to rename it."""
     return DataError(
         f"{str(name)!r} is {what}, and the name of a result of xrdae; rename it: "
         f"ds.rename({{{str(name)!r}: {str(name) + '_label'!r}}})"

@@ -1,4 +1,4 @@
-"""The dataset convention: which variable holds the patterns and which dimension is the axis."""
+"""Patterns of a dataset by the convention: intensity, axis, mask and labels."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Patterns:
     units
         Units of the axis in the dataset, in which results give regions.
     factor
-        What values in these units are multiplied by to be those of `axis`.
+        Factor from these units to the units of `axis`.
     left_out
-        `(sample dims ...)`, patterns that the `mask` variable hides whole; None: no mask.
+        `(sample dims ...)`, patterns that the `mask` variable hides completely; None: no mask.
     """
 
     intensity: xr.DataArray
@@ -107,7 +107,7 @@ class Patterns:
     def labels(self) -> dict[str, xr.DataArray]:
         """Return the numeric coordinates along the sample dimensions, each on all of them.
 
-        Categories (text, truth values, CF flags) are none; see `xrdae.convention.categories`.
+        Categories (text, truth values, CF flags) are left out; see `convention.categories`.
         """
         template = self.intensity.isel({self.dim: 0}, drop=True)
         found = {}
@@ -147,13 +147,13 @@ def find_patterns(
         this comes first, and an attribute that names no dimension is ignored.
     onto
         The axis of a model. Patterns over two_theta with a wavelength each share no axis: they
-        are brought to this one in q, or, where it is None, to what all of them cover. With a
-        model, names of `variable` and `dim` that the dataset lacks are ignored.
+        are regridded to this axis in q, or, if it is None, to the range that all of them cover.
+        With a model, names of `variable` and `dim` that the dataset lacks are ignored.
 
     Raises
     ------
     DataError
-        If there is none, more than one, or one that cannot be used; the message names it.
+        If there is no candidate, more than one, or one that cannot be used. The message names it.
     """
     check_dataset(dataset)
     if onto is not None:
@@ -190,12 +190,12 @@ def find_patterns(
         wavelength = find_wavelength(dataset, array, found)
     except DataError:
         if kind.kind == "two_theta":
-            raise  # over q and d it is only needed to go to two_theta, which then says so
+            raise  # patterns over q and d need it only for a conversion to two_theta
     if isinstance(wavelength, xr.Variable):
         if kind.kind == "two_theta":
             axis, array = convert_to_shared_q(array, values, wavelength, onto)
             return Patterns(array, "q", axis, UNITS["q"], 1.0, left_out)
-        wavelength = None  # of q and d it says only how they were measured
+        wavelength = None  # q and d do not depend on it
     axis = Axis(kind.kind, values, wavelength, descending=descending)
     return Patterns(array, found, axis, units, kind.factor, left_out)
 
@@ -212,7 +212,7 @@ def _to_floats(label: xr.DataArray) -> xr.DataArray:
 
 
 def check_dataset(dataset: Any) -> None:
-    """Refuse what is no Dataset, with the way to make one."""
+    """Refuse an object that is not a Dataset. The error says how to make one."""
     if not isinstance(dataset, xr.Dataset):
         raise TypeError(
             f"a Dataset is needed, not a {type(dataset).__name__}; make one with xr.Dataset("
@@ -224,7 +224,7 @@ def check_dataset(dataset: Any) -> None:
 def _check_position(position: Any) -> int:
     if isinstance(position, bool | np.bool_) or not isinstance(position, int | np.integer):
         raise DataError(
-            f"pattern {position!r} is no position; give a whole number, 0 for the first"
+            f"pattern {position!r} is not a position; give a whole number, 0 for the first"
         )
     return int(position)
 
@@ -260,7 +260,7 @@ def _find_mask(dataset: xr.Dataset, array: xr.DataArray) -> xr.DataArray | None:
 def _apply_mask(
     array: xr.DataArray, mask: xr.DataArray | None, dim: Hashable
 ) -> tuple[xr.DataArray, xr.DataArray | None]:
-    """Return the array, NaN where the mask says so, and which patterns it hides whole.
+    """Return the array, NaN where it is masked, and which patterns are masked completely.
 
     Both are of one dataset, so by position: an index of pandas takes no big-endian numbers.
     """

@@ -16,8 +16,8 @@ def strip_quantities(dataset: xr.Dataset) -> xr.Dataset:
     """
     plain: dict[Hashable, xr.Variable] = {}
     for name, variable in dataset.variables.items():
-        data: Any = getattr(variable, "_data", None)  # `data` would read what a file still holds
-        block: Any = getattr(data, "_meta", None)  # of dask: what its blocks are like
+        data: Any = getattr(variable, "_data", None)  # `data` would read a lazy file
+        block: Any = getattr(data, "_meta", None)  # an example of dask's blocks
         if _is_quantity(data):
             plain[name] = _attach_units(variable, data.magnitude, data.units)
         elif _is_quantity(block) and name not in dataset.xindexes:

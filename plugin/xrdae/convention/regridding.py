@@ -1,4 +1,4 @@
-"""Patterns of one axis brought to another: interpolated, or averaged where that is coarser."""
+"""Regrid patterns from one axis to another: interpolate, or average where it is coarser."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from xrdae.errors import DataError, warn
 Float = npt.NDArray[Any]
 
 MIN_COVERAGE = 0.8  # of the model's axis, below which a dataset is refused
-COARSER = 1.5  # times the model's step: from there on a warning says that latents may move
+COARSER = 1.5  # times the model's step; coarser data get a warning
 INTERPOLATIONS = ("linear", "cubic")
-GAP = 5  # times the steps beside it: nothing was measured there
+GAP = 5  # times the neighbouring steps; a longer step is a gap in the measurement
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Regrid:
-    """Brings patterns `(..., source channel)` to `(..., target channel)`.
+    """Linear map of patterns `(..., source channel)` to `(..., target channel)`.
 
     Attributes
     ----------
     weights
         Sparse, `(source channel, target channel)`; None: the axes are the same.
     beside_gaps
-        The weights of patterns with gaps: those of linear interpolation, which reach less far.
-        None: the same.
+        The weights for patterns with gaps: those of linear interpolation, which use fewer
+        channels. None: the same.
     """
 
     weights: Any
@@ -74,7 +74,7 @@ class Regrid:
 
 
 def make_regridder(source: Axis, target: Axis, interpolation: str = "linear") -> Regrid:
-    """Return what brings `(..., source channel)` to `(..., target channel)`.
+    """Return the map of `(..., source channel)` to `(..., target channel)`.
 
     Where the target is coarser than the source by half or more, source channels are averaged
     over the target's bin; elsewhere they are interpolated. Target channels outside the source, or
@@ -155,7 +155,7 @@ def _find_weights(source: Float, target: Float, *, cubic: bool) -> Any:
 
 
 def _has_four_channels(source: Float, right: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    """Tell where two channels lie on either side, `(target,)`, in steps that are about equal."""
+    """Tell where there are two channels on each side `(target,)`, with about equal steps."""
     inner = (right >= 2) & (right <= source.size - 2)
     first = np.clip(right, 2, max(source.size - 2, 2))
     if source.size < 4:
@@ -176,10 +176,10 @@ def _find_lagrange_weights(nodes: Float, at: Float) -> Float:
 
 
 def check_axis(source: Axis, target: Axis, sampling: float = 1.0) -> float:
-    """Return what part of a model's axis a dataset covers; refuse what cannot be brought to it.
+    """Return the fraction of a model's axis that a dataset covers; refuse what cannot be regridded.
 
-    Warnings say where one side's wavelength has to be taken for the other's, and where the data are
-    coarser than the model.
+    A warning is issued if one wavelength is assumed for both axes, and if the data are coarser
+    than the model.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def check_axis(source: Axis, target: Axis, sampling: float = 1.0) -> float:
     target
         The axis of the model.
     sampling
-        Step of the model's training data over that of its axis.
+        Step of the model's training data over the step of its axis.
 
     Raises
     ------
@@ -213,8 +213,8 @@ def _check_other(source: Axis, target: Axis) -> None:
         )
     if not is_same_units(source.units, target.units):
         raise DataError(
-            f"axis {source.name!r} is in {source.units!r}, that of the model in {target.units!r}; "
-            "such an axis is never converted: bring it to the units of the model"
+            f"axis {source.name!r} is in {source.units!r}, the model's axis in {target.units!r}; "
+            "convert it to the units of the model, since xrdae does not convert such an axis"
         )
     if _simplify_name(source.name) != _simplify_name(target.name):
         raise DataError(
@@ -271,7 +271,7 @@ def _check_coverage(source: Axis, target: Axis) -> float:
 
 
 def _warn_about_coarse_steps(source: Axis, target: Axis, sampling: float) -> None:
-    """Warn where a dataset has a step of 1.5 times that of the training data or more."""
+    """Warn if the step of a dataset is at least 1.5 times that of the training data."""
     ratio = find_sampling(source, target)
     if ratio >= COARSER * max(sampling, 1.0):
         warn(
@@ -282,7 +282,7 @@ def _warn_about_coarse_steps(source: Axis, target: Axis, sampling: float) -> Non
 
 
 def find_sampling(source: Axis, target: Axis) -> float:
-    """Return the median step of one axis over that of another, where both run; 1 if they do not."""
+    """Return the ratio of median steps of two axes where they overlap; 1 if they do not."""
     if source.is_same_as(target):
         return 1.0
     with np.errstate(invalid="ignore"):
@@ -299,7 +299,7 @@ def find_sampling(source: Axis, target: Axis) -> float:
 def convert_to_shared_q(
     array: xr.DataArray, two_theta: Float, wavelength: xr.Variable, onto: Axis | None
 ) -> tuple[Axis, xr.DataArray]:
-    """Bring patterns over two_theta, each with a wavelength of its own, to one axis of q.
+    """Regrid patterns over two_theta, each with its wavelength, to one shared axis of q.
 
     Parameters
     ----------
@@ -310,8 +310,8 @@ def convert_to_shared_q(
     wavelength
         [angstrom], along sample dimensions.
     onto
-        The axis whose positions in q are taken; None: evenly spaced over what all patterns cover,
-        with as many points as they have.
+        The axis whose positions in q are used; None: evenly spaced over the range that all
+        patterns cover, with as many points as they have.
 
     Returns
     -------

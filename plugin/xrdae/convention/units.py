@@ -15,7 +15,7 @@ _LONGEST_UNITS = 64  # characters
 _POWER_OF_NUMBER = re.compile(r"[\d.)]\s*(?:\*\*|\^|[⁰¹²³⁴-⁹⁻])|square|cubed|cubic|\bsq\b")
 # Prefixes by which pyFAI, xdart and others write the kind of axis into the units: 2th_deg, q_nm^-1.
 _PREFIXES = {"2th": "two_theta", "tth": "two_theta", "q": "q", "k": "q", "d": "d"}
-# Spellings that pint does not know, and what they mean.
+# Spellings that pint does not know, and their meaning.
 _SPELLINGS = (
     (re.compile(r"\\(?:mathrm|text|rm)|[\\${}]"), ""),
     (re.compile(r"(?i)^(?:°|deg(?:ree)?s?\.?)\s*2\s*-?(?:th|theta|θ)$"), "2th_deg"),
@@ -37,7 +37,7 @@ _ONE_BY_ONE = threading.RLock()  # pint's registries are not made for several th
 
 @dataclasses.dataclass(frozen=True)
 class Units:
-    """What a spelling of units says.
+    """Meaning of a units string.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Units:
     factor
         What values in these units are multiplied by to be in degree, angstrom or 1/angstrom.
     kind
-        The kind of axis that the spelling names ("2th_deg", "q_nm^-1"); None: it names none.
+        The kind of axis that the string names ("2th_deg", "q_nm^-1"); None: no kind.
     """
 
     dimension: str
@@ -56,7 +56,7 @@ class Units:
 
 @functools.cache
 def _get_registry() -> Any:
-    import pint  # 0.5 s: only once somebody asks for units
+    import pint  # takes 0.5 s
 
     return pint.UnitRegistry()
 
@@ -67,7 +67,7 @@ def _may_be_units(text: str) -> bool:
 
 
 def convert_value(value: float, units: str, to: str) -> float | None:
-    """Convert between units, degC to K too; None where that makes no sense."""
+    """Convert between units, also degC to K; return None if the dimensions differ."""
     if not _may_be_units(units):
         return None
     with _ONE_BY_ONE:
@@ -79,7 +79,7 @@ def convert_value(value: float, units: str, to: str) -> float | None:
 
 @functools.cache
 def parse_units(text: str) -> Units | None:
-    """Return what units say; None where they are no angle, length or inverse length."""
+    """Return the meaning of units; None if they are not an angle, length or inverse length."""
     text = _respell(text)
     prefix, _, rest = text.partition("_")
     kind = _PREFIXES.get(prefix.lower()) if rest else None
@@ -147,7 +147,7 @@ def is_same_units(one: str, other: str) -> bool:
 
 
 def convert_to_angstrom(value: float, units: str) -> float | None:
-    """Convert a wavelength, or a photon's energy (eV, keV), to angstrom; None where it is neither.
+    """Convert a wavelength or a photon energy (eV, keV) to angstrom; None if it is neither.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The wavelength that a dataset states: in whatever units, one for all or one for each pattern."""
+"""Find the wavelength of a dataset, in any units: one for all patterns or one for each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def find_wavelength(
     Returns
     -------
     float, Variable or None
-        One for all, one for each pattern `(sample dims ...)`, or None where nothing is stated.
+        One for all, one for each pattern `(sample dims ...)`, or None if none is stated.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def find_wavelength(
 
 
 def _find_attribute(dataset: xr.Dataset, array: xr.DataArray, dim: Hashable) -> float | None:
-    """Return the wavelength [angstrom] of an attribute; one that is None or empty is not known."""
+    """Return the wavelength [angstrom] of an attribute; None if the attribute is empty."""
     of_axis = array.coords[dim].attrs if dim in array.coords else {}
     for attrs in (dataset.attrs, array.attrs, of_axis):
         for name in ("wavelength", "wavelength_angstrom"):
@@ -129,7 +129,7 @@ def _check_wavelength(value: float, units: str) -> float:
 
 
 def _guess_units(value: float) -> str:
-    """Return what a number that is taken for angstrom looks like instead; "" where it does not."""
+    """Return a hint at the units that a number seems to have; "" if angstrom are plausible."""
     if value <= 0:
         return ""
     for anode, (length, energy) in _LINES.items():

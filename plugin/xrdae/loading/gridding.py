@@ -24,19 +24,19 @@ from xrdae.readers.text_header import convert
 
 Float = npt.NDArray[Any]
 
-MOST_TIMES_FINER = 50  # points of the grid to those of the longest scan
+MOST_TIMES_FINER = 50  # points of the grid over points of the longest scan
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Grid:
-    """The positions that all patterns are brought to.
+    """The grid to which all patterns are regridded.
 
     Attributes
     ----------
     axis
         Positions, their kind, and the wavelength that all files share, if they do.
     choice
-        How it was chosen, in words.
+        Description of how it was chosen.
     """
 
     axis: Axis
@@ -75,17 +75,18 @@ def find_grid(
 ) -> Grid:
     """Choose one grid for scans with increasing positions.
 
-    Where all agree, it is theirs. Else it is evenly spaced over all that any of them covers, with
-    the median of their steps; in q where kinds or wavelengths differ.
+    If all scans have the same positions, these are the grid. Otherwise the grid is evenly spaced
+    over the union of their ranges, with the median of their steps. It is in q if kinds or
+    wavelengths differ.
 
     Parameters
     ----------
     scans
         At least one.
     positions
-        `(point,)`, the grid as somebody chose it, in the units of the scans' kind.
+        `(point,)`, a grid that the user chose, in the units of the scans' kind.
     names
-        Of the scans' files, for errors.
+        Names of the scans' files, for errors.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def find_grid(
     return Grid(
         make(low + step * np.arange(n)),
         f"from {low:.6g} to {high:.6g} {units} in steps of {step:.6g}, the median step; "
-        "averaged where that is coarser, else interpolated linearly; NaN beyond what was measured",
+        "averaged where that is coarser, else interpolated linearly; NaN outside of measured data",
     )
 
 
@@ -159,9 +160,9 @@ def _find_common_kind(scans: Sequence[Scan], names: Sequence[str]) -> tuple[str,
     if lacking:
         which = f" ({', '.join(names[i] for i in lacking[:5])})" if names else ""
         raise DataError(
-            f"{len(lacking)} of {len(scans)} scans have no wavelength{which}, and the others are "
-            "of different wavelength or not in two_theta: without it they cannot be brought to q; "
-            "open them apart"
+            f"{len(lacking)} of {len(scans)} scans have no wavelength{which}, and the others have "
+            "another wavelength or are not in two_theta, so they cannot be converted to q; "
+            "open them separately"
         )
     return "q", shared
 
@@ -173,7 +174,7 @@ def _check_other(axes: Sequence[Axis], names: Sequence[str]) -> None:
         some = f" (the first: {names[0]})" if names else ""
         raise DataError(
             f"the scans run along {' and '.join(titles)}{some}, which are not converted into each "
-            "other; open them apart"
+            "other; open them separately"
         )
 
 
@@ -186,7 +187,7 @@ def _drop_equal_axes(axes: Sequence[Axis]) -> list[Axis]:
 
 
 class Gridder:
-    """Brings scan after scan to a grid; remembers how for axes that it has met."""
+    """Regrids scans to a grid. The weights of the latest axes are kept."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
@@ -215,13 +216,13 @@ def merge_scans(
     Parameters
     ----------
     scans
-        With increasing positions, in the order of the sample dimensions.
+        Scans with increasing positions, in the order of the sample dimensions.
     sizes
-        Sample dimensions and their sizes; none: one scan.
+        Sample dimensions and their sizes; empty for one scan.
     grid
-        What their patterns are brought to.
+        The grid to which their patterns are regridded.
     units_matter
-        Warn where their intensities are in different units.
+        Warn if their intensities are in different units.
     """
     gridder = Gridder(grid)
     parts = [gridder(scan) for scan in scans]
@@ -230,16 +231,16 @@ def merge_scans(
     units = sorted({scan.units for scan in scans})
     if len(units) > 1 and units_matter:
         warn(
-            f"intensities are in {' and '.join(units)}, and stay as they are; a model scales "
-            "each pattern by itself"
+            f"intensities are in {' and '.join(units)} and are not converted; a model scales "
+            "each pattern separately"
         )
     attrs = {"units": units[0] if len(units) == 1 else "1"}
     intensity = np.stack([part[0] for part in parts]).reshape(shape)
     if np.isnan(intensity).all():
         low, high = scans[0].positions[[0, -1]]
         raise DataError(
-            f"the grid ({grid.axis.name}) covers nothing that was measured; the first pattern goes "
-            f"from {low:.6g} to {high:.6g} ({make_axis(scans[0]).name})"
+            f"the grid ({grid.axis.name}) does not overlap the measured range; the first pattern "
+            f"covers {low:.6g} to {high:.6g} ({make_axis(scans[0]).name}); choose another grid"
         )
     variables: dict[str, Any] = {
         "intensity": (dims, intensity, {**attrs, "long_name": "intensity"})
@@ -315,7 +316,7 @@ def split_dataset(dataset: xr.Dataset) -> list[Scan]:
 
 
 def _convert_label(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
-    """Return a label in the units of `METADATA_UNITS`; None where its own are of something else."""
+    """Return a label in the units of `METADATA_UNITS`; None if its units cannot be converted."""
     units = str(label.attrs.get("units", ""))
     if label.dtype.kind not in "iuf" or name not in METADATA_UNITS or not units:
         return label.values
@@ -330,7 +331,7 @@ def make_axis_coordinate(grid: Grid) -> dict[str, Any]:
 
 
 def merge_metadata(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str, tuple[Any, ...]]:
-    """Return what files say of their scans as coordinates: scalar where all say the same."""
+    """Return the metadata of scans as coordinates. Metadata that all scans share are scalar."""
     metadata = [scan.metadata for scan in scans]
     units_of = dict(METADATA_UNITS)
     for scan in scans:
@@ -349,21 +350,21 @@ def merge_metadata(scans: Sequence[Scan], sizes: Mapping[str, int]) -> dict[str,
 
 
 def _make_column(values: Sequence[Any]) -> npt.NDArray[Any]:
-    """Return numbers with NaN, or texts, where one that is missing is empty."""
+    """Return an array of numbers, NaN where missing, or of texts, empty where missing."""
     if all(value is None or isinstance(value, int | float) for value in values):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     return np.array(["" if value is None else str(value) for value in values])
 
 
 def _parse_times(values: Sequence[Any]) -> npt.NDArray[Any]:
-    """Return times, in UTC where they say their zone; texts where one is no time that can be."""
+    """Return times, in UTC if they have a time zone. If one cannot be parsed, return texts."""
     times = []
     for value in values:
         try:
             time = datetime.datetime.fromisoformat(str(value)) if value else None
         except ValueError:
             return _make_column(values)
-        if time is not None and not 1900 < time.year < 2200:  # an empty date of some program
+        if time is not None and not 1900 < time.year < 2200:  # some programs write such empty dates
             time = None
         if time is not None and time.tzinfo is not None:
             time = time.astimezone(datetime.UTC).replace(tzinfo=None)

@@ -26,15 +26,15 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     Parameters
     ----------
     path
-        A CSV file with a header line; commas, semicolons or tabs. The column `file`, else the first
-        one, holds names of files, with or without folder and ending.
+        A CSV file with a header line and commas, semicolons or tabs. The column `file`, or else
+        the first column, holds file names, with or without folder and ending.
     names
-        Of the files.
+        Names of the files.
 
     Raises
     ------
     DataError
-        If the table cannot be read, names a file twice, or lacks one.
+        If the table cannot be read, has two rows for a file, or no row for a file.
     """
     import pandas as pd
 
@@ -54,7 +54,7 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
             skip_blank_lines=True,
         )
     except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{os.fspath(path)} is no CSV table with a header: {error}") from error
+        raise DataError(f"{os.fspath(path)} is not a CSV table with a header: {error}") from error
     columns = {str(name).strip(): name for name in table.columns}
     key = next((n for n in columns if n.lower() in ("file", "filename")), next(iter(columns)))
     rows = _find_rows(names, [str(value).strip() for value in table[columns[key]]], path)
@@ -67,14 +67,14 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
         values = _parse_numbers(table[name], has_decimal_comma=delimiter != ",")[rows]
         label = match[1] if match else header
         if label in found or "/" in label:
-            reason = "stands there twice" if label in found else "holds a slash, which files refuse"
+            reason = "occurs twice" if label in found else "has a slash, which files cannot hold"
             raise DataError(f"{os.fspath(path)}: the column {label!r} {reason}; rename it")
         found[label] = values, attrs
     return found
 
 
 def _parse_numbers(column: Any, *, has_decimal_comma: bool) -> npt.NDArray[Any]:
-    """Return a column as numbers where all of it are some, else as texts."""
+    """Return a column as numbers if all entries are numbers, otherwise as texts."""
     import pandas as pd
 
     texts = [column, column.str.replace(",", ".")] if has_decimal_comma else [column]
@@ -89,12 +89,12 @@ def _parse_numbers(column: Any, *, has_decimal_comma: bool) -> npt.NDArray[Any]:
 def _find_rows(
     names: Sequence[str], given: Sequence[str], path: str | os.PathLike[str]
 ) -> list[int]:
-    """Return the one row of each file: by its name whole, without folder, without ending."""
+    """Return the row of each file, matched by full name, without folder, or without ending."""
     whole: dict[str, list[int]] = {}
     bare: dict[str, list[int]] = {}
     stems: dict[str, list[int]] = {}
     for i, row in enumerate(given):
-        plain = PureWindowsPath(row)  # parts names at either kind of slash
+        plain = PureWindowsPath(row)  # splits names at both kinds of slash
         for known, name in ((whole, row), (bare, plain.name), (stems, plain.stem)):
             known.setdefault(name, []).append(i)
     found = []

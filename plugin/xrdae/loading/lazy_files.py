@@ -23,7 +23,7 @@ from xrdae.readers.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
 
-TRIED = 100  # files, of which the first that can be read says what the others are like
+TRIED = 100  # files; the first of these that can be read defines the layout of all others
 
 
 def open_lazily(

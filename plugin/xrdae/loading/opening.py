@@ -1,4 +1,4 @@
-"""Open the files of instruments: many become one Dataset on one grid."""
+"""Open instrument files as one Dataset on one grid."""
 
 from __future__ import annotations
 
@@ -46,47 +46,47 @@ def open_patterns(
     Parameters
     ----------
     paths
-        One file, a folder, a pattern such as "run42/*.xrdml", or several of them. Formats are told
-        by content; see the README for which. Several files are sorted naturally (2 before 10)
-        unless they are given one by one.
+        One file, a folder, a glob such as "run42/*.xrdml", or several of these. The content
+        determines the format; the README lists the formats. Several files are sorted naturally
+        (2 before 10) unless they are listed one by one.
     labels
-        A CSV table with a row for each file: the column `file` (else the first) holds names, with
-        or without folder and ending; the others become coordinates, a header "T [K]" one with
-        units.
+        A CSV table with a row for each file. The column `file` (or else the first column) holds
+        file names, with or without folder and ending. The other columns become coordinates; a
+        header "T [K]" gives units.
     grid
-        `(point,)`, positions that all patterns are brought to, in the units of the axis. None: the
-        files' own where all agree; else evenly spaced over all that any of them covers, with the
-        median of their steps; in q where wavelengths or kinds differ. The attribute `xrdae_grid`
-        says which.
+        `(point,)`, positions to which all patterns are regridded, in the units of the axis. None:
+        the positions of the files if all agree. Otherwise an evenly spaced grid over the union of
+        their ranges, with the median of their steps, in q if wavelengths or kinds differ. The
+        attribute `xrdae_grid` describes the grid.
     errors
-        What to do with files that cannot be read: "warn" once, naming them with the reason, also in
-        the attribute `xrdae_skipped` (JSON), and go on; or "raise" at the first.
+        What to do with files that cannot be read. "warn": skip them, and issue one warning with
+        names and reasons, which are also in the attribute `xrdae_skipped` (JSON). "raise": raise
+        an error at the first.
     chunks
-        Read lazily (dask), so many files at a time. The first file then tells the grid, its kind,
-        how many scans each has and which numbers the headers hold; what differs is brought to
-        that, or NaN with a warning when it is read. These numbers are lazy too; texts are not
-        read. None: read everything now.
+        Number of files in a lazy chunk (dask). The first file then determines the grid, its kind,
+        the number of scans in a file, and the numbers in the headers. Other files are regridded
+        to that grid. A file that does not fit is NaN, with a warning when it is read. Header
+        numbers are lazy too; header texts are not read. None: read everything now.
     progress
-        Show a bar; None: on a terminal only.
+        Show a progress bar; None: on a terminal only.
 
     Returns
     -------
     xarray.Dataset
-        `intensity`, and `intensity_errors` (one standard deviation) where files hold them:
-        `(axis,)` of one file, `(scan, axis)` of one that holds several, with a dimension `pattern`
-        before them for several files. Where these hold different numbers of scans, each is a
-        `pattern`. Coordinates: the axis (`two_theta` [degree], `q` [1/angstrom], `d` [angstrom], or
-        another one as the files have it; of a single NeXus file in its own units), `file`, and what
-        the files say
-        (`wavelength` [angstrom], `temperature` [K], `counting_time` [s], `time` in UTC where the
-        file has a zone, `sample` ...).
+        `intensity`, and `intensity_errors` (one standard deviation) if the files have errors.
+        Dimensions are `(axis,)` for one file, `(scan, axis)` for one file with several scans, and
+        `(pattern, ...)` for several files. If the files have different numbers of scans, each
+        scan is a `pattern`. Coordinates: the axis (`two_theta` [degree], `q` [1/angstrom],
+        `d` [angstrom], or another axis in the units of the files; the axis of a single NeXus file
+        keeps its units), `file`, and metadata (`wavelength` [angstrom], `temperature` [K],
+        `counting_time` [s], `time` in UTC if the file has a time zone, `sample` ...).
 
     Raises
     ------
     FormatError
-        If a file cannot be read and `errors="raise"`, or if none can.
+        If a file cannot be read and `errors="raise"`, or if no file can be read.
     FileNotFoundError
-        If a path or pattern leads to no file.
+        If a path or glob leads to no file.
     DataError
         If the files cannot share one grid, or the table of labels does not fit.
     """
@@ -95,7 +95,7 @@ def open_patterns(
     if chunks is not None and chunks < 1:
         raise ValueError(f"chunks={chunks} must be a number of files, at least 1")
     files, one = find_files(paths)
-    if labels is not None and not one:  # the table may lie beside the files
+    if labels is not None and not one:  # the table may be in the folder of the files
         files = [file for file in files if file != Path(labels).absolute()]
     if one:
         dataset = read_dataset(files[0], grid)
@@ -193,7 +193,7 @@ def _read_all(
 
 
 def _report_unreadable(reasons: dict[str, str], n: int) -> None:
-    """Say once which files cannot be read; refuse to go on with none."""
+    """Warn once about the files that cannot be read; raise an error if no file can be read."""
     if not reasons:
         return
     some = "; ".join(f"{path}: {reason}" for path, reason in list(reasons.items())[:5])
@@ -204,7 +204,7 @@ def _report_unreadable(reasons: dict[str, str], n: int) -> None:
 
 
 def _name_files(files: Sequence[Path]) -> npt.NDArray[np.str_]:
-    """Return the files' names; with folders where two would be the same."""
+    """Return the files' names, with folders if two names are equal."""
     names = [path.name for path in files]
     if len(set(names)) < len(names):
         common = os.path.commonpath([path.absolute().parent for path in files])

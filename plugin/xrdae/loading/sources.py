@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 def open_data(
     paths: Sequence[str], *, lazy: bool = True, progress: bool | None = None
 ) -> xr.Dataset:
-    """Open what a command was given as one Dataset.
+    """Open the arguments of a command as one Dataset.
 
     Parameters
     ----------
     paths
-        A netCDF file or Zarr store (lazily) by the convention; else what `xrdae.open_patterns`
-        takes: files, folders, patterns such as "run42/*.xrdml". "-" is a list of these on the
-        standard input, one a line.
+        A netCDF file or Zarr store (lazily) by the convention, or any paths that
+        `xrdae.open_patterns` takes: files, folders, globs such as "run42/*.xrdml". "-" reads a
+        list of these from standard input, one on each line.
     lazy
-        Compute what is in a Zarr store chunk by chunk (dask).
+        Compute a Zarr store chunk by chunk (dask).
     progress
-        Show a bar while files are read; None: on a terminal only.
+        Show a progress bar while files are read; None: on a terminal only.
 
     Raises
     ------
@@ -57,16 +57,17 @@ def open_data(
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path) -> None:
-    """Write a netCDF4 file that ends in a seal: `open_data` sees if it was damaged since."""
+    """Write a netCDF4 file with a checksum at its end, by which `open_data` detects damage."""
     dataset.to_netcdf(path, engine="netcdf4")
     checksum.close(path)
 
 
 def write_zarr(dataset: xr.Dataset, path: Path, **options: Any) -> None:
-    """Write a Zarr store of format 2, of which every reader knows the consolidated metadata.
+    """Write a Zarr store of format 2, whose consolidated metadata every reader knows.
 
-    `options` are those of `Dataset.to_zarr`; `encoding` may name chunks. The variables' own
-    encodings are dropped: texts do not fit theirs. Each chunk has a checksum (Zstandard's).
+    `options` are passed to `Dataset.to_zarr`; `encoding` may set chunks. The encodings of the
+    variables are dropped, since those of texts are not valid in Zarr. Each chunk has a checksum
+    (Zstandard's).
     """
     written = dataset.drop_encoding()
     encoding = options.pop("encoding", {})
@@ -85,14 +86,14 @@ def _choose_compressor() -> dict[str, Any]:
 
 
 def name_data(paths: Sequence[str]) -> str:
-    """Return a name for what is made of the data: that of the first file or folder."""
+    """Return a name for results from the data: that of the first file or folder."""
     return Path(paths[0]).resolve().stem.strip("*?.-_ ") or "patterns"
 
 
 def _read_paths_from_stdin() -> list[str]:
     names = [line.strip() for line in sys.stdin if line.strip()]
     if not names:
-        raise DataError("'-' is a list of paths on the standard input, but nothing came")
+        raise DataError("'-' reads a list of paths from standard input, but the list is empty")
     return names
 
 
@@ -111,12 +112,12 @@ def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
 
 
 def _open_with_named_errors(path: Path, open_it: Callable[[], xr.Dataset]) -> xr.Dataset:
-    """Open a file or store; whatever is wrong with it is said with its name."""
+    """Open a file or store; errors name it."""
     try:
         return open_it()
     except PermissionError:
         raise
-    except Exception as error:  # the libraries raise of every kind
+    except Exception as error:  # the libraries raise errors of any type
         raise FormatError(
             f"{os.fspath(path)}: it cannot be read ({error}); write or copy it again"
         ) from error

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 from xarray.backends import BackendEntrypoint
 
-# Endings that mean patterns and nothing else; for others say engine="xrdae".
+# Endings that only diffraction files have; other files need engine="xrdae".
 UNAMBIGUOUS = frozenset(
     {
         ".brml",
@@ -30,7 +30,7 @@ UNAMBIGUOUS = frozenset(
 
 
 class XrdaeBackend(BackendEntrypoint):
-    """Opens a file of an instrument as `xrdae.open_patterns` does one."""
+    """Engine that opens one instrument file; see `xrdae.open_patterns`."""
 
     description = "Diffraction patterns in instrument formats (xrdae)"
     open_dataset_parameters = ("filename_or_obj", "drop_variables")
@@ -43,15 +43,15 @@ class XrdaeBackend(BackendEntrypoint):
 
         if not isinstance(filename_or_obj, str | os.PathLike):
             raise TypeError(
-                f"engine 'xrdae' opens paths, not {type(filename_or_obj).__name__}: the name tells "
-                "errors what they speak of"
+                f"engine 'xrdae' opens paths, not {type(filename_or_obj).__name__}; give the name "
+                "of a file"
             )
         dataset = read_dataset(Path(filename_or_obj).absolute())
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or ()
         return dataset.drop_vars(dropped, errors="ignore")
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Tell whether the ending means patterns and nothing else."""
+        """Tell whether only diffraction files have this ending."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         return Path(filename_or_obj).suffix.lower() in UNAMBIGUOUS

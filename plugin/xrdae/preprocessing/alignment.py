@@ -1,4 +1,4 @@
-"""Alignment of patterns: by how many channels the peaks of one lie beside those of another."""
+"""Align patterns: find by how many channels the peaks of two patterns are displaced."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def find_displacements(
 ) -> Float:
     """Return displacements u `(pair, channel)` [channels]: `pattern(x + u)` is like `reference(x)`.
 
-    First dynamic time warping (Sakoe and Chiba, 1978, doi:10.1109/TASSP.1978.1163055) of the
-    square roots of the intensity, on channels so coarse that a peak has a width of five, in a band
-    of 15 of them and smoothed; then the small corrections that a linear expansion gives on all
-    channels, held together like a stretched wire (Horn and Schunck, 1981,
-    doi:10.1016/0004-3702(81)90024-2). The first finds peaks that moved by more than their width,
-    the second fractions of a channel.
+    The first step is dynamic time warping (Sakoe and Chiba, 1978,
+    doi:10.1109/TASSP.1978.1163055) of the square roots of the intensity. It works on coarse
+    channels, of which a peak is five wide, in a band of 15 channels, and its path is smoothed.
+    It finds peaks that moved by more than their width. The second step refines the displacement
+    on all channels by a linear expansion with a smoothness term (Horn and Schunck, 1981,
+    doi:10.1016/0004-3702(81)90024-2). It finds fractions of a channel.
 
     Parameters
     ----------
     reference, patterns
         `(pair, channel)`, intensities of about the same scale.
     width
-        Typical width of a peak in channels; see `peak_width`.
+        Typical width of a peak in channels; see `measure_peak_width`.
     signed
-        Whether negative intensities count; else they are taken for zero.
+        Whether negative intensities count. If not, they are set to zero.
     """
     factor = max(1, round(width / COARSE_WIDTH))
     a, b = (_take_roots(p, signed).astype(np.float32) for p in (reference, patterns))
@@ -55,7 +55,7 @@ def find_displacements(
 def measure_peak_width(patterns: Float) -> float:
     """Return the median full width at half maximum [channels] of peaks of `(pattern, channel)`.
 
-    Of many patterns, about twenty evenly chosen ones tell.
+    At most about twenty evenly chosen patterns are measured.
     """
     widths = []
     for pattern in patterns[:: max(1, len(patterns) // 20)]:
@@ -86,8 +86,8 @@ def average_aligned(
     """Return the mean `(group, channel)` of patterns in position as well as in intensity.
 
     Each pattern is aligned to its group's reference; the weighted mean of the aligned intensities
-    is set at the weighted mean of the positions. Where many peaks lie in reach of each other, the
-    reference decides which are taken for the same (results differed by up to 10 % of the maximum).
+    is placed at the weighted mean of the positions. If several peaks are within the band, the
+    reference decides which of them correspond (results differed by up to 10 % of the maximum).
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def average_aligned(
     reference
         `(group, channel)`.
     width, signed
-        See `displacement`.
+        See `find_displacements`.
     """
     shape = patterns.shape
     flat = patterns.reshape(-1, shape[2])
@@ -106,7 +106,7 @@ def average_aligned(
     moved = moved.reshape(shape)
     mean = np.einsum("gp,gpc->gc", weights, moved)
     here = np.arange(shape[2])
-    # Where in the reference's frame each channel of the result lies.
+    # Position of each channel of the result on the reference's axis.
     frame = np.stack([np.interp(here, np.maximum.accumulate(here + u), here) for u in mean])
     positions = np.repeat(frame, shape[1], axis=0)
     there = [
@@ -132,10 +132,10 @@ def _bin_channels(patterns: Float, factor: int) -> Float:
 
 
 def _find_warping_path(a: Float, b: Float) -> Float:
-    """Return the displacement `(pair, channel)` of least cost, whole channels within the band."""
+    """Return the displacement `(pair, channel)` of least cost, in integer channels in the band."""
     n_pair, n_channel = a.shape
     penalty = (STEP_PENALTY * a.var(axis=1)).astype(np.float32)  # (pair,)
-    a = np.ascontiguousarray(a.T)  # (channel, pair): the pairs go through together
+    a = np.ascontiguousarray(a.T)  # (channel, pair): all pairs are processed together
     b = np.ascontiguousarray(np.pad(b, ((0, 0), (BAND, BAND)), mode="edge").T)
     shifts = 2 * BAND + 1
     came_from = np.zeros((n_channel, shifts, n_pair), dtype=np.int8)

@@ -16,13 +16,10 @@ from xrdae.errors import warn
 
 Float = npt.NDArray[Any]
 
-_BLOCK = 512  # patterns that are looked at together
+_BLOCK = 512  # patterns checked together
 
-# Filters of warnings are one for all threads; this is not.
+# Warning filters are shared by all threads; a context variable is not.
 _known_empty: ContextVar[bool] = ContextVar("xrdae_known_empty", default=False)
-
-
-# Names of attributes that a netCDF file can hold, and those that mean something to it or to xarray.
 
 
 def warn_about_empty_patterns(scale: xr.Variable, patterns: Patterns) -> None:

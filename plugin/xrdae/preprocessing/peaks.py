@@ -16,8 +16,8 @@ from xrdae.errors import DataError
 Float = npt.NDArray[Any]
 Regions = str | npt.ArrayLike
 
-CONTRARY = ("strong but irrelevant", "weak but relevant")  # what `contrary` finds
-PROMINENCE = 0.01  # of the strongest peak's, below which a bump is no peak
+CONTRARY = ("strong but irrelevant", "weak but relevant")  # see `find_contrary_regions`
+PROMINENCE = 0.01  # least prominence of a peak, relative to the strongest peak
 
 
 def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> Float:
@@ -37,7 +37,7 @@ def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> 
     Raises
     ------
     DataError
-        If the regions are none of these, or hold no channel of the model's axis.
+        If the regions are not valid, or a region has no channel of the model's axis.
     """
     if isinstance(regions, str):
         if regions != "peaks":
@@ -55,14 +55,15 @@ def find_regions(mean: Float, axis: Axis, data_axis: Axis, regions: Regions) -> 
     bounds = np.sort(data_axis.convert(given, axis.kind, axis.wavelength), axis=1)
     start, stop = find_channels(axis, bounds).T
     holds = stop > start
-    if sliding and holds.any():  # an irregular axis has gaps, and the model's may be shorter
+    if sliding and holds.any():  # an irregular axis has gaps, and the model's axis may be shorter
         bounds, holds = bounds[holds], holds[holds]
     if not holds.all():
         low, high = given[np.argmin(holds)]
         ends = axis.convert(axis.values[[0, -1]], data_axis.kind, data_axis.wavelength)
         raise DataError(
-            f"region {np.argmin(holds)} ({low:g} to {high:g} {data_axis.units}) holds no channel "
-            f"of the model's axis, {ends.min():.4g} to {ends.max():.4g} {data_axis.units}"
+            f"region {np.argmin(holds)} ({low:g} to {high:g} {data_axis.units}) has no channel "
+            f"of the model's axis, {ends.min():.4g} to {ends.max():.4g} {data_axis.units}; choose "
+            "other bounds"
         )
     return np.asarray(bounds)
 
@@ -87,10 +88,10 @@ def measure_strengths(positions: Float, pattern: Float, bounds: Float) -> Float:
 def find_contrary_regions(
     strength: Float, excess: Float, *, signed: bool = True
 ) -> tuple[int | None, int | None]:
-    """Return the strong region of least relevance and the weak one of most, None where none is.
+    """Return the strong region of least relevance and the weak region of most; None if missing.
 
-    Strong are the upper quarter by strength, weak those between the lowest tenth, which hold no
-    peak, and the middle.
+    Strong regions are the upper quarter by strength. Weak regions are those below the median, but
+    for the lowest tenth, which hold no peak.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ def find_contrary_regions(
     excess
         `(region,)`, `relevance_excess`; NaN where not known.
     signed
-        Only an excess below 0 is irrelevant and only one above 0 is relevant; False: the extreme
-        ones, whatever their sign.
+        True: a region is irrelevant only if its excess is below 0, and relevant only if above 0.
+        False: the sign does not matter.
     """
     known = np.flatnonzero(np.isfinite(excess))
     if known.size < 4:
@@ -130,8 +131,8 @@ def _make_windows(axis: Axis, width: float) -> Float:
     low, high = axis.values[[0, -1]]
     if not 0 < width <= high - low:
         raise DataError(
-            f"regions={width} {axis.units} is no window's width on an axis of "
-            f"{high - low:.4g} {axis.units}"
+            f"regions={width} {axis.units} is not a possible window width; give a width above 0 "
+            f"and up to that of the axis, {high - low:.4g} {axis.units}"
         )
     start = np.arange(low, high - width / 2, width / 2)
     return np.stack([start, np.minimum(start + width, high)], axis=1)
@@ -140,10 +141,10 @@ def _make_windows(axis: Axis, width: float) -> Float:
 def find_peak_bounds(mean: Float, positions: Float) -> Float:
     """Return the bounds `(region, 2)` of the peaks of a mean pattern, strongest or not.
 
-    What is narrower than an eighth of the axis stands above the background (a morphological
-    opening). A peak rises there by more than 1 % of the strongest one and by five times the
-    noise; it reaches to where it has fallen to a tenth of its height, and not beyond the valley to
-    its neighbour. Where peaks move from pattern to pattern, the mean's broad ones span that.
+    The background is a morphological opening with a width of an eighth of the axis. The
+    prominence of a peak is more than 1 % of the strongest one and five times the noise. Its bounds
+    are at a tenth of its height, or at the valley to its neighbour. If peaks move from pattern to
+    pattern, the mean pattern has a broad peak that spans the positions.
     """
     smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
     noise = estimate_noise(mean)

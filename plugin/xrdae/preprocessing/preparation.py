@@ -1,4 +1,4 @@
-"""From measured intensities to model input: regrid, background, scale, centre; and back."""
+"""Convert intensities to model input, and back: regrid, subtract background, scale, centre."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ Float32 = npt.NDArray[np.float32]
 Float = npt.NDArray[Any]
 
 EPSILON = 2.0**-23  # relative spacing of float32
-EQUAL = 2e-7  # relative size of differences, below which patterns differ by rounding
-DELICATE = 1e-3  # relative size of differences, below which rounding to float32 would show
+EQUAL = 2e-7  # relative size of differences; smaller ones are rounding errors
+DELICATE = 1e-3  # relative size of differences; smaller ones need float64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Preparation:
-    """What turns intensities on the model's axis into model input, found from the training data.
+    """Conversion of intensities on the model's axis to model input, found from training data.
 
-    Model input is `(transform(intensity / scale) - mean) / gain`: every pattern divided by its own
-    scale, transformed, centred, and all divided by one number. Centring and the one global scale
-    cut the reconstruction error several times against raw intensities.
+    Model input is `(transform(intensity / scale) - mean) / gain`: each pattern is divided by its
+    scale, transformed and centred, and all are divided by one gain. Centring and gain reduce the
+    reconstruction error several times, compared with raw intensities.
 
     Attributes
     ----------
     axis
         The model's axis, `(channel,)`.
     scale
-        What each pattern is divided by, see `Config`.
+        Kind of scale that each pattern is divided by; see `Config`.
     background, background_options
         See `Config`.
     mean
-        `(channel,)`, mean of the scaled and transformed training patterns; NaN where none was
-        measured.
+        `(channel,)`, mean of the scaled and transformed training patterns; NaN where no training
+        pattern was measured.
     gain
         Root of the mean squared norm of the centred training patterns.
     typical_scale
         Median scale of the training patterns, in intensity units.
     transform
-        Of the scaled intensities.
+        Transform of the scaled intensities.
     signed
-        Whether training intensities were negative somewhere; results may be negative only then.
+        Whether any training intensity was negative. Results are negative only then.
     sampling
-        Step of the training data over that of the axis; infinite where it is not known.
+        Step of the training data over the step of the axis; infinite if not known.
     interpolation
-        How patterns are brought to the axis, see `xrdae.convention.regridding.regridder`.
+        How patterns are regridded; see `xrdae.convention.regridding.make_regridder`.
     """
 
     axis: Axis
@@ -70,7 +70,7 @@ class Preparation:
     interpolation: str = "cubic"
 
     def find_source(self, axis: Axis) -> Source:
-        """Return what turns patterns along an axis into model input."""
+        """Return the function that converts patterns along an axis to model input."""
         return Source(self, make_regridder(axis, self.axis, self.interpolation))
 
     def apply(self, intensity: Float) -> tuple[Float32, Float]:
@@ -81,7 +81,7 @@ class Preparation:
         return self.scale_and_center(self.subtract_background(intensity))
 
     def subtract_background(self, intensity: Float) -> Float:
-        """Return intensities `(pattern, channel)` less their background, where they are `known`."""
+        """Return intensities `(pattern, channel)` less background; see also `hide_unmeasured`."""
         options = (self.background, self.background_options)
         return self.hide_unmeasured(subtract_background(intensity, self.axis.values, *options))
 
@@ -114,7 +114,7 @@ class Preparation:
 
     @property
     def rounding(self) -> float:
-        """What rounding scaled intensities to float32 may change model input by, a channel."""
+        """Error of model input in each channel from rounding scaled intensities to float32."""
         return EPSILON * float(np.sqrt(np.square(self.whole_mean).mean())) / self.gain
 
     def restore_scale(self, inputs: Float) -> Float:
@@ -122,11 +122,11 @@ class Preparation:
         return np.asarray(inputs * np.float32(self.gain) + self.whole_mean)
 
     def clip_negative(self, scaled: Float) -> Float:
-        """Return scaled intensity, not negative unless training intensities were."""
+        """Return scaled intensity, with negative values set to 0 unless the data are signed."""
         return scaled if self.signed else np.maximum(scaled, 0)
 
     def rescale(self, scaled: Float, factor: Float) -> Float:
-        """Return scaled and transformed intensity as that of patterns `factor` times as strong."""
+        """Return scaled and transformed intensity of patterns that are stronger by a factor."""
         if self.transform.name == "none":
             return scaled * factor
         return self.transform.apply(self.transform.undo(scaled) * factor)
@@ -163,10 +163,10 @@ def subtract_background(
     for pattern in out:
         measured = np.isfinite(pattern)
         strongest = np.abs(pattern[measured]).max(initial=0.0)
-        if 0 < strongest <= LARGEST:  # else it has no scale
+        if 0 < strongest <= LARGEST:  # others have no scale
             whole = np.interp(positions, positions[measured], pattern[measured])
             pattern -= fitter(whole, **options)[0]
-            if pattern[measured].max() < EPSILON * strongest:  # nothing is left but rounding
+            if pattern[measured].max() < EPSILON * strongest:  # only rounding errors remain
                 pattern[measured] = 0.0
     return out
 
@@ -184,8 +184,8 @@ def find_preparation(
 ) -> tuple[Preparation, Float32, Float]:
     """Find mean and gain from training patterns on the model's axis.
 
-    All in float64, so that patterns of either type give the same. Patterns that differ by less
-    than 2e-7 of their norm, which is rounding, count as equal, with a warning.
+    Everything is computed in float64, so that float32 and float64 patterns give the same result.
+    Patterns that differ by less than 2e-7 of their norm count as equal, with a warning.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def find_preparation(
     Raises
     ------
     DataError
-        If a pattern has no usable scale; the message calls it what `named` returns for its row.
+        If a pattern has no usable scale. The message names it by `named(row)`.
     """
     options = dict(background_options or {})
     bare = subtract_background(intensity, axis.values, background, options)
@@ -213,9 +213,9 @@ def find_preparation(
     norm = float(np.linalg.norm(mean[count > 0].astype(np.float64)))
     if gain < EQUAL * norm:
         warn(
-            f"the patterns differ by {gain / norm:.1e} of their size, which is rounding: they "
-            "count as equal, and all latents are one point; if a channel outshines all others, "
-            "mask it"
+            f"the patterns differ by {gain / norm:.1e} of their norm, which is rounding: they "
+            "count as equal, and all latents are one point; if one channel is far stronger than "
+            "all others, mask it"
         )
         scaled[measured] = 0.0
         gain = norm
@@ -238,14 +238,14 @@ def find_preparation(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """What turns patterns as they come into model input.
+    """Conversion of patterns on a dataset's axis to model input.
 
     Attributes
     ----------
     preparation
-        Of the model.
+        Preparation of the model.
     regrid
-        Brings `(pattern, point)` to the model's axis; None: the patterns are model input.
+        Map of `(pattern, point)` to the model's axis; None: the patterns are model input.
     """
 
     preparation: Preparation

@@ -1,4 +1,4 @@
-"""Which patterns stand for all of them."""
+"""Choose a subset of patterns that represents all of them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def choose_evenly(n: int, count: int) -> Index:
 
 
 def choose_stratified(n: int, count: int, *, seed: int) -> Index:
-    """Return at most `count` of `n` positions: a random one of each of as many equal parts.
+    """Return at most `count` of `n` positions: a random one from each of `count` equal parts.
 
-    Even steps would always meet the same columns of a map.
+    Even steps would always choose the same columns of a map.
     """
     if n <= count:
         return np.arange(n)
@@ -28,11 +28,11 @@ def choose_stratified(n: int, count: int, *, seed: int) -> Index:
 
 
 def choose_spread(points: npt.NDArray[Any], count: int) -> Index:
-    """Return at most `count` positions of points `(point, axis)`, spread over where they lie.
+    """Return at most `count` positions of points `(point, axis)`, spread over the space.
 
-    Each next one is the farthest from those chosen (Gonzalez, 1985,
-    doi:10.1016/0304-3975(85)90224-5): places with few points are not lost, however often this is
-    repeated with more points elsewhere.
+    Each next point is the one farthest from the chosen points (Gonzalez, 1985,
+    doi:10.1016/0304-3975(85)90224-5). Sparse regions are kept, even if this is repeated with more
+    points in other regions.
     """
     if len(points) <= count:
         return np.arange(len(points))

@@ -1,4 +1,4 @@
-"""The scale of a pattern: what it is divided by, and which patterns have one."""
+"""Divide each pattern by its scale, and refuse patterns that have no usable scale."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from xrdae.errors import DataError
 
 Float = npt.NDArray[Any]
 
-SMALLEST, LARGEST = 1e-34, 1e36  # of scales: results are float32, which holds some more
-STEEPEST = 1e12  # times its scale: no intensity lies beyond, and float32 still holds the square
+SMALLEST, LARGEST = 1e-34, 1e36  # of scales; results are float32, whose range is a bit larger
+STEEPEST = 1e12  # largest intensity over scale; its square fits into float32
 _WHAT = {
     "max": "largest intensity",
     "area": "mean intensity",
@@ -32,14 +32,14 @@ def scale_patterns(patterns: Float, scale: str, *, common: float = 1.0) -> tuple
     scale
         "max", "area", "std" or "none".
     common
-        What all patterns are divided by where the scale is "none".
+        The number that all patterns are divided by if the scale is "none".
 
     Returns
     -------
     tuple
-        Scaled patterns `(pattern, channel)`, float32 where the patterns are, else float64, and
-        scales `(pattern,)`. A scale is NaN where it is not positive, or beyond what float32
-        results can hold, or an intensity is beyond 1e12 times it: a fill value, no measured one.
+        Scaled patterns `(pattern, channel)`, float32 if the patterns are float32, else float64,
+        and scales `(pattern,)`. A scale is NaN if it is not positive, if float32 results cannot
+        hold it, or if an intensity is above 1e12 times the scale, which is a fill value.
     """
     x = np.asarray(patterns)
     kept = np.float32 if x.dtype.kind == "f" and x.dtype.itemsize == 4 else np.float64
@@ -70,7 +70,10 @@ def scale_patterns(patterns: Float, scale: str, *, common: float = 1.0) -> tuple
 
 
 def find_common_scale(patterns: Float) -> float:
-    """Return the median of the largest magnitudes of patterns `(pattern, channel)`, 1 for none."""
+    """Return the median of the largest magnitudes of patterns `(pattern, channel)`.
+
+    Returns 1 if no pattern has a usable magnitude.
+    """
     largest = np.abs(patterns).max(axis=1, where=np.isfinite(patterns), initial=0.0)
     usual = largest[(largest >= SMALLEST) & (largest <= LARGEST)]
     return float(np.median(usual)) if usual.size else 1.0
@@ -86,16 +89,16 @@ def check_scales(
     size
         `(pattern,)`, see `scale_patterns`.
     patterns
-        `(pattern, point)` as they came.
+        `(pattern, point)`, not prepared.
     scale
         See `scale_patterns`.
     named
-        From a row to what the message calls that pattern.
+        Function from a row to the name of the pattern in the message.
 
     Raises
     ------
     DataError
-        If there are any; the message names the first.
+        If a pattern has no scale. The message names the first.
     """
     found = np.flatnonzero(np.isnan(size))
     if not found.size:
@@ -107,8 +110,8 @@ def check_scales(
     what = _WHAT[scale]
     raise DataError(
         f"pattern {named(found[0])}{more}, with intensities {extent}, "
-        f"cannot be divided by its {what} (scale={scale!r}): less its background that must lie "
-        f"between {SMALLEST:g} and {LARGEST:g}, and no intensity beyond {STEEPEST:g} times it; "
+        f"cannot be divided by its {what} (scale={scale!r}): after background subtraction, it must "
+        f"be between {SMALLEST:g} and {LARGEST:g}, and no intensity above {STEEPEST:g} times it; "
         "rescale the intensity, choose scale='std' or 'none' for signed spectra, leave the pattern "
         "out (ds.drop_isel), hide it from the fit with a variable 'mask' that is True there, or "
         "mask the channel that is wrong"

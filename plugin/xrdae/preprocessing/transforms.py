@@ -1,4 +1,4 @@
-"""Transforms of scaled intensities, for spectra that run over decades, and the way back."""
+"""Transforms of scaled intensities, for spectra that span decades, and their inverses."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from xrdae.errors import DataError
 
 Float = npt.NDArray[Any]
 
-LOWEST_PART = 1e-3  # of the positive intensities that lie below the floor of the logarithm
+LOWEST_PART = 1e-3  # fraction of the positive intensities below the floor of the logarithm
 MOST_DECADES = 12.0  # from the floor to the largest intensity
 NOISE = 0.01  # of a pattern's sum of squares, up to which negative intensities count as noise
 
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
-    """A monotonic function of scaled intensity; it is 0 where there is no intensity.
+    """Monotonic function of scaled intensity, 0 at zero intensity.
 
     Attributes
     ----------
     name
         "none", "log" or "sqrt".
     floor
-        Scaled intensity below which the logarithm does not tell intensities apart.
+        Scaled intensity below which the transformed intensity is 0.
     """
 
     name: str = "none"
@@ -62,7 +62,7 @@ class Transform:
         """
         if self.name == "none":
             return std
-        if self.name == "sqrt":  # the second term holds where the first order vanishes
+        if self.name == "sqrt":  # the second term matters where the first order vanishes
             return np.asarray(2 * np.maximum(values, 0) * std + np.square(std))
         return np.asarray(self.undo(values) * std)
 
@@ -77,12 +77,12 @@ def find_transform(scaled: Float, name: str, *, named: Callable[[int], object] =
     name
         "none", "log" or "sqrt".
     named
-        From a row to what an error calls that pattern.
+        Function from a row to the name of the pattern in an error.
 
     Raises
     ------
     DataError
-        If a pattern is signed: negative by more than noise is.
+        If a pattern is signed: more negative than noise explains.
     """
     if name == "none":
         return Transform()
@@ -95,9 +95,9 @@ def find_transform(scaled: Float, name: str, *, named: Callable[[int], object] =
         row = scaled[signed[0]][measured[signed[0]]]
         raise DataError(
             f"transform={name!r} needs intensities that are not negative; pattern "
-            f"{named(signed[0])}, less its background, goes down to "
-            f"{row.min() / np.abs(row).max():.3g} of its largest magnitude: choose "
-            "transform='none', or a background that takes less"
+            f"{named(signed[0])}, after background subtraction, goes down to "
+            f"{row.min() / np.abs(row).max():.3g} of its largest magnitude; choose "
+            "transform='none', or another background"
         )
     if name == "sqrt":
         return Transform("sqrt")

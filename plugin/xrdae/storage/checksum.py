@@ -25,7 +25,7 @@ def close(path: str | os.PathLike[str]) -> None:
 
 
 def check(stream: BinaryIO, size: int) -> bool | None:
-    """Return whether the content of a file of `size` bytes is that which was sealed.
+    """Tell whether the content of a file of `size` bytes matches its checksum.
 
     None: it has no seal, as models before format 3.
     """

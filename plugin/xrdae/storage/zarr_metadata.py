@@ -1,7 +1,7 @@
-"""What a Zarr store says of itself, looked through before Zarr is let at it.
+"""Check the metadata of a Zarr store before the zarr library opens it.
 
-A codec may be Python's pickle, which runs what it reads; an array of a few bytes may declare more
-chunks than there is memory to list; and blosc trusts what a chunk says of its size.
+A codec may be Python's pickle, which executes code. An array of a few bytes may declare more chunks
+than memory can list. And blosc trusts the size that a chunk declares.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def is_store(path: Path) -> bool:
 
 
 def check_store(path: Path) -> None:
-    """Refuse a store that could run something, or that declares what no memory holds.
+    """Refuse a store that could execute code, or that declares more than memory can hold.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def check_store(path: Path) -> None:
 
 
 def check_blosc(start: bytes, size: int) -> None:
-    """Refuse a chunk of another size than its first 16 bytes say: blosc would read behind its end.
+    """Refuse a chunk whose size differs from its header: blosc would read beyond its end.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def _uses_codec(content: Any, codec: str) -> bool:
 
 
 def check_content(content: Any, where: str) -> None:
-    """Refuse what metadata must not say, for the reasons of `check`."""
+    """Refuse metadata for the reasons that `check_store` gives."""
     for found in _iterate_mappings(content):
         _check_codec(found, where)
         _check_size(found, where)
