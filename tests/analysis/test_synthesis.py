@@ -96,7 +96,7 @@ def test_a_second_result_replaces_the_first(series, model):
         ({"between": (1, 2), "latent": [[0, 0]]}, "'between', 'latent'"),
         ({"between": (1, 2, 3)}, "must name two patterns"),
         ({"between": (1, 2), "n": 0}, "n=0"),
-        ({"at": {}}, "is no dict of labels"),
+        ({"at": {}}, "must be a dict of labels"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(request_, words):
@@ -136,7 +136,7 @@ def test_labels_outside_the_known_ones_are_refused_unless_they_are_asked_for(ser
         out = heated.xrdae.synthesize(model, at={"T": [400.0, 4000.0]}, extrapolate=True)
     novelty = out["synthesized_novelty"].values
     assert novelty[0] < 1 < novelty[1]
-    with pytest.raises(DataError, match="extrapolate=True goes with at="):
+    with pytest.raises(DataError, match="extrapolate=True allows labels outside"):
         heated.xrdae.synthesize(model, between=(0, 1), extrapolate=True)
 
 
@@ -144,7 +144,7 @@ def test_a_combination_of_labels_that_no_patterns_surround_is_refused(series, mo
     x = np.linspace(0, 1, 24)
     two = series.assign_coords(a=("pattern", x), b=("pattern", 1 - x))
     assert two.xrdae.synthesize(model, at={"a": [0.5], "b": [0.5]}).sizes["synthetic"] == 1
-    with pytest.raises(DataError, match=r"no known patterns surround.*'a' from 0 to 1"):
+    with pytest.raises(DataError, match=r"outside the known combinations.*'a' from 0 to 1"):
         two.xrdae.synthesize(model, at={"a": [0.9], "b": [0.9]})
     with pytest.warns(UserWarning, match="outside"):
         out = two.xrdae.synthesize(model, at={"a": [0.9], "b": [0.9]}, extrapolate=True)

@@ -222,7 +222,7 @@ def test_a_basis_that_comes_out_otherwise_is_refused(series, path, monkeypatch):
     series.xrdae.fit(checkpoint=path, **FEW)
     as_tensor = training_loop.as_tensor
     monkeypatch.setattr(training_loop, "as_tensor", lambda array: -as_tensor(array))
-    with pytest.raises(xrdae.DataError, match="the basis comes out differently here"):
+    with pytest.raises(xrdae.DataError, match="the basis differs from that of the checkpoint"):
         series.xrdae.fit(checkpoint=path, **FEW)
 
 

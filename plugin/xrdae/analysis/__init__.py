@@ -1,1 +1,1 @@
-"""A fitted model and patterns to results: latents, relevance, synthesis, estimates."""
+"""Compute results from a fitted model and patterns: latents, relevance, synthesis, estimates."""

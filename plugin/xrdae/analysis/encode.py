@@ -1,4 +1,4 @@
-"""From measured intensities to latents and their companions, in one pass over the data."""
+"""Encode intensities: latents, their standard deviation, error and novelty, in one pass."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from xrdae.preprocessing.transforms import Transform
 
 Float = npt.NDArray[Any]
 
-BLOCK = 1024  # patterns at a time: with their intermediate results they fit the cache
+BLOCK = 1024  # patterns in a block; with intermediate results they fit the cache
 BLOCK_ON_DEVICE = 16384
-ROWS = 8  # products work on so many at once
-SMALLEST = 1e-12  # scale whose squares float32 holds well
-FARTHEST = 1e8  # a bin's residual in units of its usual size: float32 holds its fourth power
+ROWS = 8  # patterns that a matrix product processes together
+SMALLEST = 1e-12  # least scale whose square is accurate in float32
+FARTHEST = 1e8  # largest binned residual over its scale; float32 holds its fourth power
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Folded:
-    """Preparation, basis and novelty folded into few arrays on one device.
+    """Preparation, basis and novelty, combined into few arrays on one device.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class Folded:
     components
         `(channel, component)`, over the gain.
     bin_scale
-        `(bin,)`, one over the gain and over the usual size of the residual in a bin.
+        `(bin,)`, one over the gain and over the residual scale of the bin.
     bin_components
-        `(component, bin)`, the binned basis over that size.
+        `(component, bin)`, the binned basis over the residual scale.
     """
 
     ensemble: StackedEnsemble
@@ -56,14 +56,14 @@ class Folded:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Encoder:
-    """All that encoding needs, small enough to be sent to every worker.
+    """Kernel that encodes patterns. It is small enough to be sent to every worker.
 
     Attributes
     ----------
     autoencoder, novelty
-        Of the model.
+        Autoencoder and limits of novelty of the model.
     source
-        Of the patterns.
+        Conversion of the patterns to model input.
     device
         See `Config.device`.
     """
@@ -89,7 +89,7 @@ class Encoder:
     @torch.no_grad()
     def _encode(self, rows: Float) -> tuple[Float, ...]:
         n = len(rows)
-        if n % ROWS:  # else rounding would depend on how many patterns come together
+        if n % ROWS:  # or rounding would depend on the number of patterns
             rows = np.concatenate([rows, np.repeat(rows[-1:], -n % ROWS, axis=0)])
         f, gain, scratch = self._folded, self.autoencoder.preparation.gain, self._scratch
         y, norm = self._center(rows)
@@ -98,7 +98,7 @@ class Encoder:
         members = f.ensemble.encode(coefficients, scratch)
         mean = members.mean(0)
         std = (members - mean).square_().mean(0).sqrt_()
-        # The basis is orthonormal: what it leaves over and what the network does add up.
+        # The basis is orthonormal, so the squared residuals of basis and network add up.
         whole, followed = (_sum_squares(a) for a in (y, coefficients))
         left = (whole / gain**2 - followed).clamp(min=0)
         lost = _sum_squares(coefficients - f.ensemble.decode_mean(mean, scratch))
@@ -113,9 +113,9 @@ class Encoder:
         return latent, spread, relative, self.novelty(latent, relative, residual).astype(np.float32)
 
     def _center(self, rows: Float) -> tuple[Tensor, Tensor]:
-        """Return centred patterns without gaps `(pattern, channel)`, and their norms before.
+        """Return centred patterns without gaps `(pattern, channel)`, and the norms of the patterns.
 
-        Both of scaled intensity, not yet over the gain; NaN where nothing can be said of a pattern.
+        Both are scaled intensities, not yet divided by the gain. Unusable patterns are NaN.
         """
         preparation, device = self.autoencoder.preparation, self._folded.components.device
         if self.source.regrid is None:
@@ -135,7 +135,7 @@ class Encoder:
             y += self._folded.minus_mean
         plain = torch.isfinite(norm) & (size > SMALLEST) & (size < 1 / SMALLEST) & (norm < STEEPEST)
         if preparation.delicate or not plain.all():
-            # Gaps, nothing positive, or more than float32 squares hold: prepared one by one.
+            # Patterns with gaps, without positive values, or beyond float32 squares: one by one.
             odd = torch.ones_like(plain) if preparation.delicate else ~plain
             inputs, _ = preparation.scale_and_center(x[odd.cpu().numpy()])
             y[odd], norm[odd] = self._center_inputs(inputs)
@@ -170,12 +170,12 @@ class Encoder:
         return Scratch()
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is folded is made anew where it is needed, on a device that is there.
+        # The combined arrays are computed again in the other process, on its device.
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 def _find_scale(rows: Tensor, scale: str, common: float) -> Tensor:
-    """Return what each pattern is divided by, as `scaling.scale_patterns` does."""
+    """Return the scale of each pattern, as in `scaling.scale_patterns`."""
     if scale == "max":
         return rows.amax(1)
     if scale == "area":
@@ -186,7 +186,7 @@ def _find_scale(rows: Tensor, scale: str, common: float) -> Tensor:
 
 
 def _transform(rows: Tensor, transform: Transform) -> None:
-    """Transform scaled intensities in place, as `Transform.apply` does."""
+    """Transform scaled intensities in place, as in `Transform.apply`."""
     if transform.name == "sqrt":
         rows.clamp_(min=0).sqrt_()
     else:

@@ -1,4 +1,4 @@
-"""Estimates of a label (composition, temperature) from the latents of labelled patterns."""
+"""Estimate a label (composition, temperature) from the latents of labelled patterns."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from xrdae.errors import DataError
 Float = npt.NDArray[Any]
 
 BLOCK, FOLDS = 5, 5
-_PART = "xrdae_part"  # of estimate and deviation, while they are one array
+_PART = "xrdae_part"  # dimension of estimate and deviation while they are one array
 WITHIN_ONE = 0.683  # of a normal distribution, within one standard deviation
-LARGEST_REFERENCE = 1000  # a Gaussian process costs the cube of it
+LARGEST_REFERENCE = 1000  # patterns; the cost of a Gaussian process grows with their cube
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimator:
-    """A label over the latents, with what block cross-validation says of it.
+    """Estimator of a label from latents, with its cross-validation.
 
     Attributes
     ----------
     predict
-        From latents `(..., latent_axis)` to `(..., 2)`: estimate and its standard deviation (that
-        of another measured label: noise included); NaN where the latents are.
+        Function from latents `(..., latent_axis)` to `(..., 2)`: estimate and standard deviation
+        of a new label, noise included; NaN where the latents are NaN.
     figures
-        `r2` and `mae` [label's units] of held-out blocks, and `std_factor`, by which the
-        process' own standard deviation is multiplied.
+        `r2` and `mae` [label's units] of held-out blocks, and `std_factor`, the factor applied to
+        the standard deviation of the Gaussian process.
     """
 
     predict: Callable[[Float], Float]
@@ -44,15 +44,15 @@ class Estimator:
 def find_estimator(latents: Float, labels: Float, *, name: str, seed: int = 0) -> Estimator:
     """Fit a Gaussian process of a label over the latents.
 
-    The kernel is a Matern one (nu = 3/2) with a length for each latent axis, plus noise, all found
-    by maximum likelihood (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
-    chapters 4 and 5; scikit-learn's implementation). Of more than 1000 patterns, 1000 random ones
-    are used.
+    The kernel is a Matern kernel (nu = 3/2) with a length for each latent axis, plus noise. Its
+    parameters maximize the likelihood (Rasmussen and Williams, Gaussian Processes for Machine
+    Learning, 2006, chapters 4 and 5; scikit-learn's implementation). If there are more than 1000
+    patterns, 1000 random ones are used.
 
-    With this kernel, blocks of up to five consecutive patterns are estimated from the others, in
-    five folds: a neighbour in a dense series would give its label away. The standard deviation
-    is scaled so that 68.3 % of these labels lie within one (split conformal prediction: Lei et
-    al., 2018, doi:10.1080/01621459.2017.1307116).
+    Cross-validation estimates blocks of up to five consecutive patterns from the others, in five
+    folds. Single patterns would be too easy, since neighbours in a dense series have almost the
+    same label. The standard deviation is scaled so that 68.3 % of the held-out labels are within
+    one (split conformal prediction: Lei et al., 2018, doi:10.1080/01621459.2017.1307116).
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ def find_estimator(latents: Float, labels: Float, *, name: str, seed: int = 0) -
     labels
         `(pattern,)`, NaN where not known.
     name
-        Of the label, for the error.
+        Name of the label, for the error.
     seed
-        Of the choice among more than 1000.
+        Seed of the choice of 1000 patterns.
 
     Raises
     ------
@@ -117,10 +117,10 @@ def _fit_process(latents: Float, labels: Float, kernel: Any) -> Any:
 
 
 def _maximize_likelihood(latents: Float, labels: Float, kernel: Any) -> Any:
-    """Return the process whose kernel makes the labels most likely.
+    """Return the Gaussian process whose kernel maximizes the likelihood of the labels.
 
-    As scikit-learn does it, which would warn of a parameter at its bound: a noise-free label has
-    one, and filters of warnings are one for all threads.
+    scikit-learn's own fit warns if a parameter is at its bound, which is the case for labels
+    without noise. Such a warning cannot be filtered, since filters are shared by all threads.
     """
     process = _fit_process(latents, labels, kernel)
 
@@ -138,7 +138,7 @@ def _maximize_likelihood(latents: Float, labels: Float, kernel: Any) -> Any:
 
 
 def _cross_validate(latents: Float, labels: Float, kernel: Any) -> Float:
-    """Return estimate and standard deviation `(pattern, 2)` of blocks that are held out."""
+    """Return estimate and standard deviation `(pattern, 2)` of held-out blocks."""
     n = len(labels)
     fold = np.arange(n) // max(1, min(BLOCK, n // (2 * FOLDS))) % min(FOLDS, n)
     out = np.empty((n, 2))
@@ -158,7 +158,7 @@ def find_label_shift(
     *,
     seed: int,
 ) -> xr.DataArray:
-    """Return `<label>_shift`: how far its estimate moves; see `Model.label_shift`."""
+    """Return `<label>_shift`, the shift of the label's estimate; see `Model.label_shift`."""
     name = name_label_result("shift", label)
     if name in latent.coords:
         raise make_clash_error(name, "a coordinate")
@@ -168,7 +168,7 @@ def find_label_shift(
         (out,) = apply_kernel(
             lambda query: predict(query)[..., 0], points, outputs=[()], sizes={}, dtypes=[float]
         )
-        return attach_coords(points, {_PART: out}, {})[_PART]  # a name of no label
+        return attach_coords(points, {_PART: out}, {})[_PART]  # no label has this name
 
     moved = (latent + shift).transpose(*shift.dims)
     out = estimates(moved) - estimates(latent)

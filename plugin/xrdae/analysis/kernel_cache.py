@@ -1,4 +1,4 @@
-"""The kernels of a model for one kind of data, made once and remembered for a while."""
+"""Make the kernels of a model for the axis of the data, and cache the latest ones."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from xrdae.preprocessing.preparation import Source
 
 Float = npt.NDArray[Any]
 
-REMEMBERED = 8  # for the last few axes and sets of regions
+REMEMBERED = 8  # kernels of the latest axes and sets of regions
 
 Kernel = TypeVar("Kernel")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Kernels:
-    """What turns arrays of patterns into results.
+    """Kernels that compute results from arrays of patterns.
 
-    The methods take patterns and their model input, None where they are to be prepared.
+    The methods take patterns and their model input, or None to prepare the patterns.
 
     Attributes
     ----------
     fitted
-        What the fit left behind.
+        Result of the fit.
     """
 
     fitted: Fitted
@@ -44,14 +44,14 @@ class Kernels:
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def find_source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
-        """Return what turns the patterns into model input."""
+        """Return the kernel that converts the patterns to model input."""
         preparation = self.fitted.autoencoder.preparation
         if inputs is not None:
             return Source(preparation, None)
         return preparation.find_source(patterns.axis)
 
     def find_encoder(self, patterns: Patterns, inputs: xr.DataArray | None) -> Encoder:
-        """Return what encodes the patterns."""
+        """Return the kernel that encodes the patterns."""
 
         def make() -> Encoder:
             source = self.find_source(patterns, inputs)
@@ -63,7 +63,7 @@ class Kernels:
     def find_reconstructor(
         self, patterns: Patterns, inputs: xr.DataArray | None
     ) -> Callable[[Float], tuple[Float, ...]]:
-        """Return what turns patterns into their reconstruction, on their own axis, and scale."""
+        """Return the kernel that reconstructs the patterns on their axis, and returns scales."""
         source = self.find_source(patterns, inputs)
         autoencoder = self.fitted.autoencoder
         back = make_regridder(autoencoder.preparation.axis, patterns.axis)
@@ -79,19 +79,19 @@ class Kernels:
     def find_masking(
         self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str
     ) -> Masking:
-        """Return what masks regions of the patterns and encodes them."""
+        """Return the kernel that masks regions of the patterns and encodes them."""
 
         def make() -> Masking:
             source = self.find_source(patterns, inputs)
             return find_masking(self.fitted, source, patterns, regions=regions, fill=fill)
 
         if hasattr(regions, "magnitude"):
-            return make()  # which refuses quantities
+            return make()  # refuses quantities
         listed = regions if isinstance(regions, str) else np.asarray(regions, float).tobytes()
         return self._find_or_make((*_make_key(patterns, inputs), listed, fill), make)
 
     def _find_or_make(self, key: tuple[Any, ...], make: Callable[[], Kernel]) -> Kernel:
-        """Return what `make` returned for the key before, if that was not long ago."""
+        """Return the cached result of `make` for a key, or call it."""
         with self._lock:
             if key not in self._made:
                 while len(self._made) >= REMEMBERED:
@@ -102,7 +102,7 @@ class Kernels:
 
 
 def _make_key(patterns: Patterns, inputs: xr.DataArray | None) -> tuple[Any, ...]:
-    """Return what kernels for these patterns depend on."""
+    """Return the properties of the patterns on which their kernels depend."""
     axis = patterns.axis
     of_axis = axis.kind, axis.wavelength, axis.values.tobytes()
     return *of_axis, str(patterns.dim), patterns.units, patterns.factor, inputs is None

@@ -1,4 +1,4 @@
-"""Labels that are known: those of a dataset's patterns, else those of the training patterns."""
+"""Known labels: those of a dataset's patterns, or else those of the training patterns."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def find_training_labels(
 
 
 def _hint_at_category(dataset: xr.Dataset | None, name: str) -> str:
-    """Return the end of an error if a label is a category, else an empty text."""
+    """Return a hint for an error if a label is a category, otherwise an empty text."""
     if dataset is None or name not in dataset.variables or not is_category(dataset.variables[name]):
         return ""
-    return f"; {name!r} is a category (text, truth values or CF flags), which is no number"
+    return f"; {name!r} is a category (text, truth values or CF flags), not a number"

@@ -1,4 +1,4 @@
-"""Whether labels order the patterns, and where requested labels lie among the known ones."""
+"""Find latents at requested labels, and check whether labels order the patterns."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from xrdae.errors import DataError
 
 Float = npt.NDArray[Any]
 
-UNORDERED = 0.75  # of the latents' variance, left when they are predicted from other labels
+UNORDERED = 0.75  # fraction of the latents' variance that prediction from labels leaves
 FOLDS = 5
-MOST = 500  # patterns on which that is tried
-ONE_POINT = 1e-8  # mean square of latents that are all one point but for rounding
-FEWEST = 5  # patterns, below which nothing can be said
-FARTHEST = 1e6  # ranges: farther is as far
-OUTSIDE = 0.02  # of the labels' ranges, beyond what is between the known combinations
+MOST = 500  # patterns used to measure it
+ONE_POINT = 1e-8  # mean square of latents that differ only by rounding
+FEWEST = 5  # patterns needed to measure it
+FARTHEST = 1e6  # largest distance, in ranges of the labels
+OUTSIDE = 0.02  # distance from the known combinations, in ranges, that counts as outside
 
 
 def interpolate_latents(labels: Float, latents: Float, wanted: Float) -> Float:
-    """Return the latents `(synthetic, latent_axis)` where the labels have given values.
+    """Return the latents `(synthetic, latent_axis)` at requested labels.
 
-    Interpolation of the latents over the labels by linear radial basis functions, exact at the
-    known points (piecewise linear for one label); patterns of equal labels are averaged first.
+    The latents are interpolated over the labels by linear radial basis functions, which are exact
+    at the known points (piecewise linear for one label). Patterns of equal labels are averaged.
 
     Parameters
     ----------
@@ -45,7 +45,10 @@ def interpolate_latents(labels: Float, latents: Float, wanted: Float) -> Float:
     known, which = np.unique(labels, axis=0, return_inverse=True)
     if len(known) < 2:
         values = known[0].tolist() if len(known) else []
-        raise DataError(f"all patterns have the same labels {values}: nothing between")
+        raise DataError(
+            f"all patterns have the same labels {values}, so there is nothing to interpolate; "
+            "use another label"
+        )
     count = np.bincount(which.ravel())
     mean = np.stack([np.bincount(which.ravel(), weights=z) / count for z in latents.T], axis=1)
     spread = known.std(axis=0)
@@ -57,16 +60,16 @@ def interpolate_latents(labels: Float, latents: Float, wanted: Float) -> Float:
 
 
 def find_disorder(labels: Float, latents: Float) -> float:
-    """Return how badly labels predict latents: 0 where they order the patterns, about 1 by chance.
+    """Return the error of predicting latents from labels: 0 for ordered patterns, 1 by chance.
 
-    The mean squared error of latents that are predicted from patterns of other labels, over their
-    variance. Every fifth label in turn is left out; where there are fewer than five different ones,
-    the patterns of equal labels predict each other.
+    It is the mean squared error of latents that are predicted from patterns with other labels,
+    over their variance. Each fifth of the labels is left out in turn. If there are fewer than five
+    different labels, patterns of equal labels predict each other.
 
     Parameters
     ----------
     labels
-        `(pattern, label)`, all known.
+        `(pattern, label)`, without NaN.
     latents
         `(pattern, latent_axis)`.
     """
@@ -90,9 +93,9 @@ def find_disorder(labels: Float, latents: Float) -> float:
 
 
 def find_outside(labels: Float, wanted: Float) -> Float:
-    """Return how far `(synthetic,)` requested labels lie outside the known ones, in their ranges.
+    """Return the distance `(synthetic,)` of requested labels from the known ones, in their ranges.
 
-    Of several labels it is the distance to the nearest mean of known combinations.
+    For several labels, it is the distance to the convex hull of the known combinations.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Relevance: how far the latent point moves when a region of the pattern is masked."""
+"""Relevance maps: shifts of the latent point when a region of the pattern is masked."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from xrdae.preprocessing.sampling import choose_evenly
 Float = npt.NDArray[Any]
 
 FILLS = ("background", "zero", "mean")
-SIGNED = 0.05  # of the mean's largest value, down to which negative ones are noise
-BLOCK = 8192  # masked patterns at a time
-MASKED = 2048  # of which so many are encoded at a time: they fit a core's cache
+SIGNED = 0.05  # negative values of the mean, relative to its largest, that count as noise
+BLOCK = 8192  # masked patterns in a block
+MASKED = 2048  # masked patterns encoded together; they fit a core's cache
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Group:
-    """Regions of about the same width, and what masking them adds to the coefficients.
+    """Regions of about the same width, and the change of coefficients from masking them.
 
     Attributes
     ----------
     regions
         `(region,)`, positions among all regions.
     columns
-        `(region, width)`, their channels; short ones end with channels that count for nothing.
+        `(region, width)`, their channels; short regions are padded with channels of weight 0.
     ends
         `(2, region)`, first and last channel.
     components
-        `(region, width, component)`, the basis there, zero where channels do not count.
+        `(region, width, component)`, the basis in the regions, 0 in padding.
     ramps
         `(2, region, width, component)`, the basis times a line that falls from 1 to 0, and
-        times one that rises.
+        times a line that rises from 0 to 1.
     """
 
     regions: Tensor
@@ -63,14 +63,14 @@ class Group:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Masking:
-    """Masks every region of patterns, and encodes them.
+    """Kernel that masks every region of patterns and encodes them.
 
     Attributes
     ----------
     autoencoder
-        The fitted one.
+        The fitted autoencoder.
     source
-        Of the patterns.
+        Conversion of the patterns to model input.
     regions
         `(region, 2)`, first channel and the one after the last.
     bounds
@@ -78,9 +78,9 @@ class Masking:
     cover
         `(region, point)`, weights that spread relevance over the data's axis.
     fill
-        What masked regions are filled with.
+        Fill of masked regions; see `Model.relevance`.
     noise
-        Standard deviation of the noise at a channel of model input.
+        Standard deviation of the noise in a channel of model input.
     device
         See `Config.device`.
     """
@@ -121,11 +121,11 @@ class Masking:
 
     @torch.no_grad()
     def find_steps(self, inputs: Float) -> tuple[Tensor, Tensor]:
-        """Return coefficients `(pattern, component)` and what masking each region adds to them.
+        """Return coefficients `(pattern, component)`, and their change from masking each region.
 
-        The latter is `(pattern, region, component)`. Masking changes the coefficients by the
-        region's few channels alone, so this costs about one encoding of all patterns, not one a
-        region; it is exact. What is not measured cannot be masked.
+        The change is `(pattern, region, component)`. Only the few channels of a region change, so
+        this costs about one encoding of all patterns, and not one for each region. It is exact.
+        Channels that were not measured are not masked.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class Masking:
 
     @torch.no_grad()
     def find_shifts(self, coefficients: Tensor, steps: Tensor) -> Tensor:
-        """Return how far the latents move, `(pattern, region, latent_axis)`; see `steps`."""
+        """Return the shift of the latents `(pattern, region, latent_axis)`; see `find_steps`."""
         encode, scratch = self._ensemble.encode_mean, self._scratch
         masked = (coefficients[:, None] + steps).flatten(0, 1)
         after = torch.cat([encode(some, scratch) for some in torch.split(masked, MASKED)])
@@ -162,10 +162,10 @@ class Masking:
         return after.view(*steps.shape[:2], -1) - before[:, None]
 
     def _find_sensitivity(self, coefficients: Tensor, measured: Tensor) -> Tensor:
-        """Return by how much `(pattern, region)` unit white noise in a region moves the latents.
+        """Return the shift `(pattern, region)` of the latents from unit white noise in a region.
 
-        The root mean square, to first order: the norm of the encoder's derivative by the region's
-        channels.
+        It is the root mean square to first order: the norm of the encoder's derivative with
+        respect to the channels of the region.
         """
         with torch.enable_grad():
             c = coefficients.clone().requires_grad_()
@@ -227,7 +227,7 @@ class Masking:
         return Scratch()
 
     def __getstate__(self) -> dict[str, Any]:
-        # The tensors are made anew where they are needed, on a device that is there.
+        # The tensors are computed again in the other process, on its device.
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
@@ -242,28 +242,28 @@ def compare_shares(
 ) -> tuple[Tensor, Tensor]:
     """Return the excess of relevance over that of an untrained network, and its significance.
 
-    Both compare shares: the part that a region has of a pattern's whole relevance. An untrained
-    network is a random map: on average it moves the latent point in proportion to how far the
-    mask moved the coefficients. How much one such map differs from another is the spread of the
+    Both compare shares, the fraction of a pattern's total relevance in a region. An untrained
+    network is a random map. On average, it moves the latent point in proportion to the distance
+    that masking moves the coefficients. The difference between such maps is the spread of the
     norm of a random vector with as many entries as there are latent axes.
 
     Parameters
     ----------
     relevance
-        `(pattern, region)`, how far the latent point moves.
+        `(pattern, region)`, shift of the latent point.
     removed
-        `(pattern, region)`, how far the coefficients move.
+        `(pattern, region)`, shift of the coefficients.
     noise
-        `(pattern, region)`, how far noise in the region moves the latent point.
+        `(pattern, region)`, shift of the latent point from noise in the region.
     n_latent
         Number of latent axes.
 
     Returns
     -------
     tuple
-        Both `(pattern, region)`: the share over the share of what is removed, less one; and the
-        difference of the two shares in standard deviations, between random maps and of noise.
-        Zero where nothing is removed.
+        Both `(pattern, region)`. The excess is the share of relevance over the share of the shift
+        of coefficients, minus one. The significance is the difference of the two shares in
+        standard deviations of random maps and noise. Both are 0 if masking changes nothing.
     """
     whole, all_removed = (a.sum(1, keepdim=True).clamp(min=1e-30) for a in (relevance, removed))
     share, expected = relevance / whole, removed / all_removed
@@ -278,7 +278,7 @@ def compare_shares(
 def find_cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
     """Return weights `(region, channel)` that spread relevance over the axis.
 
-    A channel in several regions gets their mean, one in none gets zero.
+    A channel in several regions gets their mean, and a channel in no region gets 0.
     """
     inside = np.zeros((len(regions), n_channel), dtype=np.float32)
     for i, (start, stop) in enumerate(regions):
@@ -289,7 +289,7 @@ def find_cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
 def find_masking(
     fitted: Fitted, source: Source, patterns: Patterns, *, regions: Regions, fill: str
 ) -> Masking:
-    """Return what masks the regions; see `Model.relevance`."""
+    """Return the kernel that masks the regions; see `Model.relevance`."""
     if fill not in FILLS:
         raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
     autoencoder, support = fitted.autoencoder, fitted.support
@@ -304,7 +304,7 @@ def find_masking(
     if preparation.signed and -mean.min() > SIGNED * mean.max():
         mean = np.abs(mean - np.median(mean))  # dips are peaks too
     bounds = find_regions(mean, preparation.axis, patterns.axis, given)
-    # White noise: what the basis leaves over, and, from second differences, what it follows.
+    # White noise: in the residual of the basis, and, from second differences, in its components.
     some = choose_evenly(len(support.latents), 20)
     followed = estimate_noise(support.reconstruct_patterns(autoencoder, some)) / preparation.gain
     noise = float(np.sqrt(basis.noise + followed**2))
@@ -325,7 +325,7 @@ def find_masking(
 def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
     """Return the relevance maps of patterns, or of their model input; see `Model.relevance`.
 
-    Along the axis they run as the patterns do that were found, not yet as the dataset does.
+    The axis is increasing, as in `Patterns`, even if that of the dataset is not.
     """
     array, n_latent = patterns.choose_inputs(inputs), masking.autoencoder.ensemble.n_latent
     shift, relevance, excess, significance, profile = apply_kernel(

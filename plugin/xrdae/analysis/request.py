@@ -47,11 +47,11 @@ class Request:
         given = [name for name in ("between", "at", "latent") if getattr(self, name) is not None]
         if len(given) != 1:
             raise DataError(
-                f"synthesize takes one of between=, at= and latent=; got {given or 'none'}"
+                f"synthesize takes one of between=, at= and latent=; got {given or 'none of them'}"
             )
         if self.at is not None and (not isinstance(self.at, Mapping) or not self.at):
             raise DataError(
-                f"at={self.at!r:.80} is no dict of labels and values, such as "
+                f"at={self.at!r:.80} must be a dict of labels and values, such as "
                 "{'temperature': [200.0, 210.0]}"
             )
         if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 1:
@@ -62,7 +62,7 @@ class Request:
             raise DataError(f"between={self.between!r} must name two patterns")
         if self.extrapolate and self.at is None:
             raise DataError(
-                "extrapolate=True goes with at=: it allows labels outside the known ones"
+                "extrapolate=True allows labels outside the known ones; use it with at="
             )
 
     def find_ends(self, patterns: Patterns) -> list[dict[str, int]]:

@@ -74,11 +74,11 @@ class _Path:
     targets
         Points and the known patterns around them.
     scale
-        `(synthetic,)`, what scaled intensities are multiplied by.
+        `(synthetic,)`, scales that scaled intensities are multiplied by.
     labels
-        By name, `(synthetic,)`.
+        Labels `(synthetic,)` by name.
     outside
-        `(synthetic,)`, how far the labels lie outside the known ones, in their ranges.
+        `(synthetic,)`, distance of the labels from the known ones, in their ranges.
     """
 
     targets: Targets
@@ -101,7 +101,7 @@ def synthesize(
     Parameters
     ----------
     fitted, mixture
-        What the fit left behind, and how far each method is trusted.
+        Result of the fit, and weights of the synthesis methods.
     patterns
         The measured patterns.
     request
@@ -166,7 +166,7 @@ def synthesize(
     described = describe_results({n: array.variable for n, array in results.items()}, units)
     found = {name: results[name].assign_attrs(v.attrs) for name, v in described.items()}
     if ends is not None:
-        # On the variable: a later request replaces it, and what it says of itself.
+        # Attributes of the variable, since a later request replaces the variable.
         found["synthesized"].attrs["xrdae_between"] = json.dumps(ends.positions)
         found["synthesized"].attrs["xrdae_fractions"] = json.dumps(
             request.find_fractions().tolist()
@@ -214,16 +214,16 @@ def _find_path_between(
 ) -> tuple[_Path, bool]:
     """Return the path from one pattern to another, and whether it crosses a sudden change.
 
-    Ends that are farther apart than the mixture was tested for are only ends: the points between
-    them are found from the training patterns around. If they are neighbours in the dataset, what
-    lies between them is a sudden change, a mixture of both: then they are blended.
+    If the ends are farther apart than the tested distances, the points between them are found from
+    nearby training patterns. If such ends are neighbours in the dataset, the path crosses a sudden
+    change, and the ends are blended.
     """
     assert request.between is not None
     autoencoder = fitted.autoencoder
     indexers, values, scale = ends.positions, ends.inputs, ends.scale
     for end, position in zip(values, request.between, strict=True):
         if not np.isfinite(end).any():
-            raise DataError(f"pattern {position!r} has no usable intensity to start from")
+            raise DataError(f"pattern {position!r} has no usable intensity; choose another one")
     fractions = request.find_fractions()
     basis = autoencoder.basis
     filled = basis.fill(values)
@@ -247,7 +247,7 @@ def _find_path_between(
         return direct, False
     if sum(abs(indexers[1][d] - indexers[0][d]) for d in indexers[0]) == 1:
         return direct, True
-    # The shape is that of the patterns around; the scale runs from one end's to the other's.
+    # The shape is that of nearby patterns; the scale is interpolated between the two ends.
     around = _find_path_around(fitted, points, labels, scale=blend(scale, fractions))
     for row in np.flatnonzero((fractions == 0) | (fractions == 1)):
         end = int(fractions[row])
@@ -272,7 +272,7 @@ def _find_path_at(
         raise DataError(f"at= takes labels with equally many values; got {lengths}")
     known = np.isfinite(latents).all(axis=1) & np.isfinite(labels).all(axis=1)
     if not known.any():
-        raise DataError(f"no pattern has all of the labels {list(at)}; synthesize at others")
+        raise DataError(f"no pattern has all of the labels {list(at)}; use other labels")
     latents, labels = latents[known], labels[known]
     wanted = np.stack(list(values.values()), axis=1)
     outside = find_outside(labels, wanted)
@@ -284,7 +284,7 @@ def _find_path_at(
         warn(
             f"the patterns are not ordered along {' and '.join(map(repr, at))}: latents predicted "
             f"from patterns of other labels miss {min(disorder, 9.99):.0%} of their variance; do "
-            "not trust what is synthesized at such labels"
+            "not trust patterns that are synthesized at these labels"
         )
     return _find_path_around(fitted, points, values, outside=outside)
 
@@ -306,17 +306,17 @@ def _to_numbers(name: str, values: Sequence[float]) -> Float:
     except (TypeError, ValueError) as error:
         raise DataError(f"at={{{name!r}: {values!r:.80}}} is no list of numbers") from error
     if not np.isfinite(numbers).all():
-        raise DataError(f"at={{{name!r}: {values!r:.80}}} holds values that are not finite")
+        raise DataError(f"at={{{name!r}: {values!r:.80}}} must be finite numbers")
     return numbers
 
 
 def _make_outside_error(names: list[str], labels: Float, wanted: Float) -> DataError:
-    """Return the error that names a value outside, and the range of the known ones."""
+    """Return the error for a value outside the known labels, with their range."""
     allow = "choose one inside, or pass extrapolate=True"
     for name, value, known in zip(names, wanted, labels.T, strict=True):
         if not known.min() <= value <= known.max():
             return DataError(
-                f"at={{{name!r}: {value:g}}} lies outside the known patterns, {known.min():g} to "
+                f"at={{{name!r}: {value:g}}} is outside the known patterns, {known.min():g} to "
                 f"{known.max():g}; {allow}"
             )
     asked = ", ".join(f"{name!r}: {value:g}" for name, value in zip(names, wanted, strict=True))
@@ -325,8 +325,8 @@ def _make_outside_error(names: list[str], labels: Float, wanted: Float) -> DataE
         for name, known in zip(names, labels.T, strict=True)
     )
     return DataError(
-        f"at={{{asked}}} is a combination that no known patterns surround, although each value is "
-        f"in its range ({ranges}); {allow}"
+        f"at={{{asked}}} is outside the known combinations, although each value is in its range "
+        f"({ranges}); {allow}"
     )
 
 
@@ -338,9 +338,9 @@ def _find_path_around(
     scale: Float | None = None,
     outside: Float | None = None,
 ) -> _Path:
-    """Return the path of points whose ends are training patterns around them.
+    """Return the path of points whose ends are nearby training patterns.
 
-    `scale` `(synthetic,)` is that of the results; None: the mean of those patterns'.
+    `scale` `(synthetic,)` is the scale of the results; None: the mean scale of the ends.
     """
     autoencoder, support = fitted.autoencoder, fitted.support
     which, weights = find_surrounding(support.latents, points)
@@ -371,7 +371,7 @@ def _make_path(
 ) -> _Path:
     """Return the path; the ends `(target, end, channel)` keep their relative intensity."""
     mean = (weights * scale).sum(axis=1)
-    # An end without weight may be of any scale: it must not outshine the others in alignment.
+    # An end without weight may have any scale, and must not dominate the alignment.
     factor = np.where(weights > 0, scale / mean[:, None], 1)[:, :, None]
     relative = preparation.rescale(ends, factor)
     beyond = np.zeros(len(latents)) if outside is None else outside

@@ -1,4 +1,4 @@
-"""Patterns between known ones: four ways to find them, and the mixture that has proved best."""
+"""Four methods to synthesize patterns between known ones, and the mixture of them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Index = npt.NDArray[np.intp]
 
 NEIGHBOURS = 48  # training patterns that are aligned to one target
 COMPONENTS = 6  # directions in which these neighbours may differ
-SURROUNDING = 4  # candidates for the ends around a point, a latent axis
-TRIPLETS = 24  # of training patterns, on which the mixture is found
-COST = 0.05  # of the blend's error, that a method must save to be taken
-TESTED = 0.9  # quantile of the distances between the triplets' ends
-AT_ONCE = 32  # targets
+SURROUNDING = 4  # candidates for the ends around a point, for each latent axis
+TRIPLETS = 24  # triplets of training patterns from which the mixture is found
+COST = 0.05  # fraction of the error of blending that a method must save
+TESTED = 0.9  # quantile of the distances between the ends of triplets
+AT_ONCE = 32  # targets processed together
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Targets:
-    """Points to synthesize, each between some known patterns, its ends.
+    """Points to synthesize, each between known patterns, its ends.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Targets:
     end_latents
         `(target, end, latent_axis)`.
     weights
-        `(target, end)`, of sum one.
+        `(target, end)`, with a sum of one.
     """
 
     latents: Float
@@ -55,7 +55,7 @@ class Targets:
 def mix_candidates(fitted: Fitted, mixture: Mixture, targets: Targets) -> tuple[Float, Float]:
     """Return scaled, transformed intensity and its standard deviation, both `(target, channel)`.
 
-    A target that is one of its ends is that known pattern itself.
+    A target at one of its ends is the known pattern.
     """
     parts = []
     for start in range(0, len(targets.latents), AT_ONCE):
@@ -71,9 +71,9 @@ def mix_candidates(fitted: Fitted, mixture: Mixture, targets: Targets) -> tuple[
 def find_surrounding(latents: Float, points: Float) -> tuple[Index, Float]:
     """Return known patterns `(point, end)` around each point, and weights that sum to one.
 
-    Of the nearest latents, four an axis, those, with weights that are not negative, whose mean
-    comes closest to the point; near ones are preferred. Outside the known latents that mean is
-    not the point: nothing is extrapolated.
+    The weights are not negative. They are chosen so that the weighted mean of the nearest latents
+    (four for each axis) is as close to the point as possible, with near latents preferred. Outside
+    the known latents, the mean differs from the point, so there is no extrapolation.
     """
     n, n_latent = latents.shape
     distance = cdist(points, latents)
@@ -82,7 +82,7 @@ def find_surrounding(latents: Float, points: Float) -> tuple[Index, Float]:
     for i, near in enumerate(which):
         far = distance[i, near]
         unit = max(far[-1], 1e-12)
-        # Rows: the mean's place, the sum (heavy), and a little of each weight times its distance.
+        # Rows: the mean, the sum (with a large weight), and a small penalty on distance.
         left = np.vstack(
             [latents[near].T / unit, np.full(len(near), 1e3), np.diag(0.05 * far / unit)]
         )
@@ -99,26 +99,25 @@ def find_candidates(
     votes: Float | None = None,
     hidden: Index | None = None,
 ) -> tuple[Float, Float]:
-    """Return what each method finds, and how far the members differ.
+    """Return the result of each method, and the variance between members.
 
     - blended: the weighted mean of the ends.
-    - decoded: the decoded latent point, plus the weighted mean of what decoding leaves over at
-      the ends.
-    - aligned: the weighted mean of the ends in position and in intensity (`aligned_mean`).
-    - denoised: that, projected on the six directions in which the 48 nearest training patterns,
-      aligned to it, differ most from their mean.
+    - decoded: the decoded latent point, plus the weighted mean of the residuals of the ends.
+    - aligned: the weighted mean of the ends in position and in intensity (`average_aligned`).
+    - denoised: the aligned pattern, projected on the first six principal components of the 48
+      nearest training patterns, which are aligned to it.
 
     Parameters
     ----------
     votes
-        `(member, target)`, weights of the members in "decoded"; None: all alike.
+        `(member, target)`, weights of the members in "decoded"; None: equal weights.
     hidden
-        `(target,)`, a training pattern that "denoised" may not use; None: none.
+        `(target,)`, a training pattern that "denoised" must not use; None: all are used.
 
     Returns
     -------
     tuple
-        Scaled and transformed intensity `(method, target, channel)`, negative only where training
+        Scaled and transformed intensity `(method, target, channel)`, negative only if training
         patterns were, and the variance between members `(target, channel)`.
     """
     autoencoder, support = fitted.autoencoder, fitted.support
@@ -152,12 +151,12 @@ def find_candidates(
 
 
 def find_mixture(fitted: Fitted) -> Mixture:
-    """Find the mixture on triplets of training patterns whose middle one is held out.
+    """Find the mixture on triplets of training patterns whose middle pattern is held out.
 
-    The middle pattern is decoded by members that have not seen it in training, and is none of the
-    neighbours. The weights, none negative, minimize the mean norm of the error plus 5 % of the
-    blend's error for all weight that is not the blend's: nothing is preferred to linear blending
-    unless it has shown to be better.
+    The middle pattern is decoded by members that have not seen it, and is not among the neighbours.
+    The weights are not negative. They minimize the mean norm of the error plus 5 % of the error of
+    blending times the weight of all other methods. Another method is therefore used only if it is
+    better than linear blending.
 
     Notes
     -----
@@ -169,7 +168,7 @@ def find_mixture(fitted: Fitted) -> Mixture:
     """
     autoencoder, support = fitted.autoencoder, fitted.support
     middle, ends, fractions = _find_triplets(support.latents)
-    if not len(middle):  # too few patterns to prove anything
+    if not len(middle):  # too few patterns for a test
         return Mixture(np.eye(len(METHODS))[0], np.array([1.0, 0.0, 0.0]), np.inf)
     weights = np.stack([1 - fractions, fractions], axis=1)
     end_latents = support.latents[ends]
@@ -191,7 +190,7 @@ def find_mixture(fitted: Fitted) -> Mixture:
     residual = found - support.reconstruct_patterns(
         autoencoder, middle
     )  # (method, triplet, channel)
-    # Of the two triplets with one middle, that which any method explains best.
+    # Of the two triplets of a middle pattern, use the one with the smallest error of any method.
     least = np.linalg.norm(residual, axis=2).min(axis=0)
     order = np.lexsort((least, middle))
     chosen = order[np.unique(middle[order], return_index=True)[1]]
@@ -209,12 +208,12 @@ def find_mixture(fitted: Fitted) -> Mixture:
 
 
 def _find_triplets(latents: Float) -> tuple[Index, Index, Float]:
-    """Return patterns, two ends each `(triplet, 2)`, and where between them they lie.
+    """Return middle patterns, their two ends `(triplet, 2)`, and their positions between the ends.
 
-    For each pattern two triplets. The ends of one are those of the twelve nearest patterns whose
-    connecting line, preferably a short one, passes closest, with the pattern in the middle three
-    fifths of it; those of the other its neighbours in the order of the series, which the latents
-    need not keep where peaks move far from pattern to pattern.
+    There are two triplets for each pattern. In the first, the ends are two of the twelve nearest
+    patterns. Their connecting line is short, passes closest to the pattern, and has the pattern in
+    its middle three fifths. In the second, the ends are the neighbours in the order of the series.
+    The latents may not have this order if peaks move far from pattern to pattern.
     """
     n = len(latents)
     found: list[tuple[int, int, int, float]] = []
@@ -282,10 +281,10 @@ def _mix_methods(
 
 
 def _fit_error(squares: Float, spread: Float, intensity: Float) -> Float:
-    """Return `Mixture.error` from squared errors, by least squares without negative terms.
+    """Return `Mixture.error` from squared errors, by non-negative least squares.
 
-    Channels count by the inverse of what the variance may be: the intensity, and a tenth of its
-    mean.
+    The weight of a channel is the inverse of its expected variance: the intensity plus a tenth of
+    the mean intensity.
     """
     intensity = np.maximum(intensity, 0)
     terms = np.stack([spread, intensity, np.ones_like(spread)], axis=-1).reshape(-1, 3)
@@ -293,6 +292,6 @@ def _fit_error(squares: Float, spread: Float, intensity: Float) -> Float:
     size = np.abs(terms).mean(axis=0) + 1e-30
     found, _ = scipy.optimize.nnls(terms / size * weight[:, None], squares.ravel() * weight)
     error = found / size
-    # Channels without counts, all alike in the triplets, are not known for certain.
+    # The error must not be 0 in channels without counts, which are equal in all triplets.
     error[2] = max(error[2], 0.01 * squares.mean(), 1e-12)
     return np.asarray(error)

@@ -1,4 +1,4 @@
-"""What a fitted model does with labelled patterns; the arithmetic is in the other modules here."""
+"""Methods of a fitted model on labelled patterns. The arithmetic is in the other modules."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ Float = npt.NDArray[Any]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Verbs:
-    """What a fitted model does with labelled patterns: `xrdae.Model` inherits it.
+    """Methods of a fitted model on labelled patterns, which `xrdae.Model` inherits.
 
     Attributes
     ----------
     fitted
-        What the fit left behind.
+        Result of the fit.
     """
 
     fitted: Fitted
 
     def model_input(self, dataset: xr.Dataset) -> xr.DataArray:
-        """Return model input `(sample dims ..., channel)` on the model's axis; lazy as the data.
+        """Return model input `(sample dims ..., channel)` on the model's axis.
 
-        NaN where not measured; the coordinate `scale` holds what each pattern was divided by. A
-        pattern without a usable scale is NaN throughout (with a warning, unless it is masked or
-        the data are lazy).
+        It is NaN where not measured, and lazy if the data are lazy. The coordinate `scale` is the
+        number by which each pattern was divided. A pattern without a usable scale is NaN, with a
+        warning, unless it is masked or the data are lazy.
         """
         return self._prepare(self.patterns(dataset))
 
@@ -60,17 +60,18 @@ class Verbs:
         Parameters
         ----------
         dataset
-            Patterns by the convention, on any axis that can be brought to the model's.
+            Patterns by the convention, on any axis that can be converted to the model's.
         inputs
-            Their model input where it is known already; None: `model_input(dataset)`.
+            Their model input, if already computed; None: `model_input(dataset)`.
 
         Returns
         -------
         Dataset
             `latent` and `latent_std` (standard deviation between members), both
             `(..., latent_axis)`; `reconstruction_error (...)`, the norm of the residual over the
-            norm of the pattern; `novelty (...)`, above 1 for one in twenty patterns of the
-            training data's kind, and for those with a place or a phase that training never saw.
+            norm of the pattern; `novelty (...)`. The novelty is above 1 for one in twenty patterns
+            of the kind of the training data, and for patterns outside of them, for instance with
+            a new phase.
         """
         return self._run("encode", dataset, inputs, lambda found: self._encode(found, inputs))
 
@@ -78,8 +79,9 @@ class Verbs:
         """Return `reconstruction (..., axis)`: decoded patterns on the dataset's axis and scale.
 
         A background that the model subtracts is not added again. The result is NaN outside the
-        model's axis and in channels that no training pattern covers. It is negative only where
-        training intensities were. Patterns over two_theta with a wavelength each have it over q.
+        model's axis and in channels that no training pattern covers. It is negative only if
+        training intensities were. For patterns over two_theta that have a wavelength each, the
+        axis is q.
         """
         return self._run(
             "reconstruct", dataset, inputs, lambda found: self._reconstruct(found, inputs)
@@ -88,8 +90,8 @@ class Verbs:
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
 
-        On the typical scale of the training patterns. Negative only where training intensities
-        were; NaN in channels that no training pattern covers.
+        It is on the typical scale of the training patterns, negative only if training intensities
+        were, and NaN in channels that no training pattern covers.
         """
         return decode_latents(self.fitted.autoencoder, latent)
 
@@ -101,44 +103,44 @@ class Verbs:
         fill: str = "background",
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
-        """Mask each region of each pattern and measure how far its latent point moves.
+        """Mask each region of each pattern, and compute the shift of its latent point.
 
-        The scale of a pattern stays as it was before masking, so that a strong peak is not
-        relevant merely because all others would be rescaled without it.
+        The scale of a pattern is that before masking. A strong peak is therefore not relevant
+        only because all others would be rescaled.
 
         Parameters
         ----------
         dataset
             Patterns by the convention.
         regions
-            "peaks" (of the training patterns' mean), a width in axis units (sliding windows,
-            each half a width from the next), or bounds `(region, 2)` in axis units.
+            "peaks" (of the mean of the training patterns), a width in axis units (sliding windows
+            in steps of half a width), or bounds `(region, 2)` in axis units.
         fill
-            What a masked region is filled with: "background" (a straight line between its ends),
-            "zero" or "mean" (the training mean).
+            Fill of a masked region: "background" (a straight line between its ends), "zero" or
+            "mean" (the training mean).
         inputs
-            Model input where it is known already; None: `model_input(dataset)`.
+            Model input, if already computed; None: `model_input(dataset)`.
 
         Returns
         -------
         Dataset
             `relevance (..., region)`, the norm of `latent_shift (..., region, latent_axis)`;
             `relevance_excess` and `relevance_significance (..., region)`;
-            `relevance_profile (..., axis)`, the mean relevance of the regions that hold a
-            channel, zero where none does; coordinates `region_start`, `region_stop`,
-            `region_center` in the axis' units. Latents of the training set have a spread of one.
+            `relevance_profile (..., axis)`, the mean relevance of the regions that contain a
+            channel, or 0; coordinates `region_start`, `region_stop`, `region_center` in units of
+            the axis. The root mean square of the latents of the training set is one.
 
         Notes
         -----
         Utimula et al., Adv. Theory Simul. (2022), doi:10.1002/adts.202200613.
 
-        A strong region moves an untrained network's latents far too: raw relevance follows the
-        energy that a mask removes. The excess is a region's share of a pattern's whole relevance,
-        over its share for an untrained network, less one: 0 is what the energy explains. An
-        untrained network is taken as a random map of the coefficients (untrained networks of the
-        same shape gave the same order); the significance is the difference of the shares in
-        standard deviations, between such maps and of noise. Compare it between regions of one
-        width, narrower than what peaks move.
+        A strong region also moves the latents of an untrained network far, since raw relevance
+        follows the energy that a mask removes. The excess is a region's share of the total
+        relevance of a pattern, over its share for an untrained network, minus one. It is 0 if the
+        energy explains the relevance. The untrained network is approximated by a random map of
+        the coefficients (untrained networks of the same shape gave the same order). The
+        significance is the difference of the shares in standard deviations of such maps and of
+        noise. Compare it between regions of one width, narrower than the shifts of peaks.
         """
 
         def compute(patterns: Patterns) -> xr.Dataset:
@@ -157,10 +159,11 @@ class Verbs:
         *,
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
-        """Return `<label>_shift (..., region)`: a label's estimate when masked less the estimate.
+        """Return `<label>_shift (..., region)`: the change of a label's estimate by masking.
 
-        `latent_shift (..., region, latent_axis)` is that of `relevance` for the same dataset,
-        `label` a numeric label of the training data, `inputs` the model input where it is known.
+        `latent_shift (..., region, latent_axis)` is the result of `relevance` for the same
+        dataset, `label` a numeric label of the training data, and `inputs` the model input, if
+        already computed.
         """
 
         def compute(patterns: Patterns) -> xr.Dataset:
@@ -187,11 +190,10 @@ class Verbs:
     ) -> xr.Dataset:
         """Synthesize patterns between, or near, measured ones.
 
-        A mixture of four methods: linear blending, the decoded latent point, and the patterns'
-        alignment in position, as it is and denoised; see `analysis.synthesis_methods`. The
-        weights are found once a model, on training patterns that were held out, so that the
-        result is no worse than blending and far better where peaks move by more than their
-        width.
+        The result is a mixture of four methods: linear blending, the decoded latent point, the
+        mean of aligned patterns, and this mean denoised; see `analysis.synthesis_methods`. The
+        weights are computed once for a model from held-out training patterns. The result is then
+        no worse than blending, and far better if peaks move by more than their width.
 
         Parameters
         ----------
@@ -205,28 +207,29 @@ class Verbs:
         endpoints
             With `between`: add both ends.
         at
-            Labels and values, such as `{"temperature": [200.0, 210.0]}`: of the dataset where it
-            has these labels, else of the training data. Values outside these are refused. A
-            warning says where the labels do not order the patterns.
+            Labels and values, such as `{"temperature": [200.0, 210.0]}`. The known labels are
+            those of the dataset, or, if it lacks them, of the training data. Values outside the
+            known labels are refused. If the labels do not order the patterns, a warning is issued.
         latent
             Points `(synthetic, latent_axis)`.
         extrapolate
             With `at`: allow values outside the known labels; `synthesized_novelty` is above 1.
         inputs
-            Model input where it is known already; None: `model_input(dataset)`.
+            Model input, if already computed; None: `model_input(dataset)`.
 
         Returns
         -------
         Dataset
-            `synthesized (synthetic, axis)`, negative only where training intensities were, and
-            `synthesized_std`, one standard deviation, which the held-out patterns confirm, in units
-            of the intensity (with `at` and `latent` on the scale of the training patterns around);
-            both NaN in channels that no training pattern covers;
+            `synthesized (synthetic, axis)`, negative only if training intensities were, and
+            `synthesized_std`, one standard deviation, calibrated on held-out patterns. Both are in
+            units of the intensity (with `at` and `latent` on the scale of nearby training
+            patterns), and NaN in channels that no training pattern covers.
             `synthesized_latent (synthetic, latent_axis)`; `synthesized_novelty (synthetic)`,
             above 1 outside the support of the training data; the labels as
-            `synthesized_<label> (synthetic)`; the attribute `xrdae_mixture`, the weights, and with
-            `between` on `synthesized` the JSON attributes `xrdae_between`, the positions of the two
-            patterns, and `xrdae_fractions (synthetic)`, how far from the first to the second.
+            `synthesized_<label> (synthetic)`. The attribute `xrdae_mixture` holds the weights. With
+            `between`, `synthesized` has the JSON attributes `xrdae_between`, the positions of the
+            two patterns, and `xrdae_fractions (synthetic)`, the fractions of the path from the
+            first to the second.
         """
         request = Request(
             between=between,
@@ -256,7 +259,7 @@ class Verbs:
         reference: xr.Dataset | None = None,
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
-        """Estimate a label of each pattern from where it lies among labelled ones.
+        """Estimate a label of each pattern from the latents of labelled patterns.
 
         Parameters
         ----------
@@ -267,13 +270,13 @@ class Verbs:
         reference
             Patterns with this label (NaN where it is not known); None: the training patterns.
         inputs
-            Model input of `dataset` where it is known already.
+            Model input of `dataset`, if already computed.
 
         Returns
         -------
         Dataset
-            `<label>_estimate (...)` and `<label>_std (...)`, one standard deviation, within
-            which 68 % of labels in held-out blocks lie; as attributes of the estimate, the figures
+            `<label>_estimate (...)` and `<label>_std (...)`, one standard deviation, which covers
+            68 % of the labels in held-out blocks. The attributes of the estimate are the figures
             of this cross-validation: `cross_validation_r2`, `cross_validation_mae` [label's
             units] and `cross_validation_std_factor`.
 
@@ -303,7 +306,7 @@ class Verbs:
 
     @functools.cached_property
     def mixture(self) -> Mixture:
-        """How far each method of synthesis is trusted; found here if no file held it."""
+        """Weights of the synthesis methods, computed here if no file held them."""
         return self.fitted.mixture or find_mixture(self.fitted)
 
     @property
@@ -342,7 +345,7 @@ class Verbs:
             dtypes=[np.float32, np.float64],
         )
         warn_about_empty_patterns(scale, patterns)
-        name = "xrdae_inputs"  # of no label
+        name = "xrdae_inputs"  # no label has this name
         scale.attrs["long_name"] = SCALE_NAME
         return attach_coords(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
 

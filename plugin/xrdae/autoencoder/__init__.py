@@ -1,1 +1,1 @@
-"""What a fit leaves behind: preparation, basis, ensemble and novelty, and their file."""
+"""The fitted autoencoder: preparation, basis, ensemble and novelty, and its file."""

@@ -1,4 +1,4 @@
-"""Preparation, basis and ensemble as one autoencoder on arrays; no labels here."""
+"""Preparation, basis and ensemble as one autoencoder on arrays."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Autoencoder:
         return np.asarray(self.ensemble.decode(as_tensor(latents)).numpy())
 
     def decode(self, latents: Float) -> Float:
-        """Return scaled, transformed intensity `(member, pattern, channel)`, not bounded."""
+        """Return scaled and transformed intensity `(member, pattern, channel)`, also below 0."""
         return self.preparation.restore_scale(self.basis.expand(self.decode_coefficients(latents)))
 
     def find_error(self, inputs: Float, coefficients: Float, decoded: Float) -> Float:
         """Return the relative reconstruction error `(pattern,)` of complete model input.
 
-        The basis is orthonormal: what it leaves over and what the network leaves over add up.
+        The basis is orthonormal, so the squared residuals of basis and network add up.
         """
         left = (
             _sum_squares(inputs) - _sum_squares(coefficients) + _sum_squares(coefficients - decoded)
@@ -59,7 +59,7 @@ class Autoencoder:
     def reconstruct(self, inputs: Float) -> Float:
         """Return the reconstruction `(pattern, channel)` in scaled and transformed intensity.
 
-        Negative only where training patterns were; NaN where none was measured.
+        Negative only if training patterns were; NaN in channels that none of them covers.
         """
         filled = self.basis.fill(np.asarray(inputs, dtype=np.float32))
         latents = self.encode_coefficients(self.basis.project(filled)).mean(axis=0)

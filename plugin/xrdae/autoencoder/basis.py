@@ -1,4 +1,4 @@
-"""The truncated singular value decomposition that is the autoencoder's outer linear layer."""
+"""Truncated singular value decomposition, the outer linear layer of the autoencoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDS = 8
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Basis:
-    """Orthonormal directions that hold what varies between the training patterns.
+    """Orthonormal components of the variation between training patterns.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Basis:
     variance
         `(component,)`, variance of the training coefficients.
     noise
-        Variance a channel that the basis leaves over.
+        Variance of the residual in each channel.
     """
 
     components: Float32
@@ -43,7 +43,7 @@ class Basis:
         return np.asarray(coefficients @ self.components, dtype=np.float32)
 
     def fill(self, inputs: Float32) -> Float32:
-        """Replace NaN in model input `(pattern, channel)` by what the measured channels imply.
+        """Replace NaN in model input `(pattern, channel)` by estimates from the measured channels.
 
         The coefficients are those of largest posterior probability given the measured channels,
         with the training variance as prior (probabilistic PCA: Tipping and Bishop, 1999,
@@ -67,11 +67,11 @@ class Basis:
 
 
 def find_basis(inputs: Float32, rank: int, *, rounding: float = 0.0) -> Basis:
-    """Find the basis of training patterns `(pattern, channel)`, NaN counting as the mean.
+    """Find the basis of training patterns `(pattern, channel)`. NaN counts as the mean.
 
-    The eigenvectors of the smaller of the two Gram matrices, in float64; directions without
-    variance, or with no more than noise of the size of `rounding` has, are left out, so there are
-    at most `min(rank, pattern, channel)` components.
+    The components are the eigenvectors of the smaller of the two Gram matrices, in float64.
+    Directions whose variance is that of noise of the size `rounding` are left out. There are at
+    most `min(rank, pattern, channel)` components.
     """
     x = np.nan_to_num(inputs, nan=0.0).astype(np.float64)
     n, p = x.shape
@@ -82,7 +82,7 @@ def find_basis(inputs: Float32, rank: int, *, rounding: float = 0.0) -> Basis:
     power, vectors = power[::-1], vectors[:, ::-1]
     by_chance = (rounding * (n**0.5 + p**0.5)) ** 2
     keep = power > max(1e-10 * max(power[0], 1e-30), by_chance)
-    keep[0] = True  # patterns that are all equal still get one direction
+    keep[0] = True  # equal patterns get one direction, too
     power, vectors = np.maximum(power[keep], 0.0), vectors[:, keep]
     components = vectors.T @ x if n <= p else vectors.T
     norms = np.linalg.norm(components, axis=1, keepdims=True)
@@ -95,22 +95,22 @@ def find_basis(inputs: Float32, rank: int, *, rounding: float = 0.0) -> Basis:
 
 
 def extend_basis(basis: Basis, inputs: Float32, *, most: int, known: int) -> Basis:
-    """Return the basis with further components, for what it leaves over of further patterns.
+    """Return the basis with further components, for the residual of further patterns.
 
-    The components that there are stay, and come first. Of the directions of the residual, those
-    are added whose variance is more than noise of the basis' own size has by chance (the edge of
-    Marchenko and Pastur, 1967, doi:10.1070/SM1967v001n04ABEH001994).
+    The known components stay, and come first. Directions of the residual are added if their
+    variance is larger than noise of the known size has by chance (the edge of Marchenko and
+    Pastur, 1967, doi:10.1070/SM1967v001n04ABEH001994).
 
     Parameters
     ----------
     basis
-        Of `known` patterns.
+        Basis of the `known` patterns.
     inputs
         `(pattern, channel)`, further patterns, without gaps.
     most
         Largest number of components.
     known
-        How many patterns the basis' variance and noise count for.
+        Number of patterns from which variance and noise of the basis were computed.
     """
     (n, p), r = inputs.shape, len(basis.components)
     new = np.empty((0, p))
@@ -119,7 +119,7 @@ def extend_basis(basis: Basis, inputs: Float32, *, most: int, known: int) -> Bas
         by_chance = basis.noise * (1 + np.sqrt(p / n)) ** 2
         kept = found.variance > max(by_chance, 1e-10 * basis.variance.sum())
         new = found.components[kept].astype(np.float64)
-        new -= (new @ basis.components.T) @ basis.components  # what rounding left
+        new -= (new @ basis.components.T) @ basis.components  # removes rounding errors
         new /= np.linalg.norm(new, axis=1, keepdims=True)
     components = np.concatenate([basis.components, new.astype(np.float32)])
     power = np.square(inputs @ components.T, dtype=np.float64).mean(axis=0)

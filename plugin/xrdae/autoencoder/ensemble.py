@@ -19,14 +19,14 @@ Layer = tuple[Tensor, Tensor]  # weight (member, in, out), bias (member, 1, out)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Members share their shapes; every product is one `torch.baddbmm` over all of them.
+    """Ensemble of autoencoders of one shape. Each layer is one `torch.baddbmm` over all members.
 
     Attributes
     ----------
     encoder, decoder
-        Layers; silu between them, none after the last.
+        Layers, with silu between them and none after the last.
     input_scale
-        What coefficients are multiplied by before the encoder.
+        Factor of the coefficients before the encoder.
     """
 
     encoder: tuple[Layer, ...]
@@ -67,7 +67,7 @@ class Ensemble:
         return [tensor for layer in (*self.encoder, *self.decoder) for tensor in layer]
 
     def with_parameters(self, parameters: list[Tensor]) -> Ensemble:
-        """Return the ensemble with other weights, in the order of `parameters`."""
+        """Return an ensemble with new weights, in the order of `parameters`."""
         pairs = list(zip(parameters[::2], parameters[1::2], strict=True))
         n = len(self.encoder)
         return Ensemble(tuple(pairs[:n]), tuple(pairs[n:]), self.input_scale)
@@ -87,13 +87,13 @@ class Ensemble:
         weight, bias = self.encoder[-1]
         last = (weight @ matrix, (bias - shift) @ matrix)
         weight, bias = self.decoder[0]
-        # `solve` returns its columns one after another; products would be rounded differently than
-        # with the same weights from a file.
+        # `solve` returns an array in column order. Its products would be rounded differently from
+        # those of the same weights read from a file.
         first = (torch.linalg.solve(matrix, weight).contiguous(), bias + shift @ weight)
         return Ensemble((*self.encoder[:-1], last), (first, *self.decoder[1:]), self.input_scale)
 
     def widen(self, n_component: int) -> Ensemble:
-        """Return the same autoencoders for more components, which they ignore and decode to 0."""
+        """Return the autoencoders with more components, which they ignore and decode to 0."""
         more = n_component - self.decoder[-1][0].shape[2]
         weight, bias = self.encoder[0]
         first = (pad(weight, (0, 0, 0, more)), bias)
@@ -130,10 +130,10 @@ def create_ensemble(
 
 
 class StackedEnsemble:
-    """A trained ensemble laid out for speed: the members' weights side by side.
+    """Trained ensemble with the weights of all members concatenated, for speed.
 
-    Where all members read the same patterns, or only their mean is wanted, one large product
-    takes the place of many small ones.
+    If all members take the same patterns, or if only their mean is needed, one large product
+    replaces many small ones.
     """
 
     def __init__(self, ensemble: Ensemble, device: torch.device) -> None:
@@ -205,6 +205,6 @@ def _run_layers(layers: tuple[Layer, ...], x: Tensor) -> Tensor:
 
 
 def as_tensor(array: npt.NDArray[Any]) -> Tensor:
-    """Return a float32 tensor; it shares memory with the array where it can."""
+    """Return a float32 tensor that shares memory with the array if possible."""
     array = np.ascontiguousarray(array, dtype=np.float32)
     return torch.from_numpy(array if array.flags.writeable else array.copy())

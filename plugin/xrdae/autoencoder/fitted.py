@@ -1,4 +1,4 @@
-"""What a fit leaves behind, as one value: a model file holds it, analyses take it."""
+"""The result of a fit as one typed value, which analyses take and a model file holds."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ METHODS = ("blended", "decoded", "aligned", "denoised")  # of synthesis
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mixture:
-    """Weights of the methods of synthesis, and the expected error of the result.
+    """Weights of the synthesis methods, and the expected error of the result.
 
-    `analysis.synthesis_methods.find_mixture` makes it.
+    `analysis.synthesis_methods.find_mixture` returns it.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Mixture:
         `(3,)`: the variance of a synthesized intensity is the sum of these times the variance
         between methods and members, the intensity (counting statistics), and one.
     reach
-        Largest distance between the latents of two ends that was tested.
+        Largest tested distance between the latents of two ends.
     """
 
     weights: Float
@@ -45,7 +45,7 @@ class Mixture:
     reach: float
 
     def select_blending(self) -> Mixture:
-        """Return linear blending, with the same error."""
+        """Return a mixture that is linear blending only, with the same error."""
         return dataclasses.replace(self, weights=np.eye(len(METHODS))[0])
 
 
@@ -56,7 +56,7 @@ _parsed: ContextVar[list[tuple[xr.Dataset, Any, Patterns]] | None] = ContextVar(
 
 @contextmanager
 def parse_once() -> Iterator[None]:
-    """Find the patterns of each dataset once, for steps in a row on datasets nobody changes."""
+    """Find the patterns of each dataset only once inside the block. Datasets must not change."""
     token = _parsed.set([])
     try:
         yield
@@ -66,7 +66,7 @@ def parse_once() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fitted:
-    """What a fit leaves behind.
+    """Result of a fit.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Fitted:
     provenance
         `time`, `versions`, `command` and fingerprints of the `data`; see `xrdae.provenance`.
     mixture
-        Weights of the methods of synthesis; None: not yet found.
+        Weights of the synthesis methods; None: not yet computed.
     """
 
     config: Config
@@ -105,12 +105,12 @@ class Fitted:
         return sorted(set(map(str, self.labels.data_vars)) - {"latent"})
 
     def find_patterns(self, dataset: xr.Dataset) -> Patterns:
-        """Return the patterns of a dataset that can be brought to the model's axis.
+        """Return the patterns of a dataset, checked against the model's axis.
 
         Raises
         ------
         DataError
-            If the dataset has none, or their axis does not fit.
+            If the dataset has no patterns, or if their axis does not fit.
         """
         remembered = _parsed.get()
         for known, fitted, patterns in remembered or ():
@@ -126,7 +126,7 @@ class Fitted:
 
 
 class HasFitted(Protocol):
-    """A model: whatever holds a `Fitted`."""
+    """Any object that holds a `Fitted`."""
 
     @property
     def fitted(self) -> Fitted:

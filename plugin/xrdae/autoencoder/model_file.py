@@ -1,4 +1,4 @@
-"""Model files: netCDF4 through a DataTree, plain arrays and JSON; nothing in them can run."""
+"""Write and read model files: netCDF4 with arrays and JSON, and no executable content."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from xrdae.storage.hdf5_objects import Group
 from xrdae.storage.netcdf import ONE_BY_ONE
 
 FORMAT = "xrdae-model"
-LARGEST = 8 * 2**30  # bytes of a file: a basis of 512 components of 10^6 channels is 2 GB
+LARGEST = 8 * 2**30  # bytes of a file; a basis of 512 components of 10^6 channels has 2 GB
 
 
 def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
-    """Write a fit, its mixture included, to a netCDF4 file that appears whole or not at all."""
+    """Write a fit with its mixture to a netCDF4 file, completely or not at all."""
     root = xr.Dataset(
         attrs={
             "format": FORMAT,
@@ -46,12 +46,12 @@ def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
     }
     for dataset in groups.values():
         for variable in dataset.variables.values():
-            variable.encoding = {"_FillValue": None}  # else NaN comes back as an attribute
+            variable.encoding = {"_FillValue": None}  # or NaN would be read as an attribute
     with write_aside(path) as aside:
         with ONE_BY_ONE:
             xr.DataTree.from_dict({"/": root, **groups}).to_netcdf(aside, engine="netcdf4")
         checksum.close(aside)
-        read_model(aside)  # before it takes the place of an older one
+        read_model(aside)  # before it replaces an older file
 
 
 def make_groups(fitted: Fitted) -> dict[str, xr.Dataset]:
@@ -141,27 +141,27 @@ def _make_mixture(mixture: Mixture) -> xr.Dataset:
 
 
 def read_model(path: str | os.PathLike[str]) -> Fitted:
-    """Read what `write_model` wrote.
+    """Read a model file.
 
     Raises
     ------
     FormatError
-        If the file is no xrdae model, a newer one, or damaged.
+        If the file is not an xrdae model, is of a newer format, or is damaged.
     FileNotFoundError, IsADirectoryError, PermissionError
-        If there is no such file, or it may not be read.
+        If there is no such file, or if it cannot be read.
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"there is no model file {os.fspath(path)!r}")
     if Path(path).is_dir():
         raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give a file in it")
-    if not Path(path).is_file():  # a pipe would be waited for
-        raise FormatError(f"{os.fspath(path)!r} is no regular file; copy it to one")
+    if not Path(path).is_file():  # a pipe would hang
+        raise FormatError(f"{os.fspath(path)!r} is not a regular file; copy it to a regular file")
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > LARGEST:
             raise FormatError(
-                f"{os.fspath(path)!r} has {size / 2**30:.1f} GB; a model has at most "
-                f"{LARGEST / 2**30:.0f}: give a file that model.save() wrote"
+                f"{os.fspath(path)!r} has {size / 2**30:.1f} GB, but a model has at most "
+                f"{LARGEST / 2**30:.0f} GB; give a file that model.save() wrote"
             )
         sealed = checksum.check(stream, size)
         if sealed is False:
@@ -181,7 +181,7 @@ def read_model(path: str | os.PathLike[str]) -> Fitted:
         version = _check_version(path, attrs, sealed=bool(sealed))
         try:
             return build_fitted(read_content(root, version), version)
-        except Exception as error:  # of content that nobody foresaw too
+        except Exception as error:  # also of unforeseen content
             raise FormatError(
                 f"{os.fspath(path)!r} is a damaged xrdae model ({type(error).__name__}: {error}); "
                 "save it again from the model"
@@ -189,8 +189,8 @@ def read_model(path: str | os.PathLike[str]) -> Fitted:
 
 
 def _check_version(path: str | os.PathLike[str], attrs: dict[str, Any], *, sealed: bool) -> int:
-    """Return the format of a file that this package can read."""
-    if str(attrs.get("format")) != FORMAT:  # an array is none either
+    """Return the format number of a file, or refuse it."""
+    if str(attrs.get("format")) != FORMAT:  # may be an array
         raise FormatError(
             f"{os.fspath(path)!r} is not an xrdae model (its attribute 'format' is "
             f"{attrs.get('format')!r:.50}, not {FORMAT!r}); give a file that model.save() wrote"
@@ -211,9 +211,9 @@ def _check_version(path: str | os.PathLike[str], attrs: dict[str, Any], *, seale
 
 
 def _number_labels(labels: xr.Dataset) -> xr.Dataset:
-    """Rename the variables: a label may have a name, such as Ti/Fe, that netCDF refuses.
+    """Return the labels with numbers as names, since netCDF refuses some names, such as Ti/Fe.
 
-    One of the name `pattern` is the index of the others: a variable among them in the file.
+    A label named `pattern` is the index of the others. In the file, it is a variable like them.
     """
     names = [str(name) for name in (*labels.data_vars, *labels.coords)]
     numbered = {name: f"label_{i}" for i, name in enumerate(names)}

@@ -1,8 +1,8 @@
-"""Model files of earlier formats, brought to today's, one step a format.
+"""Upgrade the content of model files of earlier formats, one step for each format.
 
-Format 1 measured what the basis leaves over channel by channel, smoothed; 2 does so in bins.
-Format 2 had no checksum, and at first `provenance` was the versions alone.
-Format 4 had no mixture: `Model` finds it when it is first needed.
+Format 1 has the smoothed residual of each channel; format 2 has it in bins.
+Format 2 has no checksum, and early files have only versions as provenance.
+Format 4 has no mixture; `Model` computes it when it is first needed.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import numpy.typing as npt
 from xrdae.autoencoder.novelty import bin_channels, find_halvings
 from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
 
-VERSION = 5  # of what is written
-WITH_MIXTURE = 5  # the first format that holds the mixture of synthesis methods
+VERSION = 5  # format of new files
+WITH_MIXTURE = 5  # first format with the mixture of synthesis methods
 FWHM = 2.355  # full width at half maximum of a Gaussian over its standard deviation
 
 
 @dataclasses.dataclass
 class Content:
-    """What is in a model file.
+    """Content of a model file.
 
     Attributes
     ----------
     attrs
-        By the group's name, "" for the root.
+        Attributes by group; "" is the root.
     arrays
-        By the names of group and array.
+        Arrays by group and name.
     array_attrs
-        Likewise.
+        Attributes of arrays, by group and name.
     """
 
     attrs: dict[str, dict[str, Any]]
@@ -42,22 +42,22 @@ class Content:
 
 
 def upgrade_content(content: Content, version: int) -> Content:
-    """Return the content of a file of an earlier format as the present one has it."""
+    """Return content of an earlier format in the present format."""
     for step in _STEPS[version - 1 :]:
         content = step(content)
     return content
 
 
 def _bin_residuals(content: Content) -> Content:
-    """Format 1 to 2: the usual residual in bins, of that which was smoothed by a Gaussian.
+    """Format 1 to 2: convert the residual, smoothed by a Gaussian, to bins.
 
-    For a residual without correlation between channels this is exact but for the mean over a bin;
-    the training patterns that would tell more are not in the file.
+    This is exact, except for the mean over a bin, if the residuals of channels are uncorrelated.
+    The file has no training patterns from which to compute it exactly.
     """
     support, attrs = content.arrays["support"], content.attrs["support"]
     smoothed, width = np.asarray(support["residual_scale"], float), float(attrs["width"])
     halvings = find_halvings(smoothed.size, width)
-    # A Gaussian of standard deviation s averages over 2 sqrt(pi) s channels, a bin adds 2^halvings.
+    # A Gaussian of standard deviation s averages 2 sqrt(pi) s channels, a bin sums 2^halvings.
     averaged = 2 * np.sqrt(np.pi) * width / FWHM
     power = bin_channels(np.square(smoothed), halvings) * max(averaged, 1.0)
     found = support | {"residual_scale": np.sqrt(power).astype(np.float32)}
@@ -67,7 +67,7 @@ def _bin_residuals(content: Content) -> Content:
 
 
 def _nest_versions(content: Content) -> Content:
-    """Format 2 to 3: what was made before the provenance of data was kept has versions only."""
+    """Format 2 to 3: nest the versions of early files, which have no other provenance."""
     made = content.attrs[""]["provenance"]
     if isinstance(made, dict) and "versions" not in made:
         content.attrs[""]["provenance"] = {"versions": made}
@@ -75,7 +75,7 @@ def _nest_versions(content: Content) -> Content:
 
 
 def _name_axis(content: Content) -> Content:
-    """Format 3 to 4: all axes were those of diffraction, no intensity signed or transformed."""
+    """Format 3 to 4: all axes are diffraction axes, and no intensity is signed or transformed."""
     attrs = content.attrs["preparation"]
     kind = str(attrs.get("axis_kind"))
     content.attrs["preparation"] = {
@@ -93,7 +93,7 @@ def _name_axis(content: Content) -> Content:
 
 
 def _keep_without_mixture(content: Content) -> Content:
-    """Format 4 to 5: the mixture is found again from the rest."""
+    """Format 4 to 5: there is no mixture; it is computed when needed."""
     return content
 
 

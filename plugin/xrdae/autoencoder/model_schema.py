@@ -1,4 +1,4 @@
-"""From a model file's content to a model's parts; every name, type, shape and range is checked."""
+"""Build a fit from the content of a model file, and check every name, type, shape and range."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ ARRAYS = {
 }
 LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
 LABELS = re.compile(r"label_\d+")
-# A pattern that was all background has no scale, a channel that was never measured no mean.
+# A pattern of pure background has no scale, and a channel that was never measured has no mean.
 NAN_IS_A_VALUE = {"scale", "mean", "held_out", "loss"}
 LONGEST_TEXT = 1000
 POSITIVE = {"residual_scale", "limits"}
 
 
 def read_content(root: Group, version: int) -> Content:
-    """Return the content of a file of some format by the group that is its root."""
+    """Return the content of a file of any format, from its root group."""
     content = Content({"": dict(root.attrs)}, {}, {})
     for name in ("config", "provenance"):
         content.attrs[""][name] = parse_json(_read_entry(content.attrs[""], name))
@@ -73,17 +73,17 @@ def read_content(root: Group, version: int) -> Content:
 
 
 def build_fitted(content: Content, version: int) -> Fitted:
-    """Return the fit that a file of some format holds.
+    """Return the fit from the content of a file of any format.
 
     Raises
     ------
     ValueError, KeyError, TypeError
-        If there is something wrong with the content; the message says what, but not where.
+        If the content is not valid. The message does not name the file.
     """
     content = upgrade_content(content, version)
     config, provenance = (content.attrs[""][name] for name in ("config", "provenance"))
     if not isinstance(config, dict) or not matches_schema(provenance, MODEL):
-        raise ValueError("config or provenance is not as it should be")
+        raise ValueError("config or provenance has another structure")
     settings = Config.from_options(config)
     ensemble = _build_ensemble(content)
     _check_arrays(content, _find_sizes(content, ensemble, settings))
@@ -107,7 +107,7 @@ def _read_entry(attrs: Mapping[str, Any], name: str) -> Any:
 
 
 def _read_number(content: Content, group: str, name: str, *, least: float | None = None) -> float:
-    """Return an attribute that is a finite number above zero, or from `least`."""
+    """Return an attribute that is a finite number above zero, or at least `least`."""
     value = _read_entry(content.attrs[group], name)
     if not isinstance(value, np.integer | np.floating) or not np.isfinite(value):
         raise ValueError(f"{group}: {name} is {value!r:.50}, not a number")
@@ -147,7 +147,7 @@ def _read_sampling(content: Content) -> float:
 
 
 def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[str, int]:
-    """Return sizes of the dimensions, as the arrays that come first have them."""
+    """Return sizes of the dimensions from the first arrays that have them."""
     components, axis = content.arrays["basis"]["components"], content.arrays["preparation"]["axis"]
     halvings = int(_read_number(content, "support", "halvings", least=0))
     sizes = {
@@ -171,7 +171,7 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
 
 
 def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> None:
-    """Compare the shapes of layers with what comes in and what shall come out."""
+    """Check that the shapes of the layers fit to each other and to their input and output."""
     n = ends[0]
     for weight, bias in layers:
         if weight.ndim != 3 or tuple(weight.shape[:2]) != (members, n):
@@ -184,9 +184,9 @@ def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> N
 
 
 def _check_arrays(content: Content, sizes: Mapping[str, int]) -> None:
-    """Compare type, shape and range of the arrays with what they must be."""
+    """Check type, shape and range of the arrays."""
     for group, arrays in ARRAYS.items():
-        if group not in content.arrays:  # a mixture, in a file of an earlier format
+        if group not in content.arrays:  # earlier formats have no mixture
             continue
         for name, (dims, kinds) in arrays.items():
             values = content.arrays[group][name]
@@ -290,11 +290,11 @@ def _build_mixture(content: Content) -> Mixture | None:
 
 
 def _build_labels(content: Content) -> xr.Dataset:
-    """Return the labels by their own names, see `model_file`."""
+    """Return the labels by their names; see `model_file`."""
     arrays, attrs = content.arrays["labels"], content.array_attrs["labels"]
     names = parse_json(_read_entry(content.attrs["labels"], "names"))
     if not matches_schema(names, [str]) or len(set(names)) != len(names) or "latent" not in names:
-        raise ValueError("the labels' names are not as they should be")
+        raise ValueError("the labels' names have another structure")
     found = {}
     for i, name in enumerate(names):
         values = arrays.get(f"label_{i}")

@@ -1,4 +1,4 @@
-"""Where the training data lie, to tell what is new, and the patterns that synthesis starts from."""
+"""Limits of novelty from the training data, and the training patterns that a model keeps."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from xrdae.preprocessing.sampling import Index, choose_evenly
 
 Float = npt.NDArray[Any]
 
-FALSE_POSITIVES = 0.05  # part of the training patterns whose novelty is above 1
-# Limits are no smaller, or duplicates would make all else novel, and rounding even themselves: a
-# distance in units of the latents' spread, a relative error, a residual in units of its usual size.
+FALSE_POSITIVES = 0.05  # fraction of the training patterns whose novelty is above 1
+# Least limits: a distance in units of the latents' spread, a relative error, and a residual in
+# units of its scale. With smaller limits, duplicates would make all other patterns novel.
 LEAST = (0.01, 3e-7, 1.0)
 REFERENCES = 5000  # training patterns that are kept
-CROSS_FITTED = 400  # training patterns, at most, that are projected on a basis without them
+CROSS_FITTED = 400  # most training patterns whose held-out residual is computed
 FEWEST_BINS = 16
 
 Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)
@@ -33,16 +33,16 @@ Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Novelty:
-    """Limits of what is usual among the training patterns.
+    """Limits of novelty, from the training patterns.
 
     Attributes
     ----------
     latents
         `(reference, latent_axis)`, latents of (at most 5000) training patterns.
     residual_scale
-        `(bin,)`, root mean square of the binned residual of patterns that the basis had not seen.
+        `(bin,)`, root mean square of the binned held-out residual.
     halvings
-        How often neighbouring channels are added in pairs to get these bins.
+        How often neighbouring channels are summed in pairs to get these bins.
     limits
         `(3,)`, of the distance to the nearest training latent, of the reconstruction error and
         of the residual's size.
@@ -62,10 +62,10 @@ class Novelty:
     ) -> Float:
         """Return the novelty `(pattern,)` of latents `(pattern, latent_axis)`.
 
-        The largest of three, each over its limit: the distance to the nearest training latent
-        and, where they are known, the reconstruction error `(pattern,)` and the `size` of what
-        the basis leaves over, `(pattern,)`. One in twenty patterns of the training set's kind
-        exceeds 1. NaN where the latents are.
+        The novelty is the largest of three ratios to their limits: the distance to the nearest
+        training latent and, if known, the reconstruction error `(pattern,)` and the `size` of
+        the residual of the basis `(pattern,)`. It is above 1 for one in twenty patterns of the
+        kind of the training set. NaN where the latents are NaN.
         """
         out = np.full(len(latents), np.nan)
         known = np.isfinite(latents).all(axis=1)
@@ -79,7 +79,7 @@ class Novelty:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Support:
-    """Training patterns, and limits of what is usual among them.
+    """Training patterns that a model keeps, and limits of novelty.
 
     Attributes
     ----------
@@ -88,9 +88,9 @@ class Support:
     coefficients
         `(reference, component)`, their basis coefficients.
     scale
-        `(reference,)`, what their intensities were divided by.
+        `(reference,)`, scales by which their intensities were divided.
     unseen
-        `(reference, member)`, True where the member did not see the pattern in training.
+        `(reference, member)`, True where the pattern was held out from the member.
     width
         Typical full width at half maximum of a peak in channels.
     """
@@ -107,7 +107,7 @@ class Support:
         return self.novelty.latents
 
     def reconstruct_patterns(self, autoencoder: Autoencoder, which: npt.NDArray[np.intp]) -> Float:
-        """Return training patterns `(pattern, channel)`: scaled intensity, as the basis has it."""
+        """Return training patterns `(pattern, channel)` in scaled intensity, from coefficients."""
         whole = autoencoder.basis.expand(self.coefficients[which])
         return autoencoder.preparation.restore_scale(whole)
 
@@ -123,18 +123,19 @@ def find_support(
     scale: Float,
     unseen: npt.NDArray[np.bool_],
 ) -> Support:
-    """Find the limits from training patterns, each as one that was not seen.
+    """Find the limits of novelty from held-out errors of the training patterns.
 
-    A foreign phase of a few percent is small against what the autoencoder leaves over, but it is
-    no mixture of training patterns: it stays in what the basis leaves over, at few channels. That
-    is measured on patterns left out of the basis (in eight folds), in bins of about two widths
-    of a peak, in units of its root mean square in each bin, as the fourth root of the mean fourth
-    power. Then all three limits are stretched until 5 % of the training patterns exceed any.
+    A foreign phase of a few percent is small compared with the residual of the autoencoder. But
+    since it is not a mixture of training patterns, it remains in the residual of the basis, at
+    few channels. This residual is computed for held-out patterns (eight folds), in bins of about
+    two peak widths, and divided by its root mean square in each bin. Its size is the fourth root
+    of the mean fourth power. All three limits are then scaled so that 5 % of the training
+    patterns exceed one of them.
 
     Parameters
     ----------
     autoencoder
-        The fitted one.
+        The fitted autoencoder.
     inputs
         `(pattern, channel)`, model input without gaps.
     rank
@@ -142,7 +143,7 @@ def find_support(
     latents
         `(pattern, latent_axis)`.
     error
-        `(pattern,)`, reconstruction error by members that had not seen the pattern, or NaN.
+        `(pattern,)`, held-out reconstruction error, or NaN.
     coefficients
         `(pattern, component)`.
     scale
@@ -179,30 +180,30 @@ def extend_support(
     scale: Float,
     unseen: npt.NDArray[np.bool_],
 ) -> Support:
-    """Find the limits for the patterns that a model knew and further ones, for each kind apart.
+    """Find the limits of novelty after an update, for known and further patterns separately.
 
-    5 % of either may exceed 1, however many there are of the other: of each limit the larger one
-    holds, and of a bin's usual residual. The limits of the known patterns are those that they had,
-    stretched by as much as their distances and errors have grown.
+    5 % of the known patterns and 5 % of the further patterns may exceed 1. The larger of the two
+    is used for each limit and for the residual scale of each bin. The limits of the known patterns
+    are scaled by the growth of their distances and errors.
 
     Parameters
     ----------
     support
-        Of the model as it was.
+        Support of the model before the update.
     inputs
         `(further, channel)`, model input without gaps.
     extend
-        From model input `(pattern, channel)` to the known basis, extended.
+        Function from model input `(pattern, channel)` to the extended basis.
     known
-        `(known,)`, which references of the model took part.
+        `(known,)`, positions of the model's references that took part.
     kept
-        `(reference,)`, which patterns are references from now on.
+        `(reference,)`, positions of the patterns that the model keeps.
     latents
         `(pattern, latent_axis)`, known patterns first.
     error
-        `(further,)`, reconstruction error by members that had not seen the pattern.
+        `(further,)`, held-out reconstruction error.
     worse
-        How many times the known patterns' error has grown.
+        Factor by which the error of the known patterns has grown.
     coefficients
         `(pattern, component)`.
     scale
@@ -229,12 +230,12 @@ def extend_support(
 
 
 def _find_nearest_distance(reference: Float, latents: Float) -> Float:
-    """Return the distance `(pattern,)` to the nearest reference but itself."""
+    """Return the distance `(pattern,)` to the nearest other reference."""
     return np.asarray(cKDTree(reference).query(latents, k=2)[0][:, 1])
 
 
 def find_residual_scale(residual: Float, *, least: float = 0.0) -> Float:
-    """Return the root mean square `(bin,)` of binned residuals `(pattern, bin)`, nowhere tiny."""
+    """Return the root mean square `(bin,)` of binned residuals `(pattern, bin)`, with a floor."""
     scale = np.sqrt(np.square(residual).mean(axis=0))
     return np.asarray(np.maximum(scale, 0.3 * np.median(scale) + max(least, 1e-9)))
 
@@ -245,7 +246,7 @@ def measure_residual(residual: Float, residual_scale: Float) -> Float:
 
 
 def find_limits(nearest: Float, error: Float, size: Float) -> Float:
-    """Return limits `(3,)` of three measures `(pattern,)`, of which 5 % of patterns exceed any."""
+    """Return limits `(3,)` of three measures `(pattern,)`, such that 5 % of patterns exceed one."""
     sizes = np.stack([nearest, error, size])  # (3, pattern)
     usual = np.maximum(np.nanquantile(sizes, 1 - FALSE_POSITIVES, axis=1), 1e-9)
     whole = np.nanmax(sizes / usual[:, None], axis=0)
@@ -254,15 +255,15 @@ def find_limits(nearest: Float, error: Float, size: Float) -> Float:
 
 
 def find_halvings(channels: int, width: float) -> int:
-    """Return how often channels are to be added in pairs for bins of about two widths of a peak."""
+    """Return how often channels are summed in pairs for bins of about two peak widths."""
     most = max(0, int(np.log2(channels / FEWEST_BINS)))
     return min(most, max(0, round(float(np.log2(2 * width)))))
 
 
 def bin_channels(patterns: Array, halvings: int) -> Array:
-    """Return patterns `(..., bin)` of `(..., channel)`, in bins of two to the power of `halvings`.
+    """Return `(..., channel)` summed to `(..., bin)`, in bins of two to the power of `halvings`.
 
-    A last bin that is not full is left out.
+    An incomplete last bin is left out.
     """
     for _ in range(halvings):
         first, second = _pair_channels(patterns)
@@ -271,7 +272,7 @@ def bin_channels(patterns: Array, halvings: int) -> Array:
 
 
 def bin_in_scratch(rows: torch.Tensor, halvings: int, scratch: Scratch) -> torch.Tensor:
-    """Return `bin_channels` of `(pattern, channel)` in memory that is used again."""
+    """Return `bin_channels` of `(pattern, channel)`, in reused memory."""
     for i in range(halvings):
         half = scratch(f"bins {i}", len(rows), rows.shape[1] // 2, like=rows)
         rows = torch.add(*_pair_channels(rows), out=half)
@@ -279,6 +280,6 @@ def bin_in_scratch(rows: torch.Tensor, halvings: int, scratch: Scratch) -> torch
 
 
 def _pair_channels(patterns: Array) -> tuple[Array, Array]:
-    """Return every other channel, and its neighbour; a last one that has none is left out."""
+    """Return the even and the odd channels. A last channel without a partner is left out."""
     even = patterns.shape[-1] // 2 * 2
     return patterns[..., 0:even:2], patterns[..., 1:even:2]

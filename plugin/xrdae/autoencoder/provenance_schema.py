@@ -1,4 +1,4 @@
-"""Form of the provenance records of models and of results; apart, for reading it needs no torch."""
+"""Schema of the provenance records of models and results. It needs no torch."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A dataset to a fitted autoencoder: training set, optimization, latent frame and update."""
+"""Fit an autoencoder to patterns, and update it: training set, optimization, latent frame."""

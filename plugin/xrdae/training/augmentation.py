@@ -1,4 +1,4 @@
-"""Changes of a pattern that say nothing about the material, for an encoder to ignore."""
+"""Augment patterns by random changes that the encoder learns to ignore."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from xrdae.preprocessing.alignment import resample_patterns
 
 Float = npt.NDArray[Any]
 
-COPIES = 16  # changed copies of each pattern
-TEXTURE_CHANNELS = 3.0  # widths of a peak over which one factor of texture holds
+COPIES = 16  # augmented copies of each pattern
+TEXTURE_CHANNELS = 3.0  # correlation length of the texture factors, in peak widths
 BACKGROUND_TERMS = 4  # Chebyshev polynomials in a change of the background
 
 
@@ -40,7 +40,7 @@ def augment_patterns(
     width
         Typical width of a peak in channels.
     rng
-        Of the changes.
+        Generator of the random changes.
     """
     n, n_channel = patterns.shape
     out = patterns.astype(np.float64)
@@ -54,7 +54,7 @@ def augment_patterns(
         smooth = TEXTURE_CHANNELS * width
         field = scipy.ndimage.gaussian_filter1d(rng.normal(size=out.shape), smooth, axis=1)
         size = np.sqrt(np.square(field).mean(axis=1, keepdims=True))
-        # Over a few channels the field is all but constant.
+        # The field is nearly constant over a few channels.
         field /= np.maximum(field.std(axis=1, keepdims=True), 0.1 * size)
         out *= np.exp(config.texture * field)
     if config.background_change:
@@ -67,9 +67,9 @@ def augment_patterns(
 
 
 def _strain_axis(axis: Axis, strain: Float) -> Float:
-    """Return where `(pattern, channel)` what lies at each channel was before the strain.
+    """Return the position `(pattern, channel)` of each channel before the strain.
 
-    A lattice longer by the strain has its reflections at a q shorter by it.
+    If the lattice expands by the strain, q of its reflections decreases by the same factor.
     """
     if axis.kind == "q":
         return np.asarray(axis.values * (1 + strain))

@@ -1,4 +1,4 @@
-"""Checkpoints: a training's state in a netCDF4 file, from which another process goes on."""
+"""Checkpoints: the state of a training in a netCDF4 file, from which training can resume."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from xrdae.storage.netcdf import ONE_BY_ONE
 
 FORMAT = "xrdae-checkpoint"
 FORMAT_VERSION = 1
-EVERY = 5.0  # seconds, at least, between two writings
-MOST_TEXT = 2**20  # characters of a file's attributes: some thousand are written
+EVERY = 5.0  # least number of seconds between two writes
+MOST_TEXT = 2**20  # characters of a file's attributes; a few thousand are written
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclasses.dataclass
 class Checkpoint:
-    """A file that holds the state of a training.
+    """Checkpoint file of a training.
 
     Attributes
     ----------
     path
         The file.
     identity
-        What the training depends on; the file of another one is refused.
+        Everything that the training depends on. The checkpoint of another training is refused.
     """
 
     path: str | os.PathLike[str]
@@ -47,10 +47,10 @@ class Checkpoint:
     _failed: bool = False
 
     def write(self, arrays: Arrays, *, now: bool = False) -> None:
-        """Write a state, if the last one was written long ago or `now` has to be.
+        """Write a state, if `now` is set or if the last write was some seconds ago.
 
-        The first one has to succeed; later a full disk, say, is a warning: what is trained
-        is worth more than its checkpoint.
+        The first write must succeed. If a later one fails, for example on a full disk, a warning
+        is issued and training continues.
         """
         if not now and time.monotonic() - self._written < EVERY:
             return
@@ -83,37 +83,38 @@ class Checkpoint:
             checksum.close(aside)
 
     def read(self, like: Arrays) -> dict[str, npt.NDArray[Any]] | None:
-        """Return the state that is in the file; None where there is no file yet.
+        """Return the state in the file; None if there is no file yet.
 
         Parameters
         ----------
         like
-            A state of the same training; shapes and types have to be these, but for `history`,
-            which may be of any length.
+            A state of the same training. The file's arrays must have its shapes and types, except
+            `history`, which may have any length.
 
         Raises
         ------
         DataError
             If the file is the checkpoint of another training.
         FormatError
-            If it is no checkpoint, or damaged.
+            If the file is not a checkpoint, or damaged.
         FileNotFoundError, PermissionError
-            If the folder that it shall be in is not there, or cannot be written to.
+            If the folder of the file does not exist, or cannot be written to.
         """
         check_folder(self.path)
         if not Path(self.path).exists():
             return None
         try:
-            self._check_checksum()  # the HDF5 library hangs at some damaged files
+            self._check_checksum()  # the HDF5 library hangs on some damaged files
             with ONE_BY_ONE, xr.open_dataset(self.path, engine="netcdf4", decode_cf=False) as held:
                 self._check_identity(held.attrs)
                 found = _read_arrays(held, like)
         except (DataError, FormatError):
             raise
-        except Exception as error:  # the netCDF library's own errors say nothing that helps
+        except Exception as error:  # errors of the netCDF library do not help the user
             raise FormatError(
-                f"{os.fspath(self.path)!r} is no checkpoint, or damaged ({type(error).__name__}: "
-                f"{error}); remove it to train from the start, or name another one"
+                f"{os.fspath(self.path)!r} is not a checkpoint, or is damaged "
+                f"({type(error).__name__}: {error}); remove it to train from the start, or name "
+                "another file"
             ) from error
         self._written = time.monotonic()
         return found
@@ -121,14 +122,15 @@ class Checkpoint:
     def _check_checksum(self) -> None:
         with open(self.path, "rb") as stream:
             if not checksum.check(stream, os.fstat(stream.fileno()).st_size):
-                raise ValueError("its content is not what was written")
+                raise ValueError("its checksum does not match")
 
     def _check_identity(self, attrs: Mapping[Any, Any]) -> None:
         path = os.fspath(self.path)
         if attrs.get("format") != FORMAT or attrs.get("format_version") != FORMAT_VERSION:
             raise FormatError(
-                f"{path!r} is no checkpoint that this xrdae reads (format {attrs.get('format')!r}, "
-                f"version {attrs.get('format_version')!r}); name another one"
+                f"{path!r} is not a checkpoint that this xrdae reads (format "
+                f"{attrs.get('format')!r}, version {attrs.get('format_version')!r}); name another "
+                "file"
             )
         if len(attrs["identity"]) > MOST_TEXT:
             raise ValueError("its identity is too long")
@@ -138,13 +140,13 @@ class Checkpoint:
             what = differ[0] if differ else "what it was updated from"
             raise DataError(
                 f"{path!r} is the checkpoint of another fit ({what} is "
-                f"{theirs.get(what)}, not {self.identity.get(what)}); name another one, or remove "
+                f"{theirs.get(what)}, not {self.identity.get(what)}); name another file, or remove "
                 "it to train from the start"
             )
 
 
 def _read_arrays(opened: xr.Dataset, like: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """Return a file's arrays, read only where their shapes and types are the expected ones."""
+    """Return the arrays of a file. An array is read only if its shape and type are as expected."""
     found = {}
     for name, own in like.items():
         variable = opened.variables[name]
@@ -162,16 +164,16 @@ def _read_arrays(opened: xr.Dataset, like: Arrays) -> dict[str, npt.NDArray[Any]
 def make_checkpoint(
     path: str | os.PathLike[str] | None, config: Config, made: Mapping[str, Any], **others: str
 ) -> Checkpoint | None:
-    """Return the checkpoint of a training, None without a path.
+    """Return the checkpoint of a training; None if there is no path.
 
     Parameters
     ----------
     path
         The file.
     config
-        The settings; where it is computed does not count.
+        Settings of the fit; `device` is ignored.
     made
-        Provenance of the fit: of its data, axis and intensities count.
+        Provenance of the fit. Axis and intensities of its data are compared.
     **others
         Further fingerprints.
     """

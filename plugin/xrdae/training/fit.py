@@ -1,4 +1,4 @@
-"""The fit, step by step: training set, preparation, basis, ensemble, support."""
+"""Fit a model step by step: training set, preparation, basis, ensemble, support."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def check_settings(config: Config, axis: Axis) -> None:
     """Refuse settings of diffraction for patterns along another kind of axis."""
     if axis.kind == OTHER and config.strain:
         raise DataError(
-            f"strain={config.strain} is a change of the lattice, and the axis {axis.title} is no "
-            "axis of diffraction; set strain=0 (zero_shift shifts patterns along any axis)"
+            f"strain={config.strain} is a change of the lattice, but the axis {axis.title} is not "
+            "a diffraction axis; set strain=0 (zero_shift shifts patterns along any axis)"
         )
 
 
@@ -94,7 +94,7 @@ def check_n_latent(n_latent: int, basis: Basis, n_pattern: int) -> None:
     most = max(2, min(len(basis.components), n_pattern - 1))
     if n_latent > most:
         raise DataError(
-            f"n_latent={n_latent} is more than the data hold: the {n_pattern} training patterns "
+            f"n_latent={n_latent} is more than the data support: the {n_pattern} training patterns "
             f"differ in {len(basis.components)} directions (components of the basis, at most "
             f"rank=); choose n_latent of at most {most}"
         )
@@ -106,9 +106,9 @@ def find_held_out_error(
     coefficients: npt.NDArray[np.float32],
     decoded: npt.NDArray[Any],
 ) -> npt.NDArray[Any]:
-    """Return the error `(pattern,)` by members that had not seen the pattern, or NaN.
+    """Return the held-out error `(pattern,)`; NaN where all members saw the pattern.
 
-    Of fewer than 8 patterns none is held out: that by all members.
+    With fewer than 8 patterns, none is held out, and all members give the error.
     """
     error = autoencoder.find_error(inputs, coefficients, decoded)
     if np.isnan(error).all():
@@ -120,7 +120,7 @@ def find_held_out_error(
 
 
 def make_history(trained: Trained) -> xr.Dataset:
-    """Return `loss` and `held_out` along `step`, and why training stopped."""
+    """Return `loss` and `held_out` along `step`, and the reason why training stopped."""
     return xr.Dataset(
         {name: ("step", trained.history[name]) for name in ("loss", "held_out")},
         coords={"step": trained.history["step"]},
@@ -131,9 +131,9 @@ def make_history(trained: Trained) -> xr.Dataset:
 def make_augmented_copies(
     inputs: npt.NDArray[np.float32], preparation: Preparation, basis: Basis, config: Config
 ) -> npt.NDArray[np.float32] | None:
-    """Return coefficients `(copy, pattern, component)` of the patterns and of changed ones.
+    """Return coefficients `(copy, pattern, component)` of the patterns and of augmented copies.
 
-    None where the settings ask for no change.
+    Return None if the settings ask for no augmentation.
     """
     if not is_augmented(config):
         return None

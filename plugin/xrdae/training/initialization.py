@@ -20,16 +20,16 @@ Float = npt.NDArray[Any]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Start:
-    """Where training goes on from; the first of the patterns are known to it.
+    """State of an earlier model from which training continues. Its patterns come first.
 
     Attributes
     ----------
     ensemble
-        The members as they are.
+        The members of the earlier model.
     latents
-        `(known, latent_axis)`, where these patterns are, and shall stay.
+        `(known, latent_axis)`, latents of its patterns, which training keeps in place.
     unseen
-        `(known, member)`, True where the member has not seen the pattern, and shall not.
+        `(known, member)`, True where a pattern is held out from the member, and stays so.
     """
 
     ensemble: Ensemble
@@ -40,7 +40,7 @@ class Start:
 def start_from_scratch(
     coefficients: Float, config: Config, power: float, generator: torch.Generator
 ) -> tuple[Ensemble, Tensor, Tensor]:
-    """Return an untrained ensemble, a map to begin with, and who sees which pattern."""
+    """Return an untrained ensemble, an initial map, and which member sees which pattern."""
     n, rank = coefficients.shape
     ensemble = create_ensemble(
         rank,
@@ -57,7 +57,7 @@ def start_from_scratch(
 def start_from_model(
     start: Start, n: int, config: Config, generator: torch.Generator
 ) -> tuple[Ensemble, Tensor, Tensor]:
-    """Return the same of an earlier model: what a member had not seen it shall not see now."""
+    """Return the same for an earlier model. Patterns stay held out from the same members."""
     known = (~start.unseen).T.astype(np.float32)  # (member, known)
     new = split_held_out(n - len(start.unseen), config, generator)
     parameters = [p.clone() for p in start.ensemble.parameters()]
@@ -67,9 +67,9 @@ def start_from_model(
 
 
 def split_held_out(n: int, config: Config, generator: torch.Generator) -> Tensor:
-    """Return `(member, pattern)`, 1 where a member sees a pattern; all do below 8 patterns.
+    """Return `(member, pattern)`, 1 where a member sees a pattern. Below 8 patterns, all do.
 
-    The parts that members do not see overlap only once every pattern is in one of them.
+    The held-out parts of the members overlap only if every pattern is in one of them.
     """
     count = round(config.held_out * n) if n >= 8 else 0
     seen = torch.ones(config.members, n)

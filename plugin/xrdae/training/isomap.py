@@ -1,4 +1,4 @@
-"""A first map of the patterns, from distances along their manifold, to start training from."""
+"""Compute an initial map of the patterns from geodesic distances, for the start of training."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ NEIGHBOURS = 8
 
 
 def find_geodesic_embedding(coefficients: Float, n_latent: int) -> Float:
-    """Return a map `(pattern, latent_axis)`, centred, of root mean square one, without chance.
+    """Return a map `(pattern, latent_axis)`, centred, with a root mean square of one.
 
     Isomap (Tenenbaum et al., 2000, doi:10.1126/science.290.5500.2319): classical scaling of the
     shortest paths over a graph of nearest neighbours. The graph is joined by its minimum spanning
-    tree, so that groups of patterns without a bridge still get a place. Beyond 1000 patterns,
-    evenly chosen landmarks are embedded and the others placed between their nearest ones.
+    tree, so that separate groups of patterns are placed too. Above 1000 patterns, evenly chosen
+    landmarks are embedded, and the others are placed between their nearest landmarks. The result
+    is deterministic.
     """
     x = np.asarray(coefficients, dtype=np.float64)
     rows = choose_evenly(len(x), LANDMARKS)
@@ -56,7 +57,7 @@ def _build_neighbour_graph(distances: Float) -> csr_array:
     nearest = np.argsort(distances, axis=1, kind="stable")[:, 1 : k + 1]
     keep = np.zeros((n, n), dtype=bool)
     np.put_along_axis(keep, nearest, True, axis=1)
-    # A distance of zero would read as "no edge": duplicates get a tiny one.
+    # A distance of zero means "no edge" in a sparse graph, so duplicates get a tiny distance.
     length = np.maximum(distances, 1e-12 * max(float(distances.max()), 1e-300))
     np.fill_diagonal(length, 0)
     keep |= minimum_spanning_tree(length).toarray() > 0

@@ -1,4 +1,4 @@
-"""The fixed frame of the latents: of the members among themselves, and of an earlier model."""
+"""Rotate and shift the latents of all members into one frame, or into that of an earlier model."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from xrdae.autoencoder.ensemble import Ensemble
 
 Float = npt.NDArray[Any]
 
-ROUNDING = 1e-6  # size of latents, drawn to one in training, below which all patterns are one point
+ROUNDING = 1e-6  # root mean square of latents below which all patterns are one point
 
 
 def align_members(ensemble: Ensemble, sample: Tensor) -> Ensemble:
-    """Bring the members' latents into one frame, fixed by patterns `(pattern, component)`.
+    """Return members whose latents share one frame, defined by patterns `(pattern, component)`.
 
-    Generalized orthogonal Procrustes between the members (Gower, 1975,
-    doi:10.1007/BF02291478), then the principal axes of their mean, largest first, each signed so
-    that the basis coefficient that it follows most closely grows along it; one isotropic scale
-    makes the root mean square of the latents one.
+    The members are aligned by generalized orthogonal Procrustes analysis (Gower, 1975,
+    doi:10.1007/BF02291478). The axes are the principal axes of their mean, largest first. The
+    sign of an axis is such that its most correlated basis coefficient increases along it. One
+    isotropic scale makes the root mean square of the latents one.
     """
     latent = ensemble.encode(sample).double().numpy()  # (member, pattern, latent_axis)
     shift = latent.mean(axis=1, keepdims=True)
@@ -44,16 +44,16 @@ def align_members(ensemble: Ensemble, sample: Tensor) -> Ensemble:
 
 
 def align_to_latents(ensemble: Ensemble, sample: Tensor, latents: Float) -> Ensemble:
-    """Turn and shift each member so that patterns come to lie where they were.
+    """Rotate and shift each member so that patterns keep their latents.
 
-    Nothing is stretched: where known latents lie on a line, that across it would be arbitrary.
+    There is no stretch: if the known latents are on a line, a stretch across it is arbitrary.
 
     Parameters
     ----------
     sample
         `(pattern, component)`.
     latents
-        `(pattern, latent_axis)`, where these patterns were.
+        `(pattern, latent_axis)`, the latents to keep.
     """
     latent = ensemble.encode(sample).double().numpy()  # (member, pattern, latent_axis)
     centre, there = latent.mean(axis=1, keepdims=True), latents.mean(axis=0)

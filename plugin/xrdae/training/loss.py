@@ -1,4 +1,4 @@
-"""What the members of an ensemble are trained for, and what they make of patterns not seen."""
+"""Loss of the ensemble, and its reconstruction of held-out patterns."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from xrdae.config import Config
 Float = npt.NDArray[Any]
 
 BATCH = 1024
-KEPT = 10.0  # weight of known latents' squared displacement, against the reconstruction's error
-ANCHORED = 0.3  # part of the steps in which the latents are drawn to the geodesic map
+KEPT = 10.0  # weight of the squared displacement of known latents, relative to the error
+ANCHORED = 0.3  # fraction of the steps in which the latents are drawn to the geodesic map
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """What the members are trained for, on one device.
+    """Training data of the members, on one device.
 
     Attributes
     ----------
     target
-        `(pattern, component)`, what is to be found.
+        `(pattern, component)`, coefficients to reconstruct.
     shown
-        `(copy, pattern, component)`, of which the encoder is shown one.
+        `(copy, pattern, component)`, coefficients of which the encoder gets one copy.
     seen
         `(member, pattern)`, 1 where a member sees a pattern.
     anchor
-        `(pattern, latent_axis)`, the map that the latents are drawn to.
+        `(pattern, latent_axis)`, map to which the latents are drawn.
     known
-        `(pattern,)`, 1 where an earlier model knows the pattern; None without one.
+        `(pattern,)`, 1 where an earlier model knows the pattern; None without an earlier model.
     power
         Mean square of the patterns' coefficients.
     """
@@ -55,9 +55,9 @@ class Task:
 
 
 def reconstruct_held_out(ensemble: Ensemble, target: Tensor, seen: Tensor) -> Float:
-    """Return `(pattern, component)`, the mean over the members that do not see the pattern.
+    """Return held-out reconstructions `(pattern, component)`: means of members that did not see it.
 
-    NaN where all do; `seen` is `(member, pattern)`, 1 where a member sees it.
+    NaN where all members saw the pattern. `seen` is `(member, pattern)`, 1 where a member sees it.
     """
     held = (1 - seen)[:, :, None]  # (member, pattern, 1)
     total, count = torch.zeros_like(target), held.sum(0)
@@ -71,7 +71,7 @@ def reconstruct_held_out(ensemble: Ensemble, target: Tensor, seen: Tensor) -> Fl
 def compute_loss(
     ensemble: Ensemble, task: Task, config: Config, step: int, generator: torch.Generator
 ) -> Tensor:
-    """Return the loss of a step, of a random part where there are many patterns."""
+    """Return the loss of a step. If there are many patterns, a random batch is used."""
     n = len(task.target)
     rows = slice(None) if n <= BATCH else torch.randint(n, (BATCH,), generator=generator)
     which = torch.randint(len(task.shown), (n,), generator=generator)[rows]
@@ -101,7 +101,7 @@ def compute_loss(
 
 @torch.no_grad()
 def compute_errors(ensemble: Ensemble, task: Task) -> tuple[float, float]:
-    """Return the root mean squared error on seen and on held-out patterns, a relative one."""
+    """Return the relative root mean squared errors on seen and on held-out patterns."""
     rows = slice(None, None, max(1, task.target.shape[0] // BATCH))
     some, seen = task.target[rows], task.seen[:, rows]
     error = (ensemble.reconstruct(some) - some).square().sum(-1) / task.power

@@ -16,11 +16,11 @@ from xrdae.config import Config
 
 Float = npt.NDArray[Any]
 
-MOMENTS = ("exp_avg", "exp_avg_sq")  # as torch's Adam calls them
+MOMENTS = ("exp_avg", "exp_avg_sq")  # names in the state of torch's Adam
 
 
 class Best:
-    """The best state so far, and the history that leads to it."""
+    """Best state so far, and the history of training."""
 
     def __init__(self, ensemble: Ensemble, parameters: list[Tensor]) -> None:
         self._ensemble, self._current = ensemble, parameters
@@ -29,13 +29,13 @@ class Best:
         self.step, self.held_out = 0, math.inf
 
     def update(self, step: int, loss: float, held_out: float) -> None:
-        """Look at the state of a step: keep it if its held-out error is the lowest so far."""
+        """Record a step, and keep its state if the held-out error is the lowest so far."""
         if held_out < self.held_out:
             self.parameters = [p.detach().clone() for p in self._current]
         self._record(step, loss, held_out)
 
     def restore(self, rows: Float, parameters: list[Tensor]) -> None:
-        """Go back to a history, as `rows` gives it, and to the best parameters in it."""
+        """Restore a history, as `rows` returns it, and its best parameters."""
         for step, loss, held_out in rows:
             self._record(int(step), float(loss), float(held_out))
         self.parameters = parameters
@@ -46,34 +46,34 @@ class Best:
             self.step, self.held_out = step, held_out
 
     def make_ensemble(self) -> Ensemble:
-        """Return the ensemble in that state."""
+        """Return the ensemble in the best state."""
         return self._ensemble.with_parameters(self.parameters)
 
     def make_table(self) -> Float:
-        """Return `(row, [step, loss, held_out])` of all steps that were looked at."""
+        """Return `(row, [step, loss, held_out])` of all recorded steps."""
         return np.array(self._rows, dtype=np.float64).reshape(-1, 3)
 
     def make_history(self) -> dict[str, Float]:
-        """Return `step`, `loss` and `held_out` of all steps that were looked at."""
+        """Return `step`, `loss` and `held_out` of all recorded steps."""
         table = self.make_table()
         return {"step": table[:, 0].astype(int), "loss": table[:, 1], "held_out": table[:, 2]}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
-    """All that an optimization goes on from, at the beginning of a step.
+    """State of an optimization at the beginning of a step.
 
     Attributes
     ----------
     parameters, best, first_moment, second_moment
-        `(value,)`, float32: the members' parameters one after another, as they are and as they
-        were best, and the optimizer's moments of them.
+        `(value,)`, float32: the present and the best parameters of all members, and the
+        optimizer's moments.
     history
         `(row, [step, loss, held_out])`.
     generator
         `(byte,)`, uint8, the state of the random numbers.
     step
-        The step that comes next.
+        Number of the next step.
     """
 
     parameters: Float
@@ -86,16 +86,16 @@ class State:
 
 
 class Optimization:
-    """Parameters of an ensemble under way to better ones.
+    """Optimization of the parameters of an ensemble.
 
     Parameters
     ----------
     ensemble
-        On the device where it is trained.
+        The ensemble, on the device where it is trained.
     config
         See `Config`.
     generator
-        Of all random numbers from here on.
+        Generator of all random numbers.
     """
 
     def __init__(self, ensemble: Ensemble, config: Config, generator: torch.Generator) -> None:
@@ -107,14 +107,14 @@ class Optimization:
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer,
             max_lr=config.learning_rate,
-            total_steps=max(config.steps, 20),  # torch divides by the length of the ascent, less 1
+            total_steps=max(config.steps, 20),  # torch divides by the length of the warm-up less 1
             pct_start=0.1,
         )
         self.best = Best(self.ensemble, self._parameters)
         self.step = 0
 
     def descend(self, loss: Tensor) -> None:
-        """Take the next step, down the slope of a loss."""
+        """Take one step of gradient descent on a loss."""
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -122,7 +122,7 @@ class Optimization:
         self.step += 1
 
     def copy_state(self) -> State:
-        """Return all that `restore` needs; it does not change with further steps."""
+        """Return the state for `restore`, as a copy that later steps do not change."""
         known = self._optimizer.state
         first, second = (
             [known[p][name] if p in known else torch.zeros_like(p) for p in self._parameters]
@@ -139,7 +139,7 @@ class Optimization:
         )
 
     def restore(self, state: State) -> None:
-        """Go on from a state, which one of the same settings has been in."""
+        """Restore the state of an optimization with the same settings."""
         self.step = state.step
         self.generator.set_state(torch.from_numpy(state.generator.astype(np.uint8)))
         self.best.restore(state.history, self._split_values(state.best))
@@ -159,10 +159,10 @@ class Optimization:
         self._optimizer.load_state_dict({"state": dict(enumerate(states)), "param_groups": groups})
         before = {"last_epoch": state.step - 1, "_step_count": max(state.step, 2)}
         self._schedule.load_state_dict(self._schedule.state_dict() | before)
-        self._schedule.step()  # rate and momentum follow from the number of the step
+        self._schedule.step()  # sets rate and momentum from the number of the step
 
     def _split_values(self, values: Float) -> list[Tensor]:
-        """Return values one after another as tensors like the parameters."""
+        """Split a flat array into tensors with the shapes of the parameters."""
         sizes = [p.numel() for p in self._parameters]
         parts = torch.split(torch.from_numpy(values.astype(np.float32)), sizes)
         return [

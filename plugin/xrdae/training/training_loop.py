@@ -1,4 +1,4 @@
-"""Training of the ensemble on basis coefficients, from the start or from an earlier model."""
+"""Train the ensemble on basis coefficients, from the start or from an earlier model."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Float = npt.NDArray[Any]
 EVALUATE_EVERY = 10
 COMPARED = 64  # patterns whose coefficients a checkpoint holds
 PROCESSOR = torch.device("cpu")
-STOPPED = ("", "converged", "steps")  # by its number in a checkpoint; the first one goes on
+STOPPED = ("", "converged", "steps")  # by number in a checkpoint; "" is a running training
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """What training gives.
+    """Result of training.
 
     Attributes
     ----------
     ensemble
-        The best members, their latents in one frame.
+        The best members, with their latents in one frame.
     held_out_reconstruction
-        `(pattern, component)`: the mean over those members that did not see the pattern; NaN
+        `(pattern, component)`, the mean over the members that did not see the pattern; NaN
         where every member saw it.
     unseen
         `(pattern, member)`, True where the member did not see the pattern.
@@ -70,24 +70,23 @@ def train(
 ) -> Trained:
     """Train the ensemble on coefficients `(pattern, component)`.
 
-    `copies` `(copy, pattern, component)` are the same patterns changed by what latents shall not
-    depend on: the encoder is shown one of them for each pattern and has to find the original.
+    `copies` `(copy, pattern, component)` are augmented patterns. The encoder gets a random copy of
+    each pattern, and the ensemble reconstructs the original.
 
-    Each member sees its own random part of the patterns; training stops when the members' mean
-    error on what they do not see has not fallen for `config.patience` steps, and goes back to the
-    best state. At first the latents are drawn to a geodesic map of the patterns, later only to
-    the members' mean: so members, and fits with other seeds, agree on the map. With a `start` the
-    members go on from there, and the latents of the patterns that it knows are drawn to where
-    they were until the end.
+    Each member sees a random part of the patterns. Training stops when the mean error on held-out
+    patterns has not decreased for `config.patience` steps, and returns to the best state. In the
+    first steps, the latents are drawn to a geodesic map of the patterns, later only to the mean of
+    the members. Members, and fits with other seeds, therefore agree on the map. With a `start`,
+    training continues from an earlier model, whose known latents are kept until the end.
 
-    A `checkpoint` holds the state every few seconds, and at the end; where it holds one already,
-    training goes on from there. Ctrl-C ends training early and keeps the best state so far. Where
-    the memory of a GPU runs out, the processor goes on.
+    The state is written to the `checkpoint` every few seconds and at the end. If the checkpoint
+    has a state, training resumes from it. Ctrl-C ends training early and keeps the best state. If
+    the memory of a GPU runs out, training continues on the processor.
 
     Raises
     ------
     DataError, FormatError
-        If the checkpoint is that of another training, or damaged.
+        If the checkpoint belongs to another training, or is damaged.
     MemoryError
         If the processor's memory runs out.
     TrainingError
@@ -111,7 +110,7 @@ def train(
 
 
 class Training:
-    """A training under optimization, on one device or, after that has failed, on another.
+    """Training on one device, or on the processor after the device has run out of memory.
 
     Parameters
     ----------
@@ -148,7 +147,7 @@ class Training:
             self._restore(found)
 
     def run(self, device: torch.device, progress: bool | None) -> str:
-        """Train on a device until there is a reason to stop, and return it."""
+        """Train on a device, and return the reason why training stopped."""
         steps = self._config.steps
         task = self._task.to(device)
         optimization = Optimization(self._ensemble.to(device), self._config, torch.Generator())
@@ -175,7 +174,7 @@ class Training:
 
     def _run_steps(self, task: Task, optimization: Optimization, bar: Any) -> str:
         config, best = self._config, optimization.best
-        # The high rate in the middle first makes members worse that are trained already.
+        # The high learning rate in the middle makes trained members worse at first.
         settled = 0 if task.known is None else config.steps // 2
         while optimization.step < config.steps:
             if optimization.step % EVALUATE_EVERY == 0:
@@ -199,7 +198,7 @@ class Training:
         return "steps"
 
     def make_result(self) -> Trained:
-        """Return what the best state gives."""
+        """Return the result of the best state."""
         with torch.no_grad():
             target, seen = self._task.target, self._task.seen
             framed = _align_latents(
@@ -215,7 +214,7 @@ class Training:
             self._checkpoint.write(self._collect_arrays(), now=now)
 
     def _collect_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the last state as a checkpoint holds it, with who sees what, and the map."""
+        """Return the arrays of a checkpoint: the last state, the seen patterns, and the map."""
         target = self._task.target.numpy()
         return {
             **{f.name: np.asarray(getattr(self._last, f.name)) for f in dataclasses.fields(State)},
@@ -226,12 +225,12 @@ class Training:
         }
 
     def _restore(self, found: dict[str, npt.NDArray[Any]]) -> None:
-        """Go on from what a checkpoint holds."""
+        """Restore the state from the arrays of a checkpoint."""
         some, own = found.pop("some"), self._collect_arrays()["some"]
         if not np.allclose(some, own, rtol=0, atol=1e-3 * math.sqrt(self._task.power)):
             raise DataError(
-                "the basis comes out differently here than where the checkpoint was written "
-                "(other libraries or another processor); go on there, or remove the checkpoint"
+                "the basis differs from that of the checkpoint, which was written with other "
+                "libraries or on another processor; resume there, or remove the checkpoint"
             )
         self._stopped = STOPPED[int(found.pop("stopped"))]
         seen, anchor = (torch.from_numpy(found.pop(name)) for name in ("seen", "anchor"))
@@ -240,7 +239,7 @@ class Training:
 
 
 def _align_latents(ensemble: Ensemble, target: Tensor, start: Start | None) -> Ensemble:
-    """Bring the members into one frame: that of the patterns, or of what is known of them."""
+    """Return members in one frame: that of the patterns, or of an earlier model."""
     known = len(target if start is None else start.unseen)
     rows = slice(0, known, max(1, known // BATCH))
     if start is None:

@@ -1,4 +1,4 @@
-"""The patterns that a fit trains on, checked: what cannot be used is refused here."""
+"""Load and check the patterns and labels that a fit trains on."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ _RESERVED = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "coordinates"}
 def load_training_set(
     patterns: Patterns, *, most: int, seed: int, progress: bool | None, scale: str
 ) -> tuple[Float, dict[str, xr.DataArray], tuple[Index, ...]]:
-    """Return what to train on: intensities `(pattern, point)` and the labels along `pattern`.
+    """Return training intensities `(pattern, point)`, their labels along `pattern`, and positions.
 
-    And where these patterns are along each sample dimension. What a usable intensity is depends on
-    the `scale`: a signed spectrum has one unless it is divided by its maximum or its area.
-
-    Of more than `most` patterns, so many spread over all of them. Patterns that the mask hides
-    whole are left out.
+    The positions of the patterns are along each sample dimension. Which intensities are usable
+    depends on the `scale`: a signed spectrum can be divided by its standard deviation, but not by
+    its maximum or area. At most `most` patterns are used, spread over all. Patterns that the mask
+    hides completely are left out.
 
     Raises
     ------
     DataError
-        If fewer than 3 are left, or one of them has no usable intensity.
+        If fewer than 3 patterns remain, or one of them has no usable intensity.
     """
     array = patterns.intensity
     shape = tuple(array.sizes[d] for d in patterns.sample_dims)
@@ -67,10 +66,10 @@ def load_training_set(
         if found.size:
             first = locate_patterns(patterns, at)(found[0])
             more = f" (and {found.size - 1} more)" if found.size > 1 else ""
-            other = "scale='std' or 'none' takes signed spectra; else " if "scale" in what else ""
+            other = "for signed spectra, set scale='std' or 'none'; " if "scale" in what else ""
             raise DataError(
                 f"pattern {first}{more} {what.format(value=largest[found[0]])}; {other}leave it "
-                "out (ds.drop_isel) or hide it from the fit with a variable 'mask' that is True "
+                "out (ds.drop_isel), or hide it from the fit with a variable 'mask' that is True "
                 "there"
             )
     warn_about_infinite_intensities(intensity)
@@ -84,7 +83,7 @@ def load_training_set(
 
 
 def _select_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the attributes of a label that its model's file can hold."""
+    """Return the attributes of a label that a model file can hold."""
     named = {str(name): value for name, value in attrs.items()}
     return {
         name: value
@@ -94,7 +93,7 @@ def _select_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def locate_patterns(patterns: Patterns, at: tuple[Index, ...]) -> Callable[[int], dict[str, int]]:
-    """Return what names a pattern in errors: from a row of `at` to its place in the dataset."""
+    """Return a function from a row of `at` to the position in the dataset, for errors."""
     return lambda row: _find_position(patterns.sample_dims, [along[row] for along in at])
 
 

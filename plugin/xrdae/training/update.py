@@ -1,4 +1,4 @@
-"""The update of a model with further patterns: its axis, its scale and its map stay."""
+"""Update a model with further patterns. Its axis, scale and map do not change."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ from xrdae.training.training_set import load_training_set, locate_patterns
 
 Float = npt.NDArray[Any]
 
-# Settings that an update may change: they say something of the data and of training alone.
+# Settings that an update may change: those of the data and of training.
 FREE = (
     "variable", "dim", "most_patterns", "steps", "learning_rate", "input_noise", "latent_noise",
     "held_out", "patience", "seed", "device",
 )  # fmt: skip
-FEWEST = 3  # known and further patterns, whatever `Config.most_patterns` says
+FEWEST = 3  # known and further patterns, for any `Config.most_patterns`
 LARGEST_BASIS = 2  # times `Config.rank`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Further:
-    """Patterns that a model shall know too.
+    """Further patterns that are added to a model.
 
     Attributes
     ----------
     inputs
         `(pattern, channel)`, model input; NaN where not measured.
     scale
-        `(pattern,)`, what their intensities were divided by.
+        `(pattern,)`, scales by which their intensities were divided.
     labels
-        By name, each `(pattern,)`.
+        Labels by name, each `(pattern,)`.
     made
-        What provenance says of them.
+        Their provenance.
     signed
         Whether an intensity is negative.
     """
@@ -78,22 +78,22 @@ def update_fitted(
     progress: bool | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Fitted:
-    """Train a fitted autoencoder on, so that it knows further patterns too.
+    """Train a fitted autoencoder on further patterns.
 
-    Of its own patterns a model keeps coefficients, latents and labels. On them and on the further
-    patterns its members are trained on: in a basis that is extended by what it leaves over of the
-    further ones, with known latents drawn to where they are.
+    A model keeps the coefficients, latents and labels of its training patterns. The basis is
+    extended for the residual of the further patterns. The members are then trained on known and
+    further patterns, and known latents are kept in place.
 
     Parameters
     ----------
     known_fit
-        What the fit left behind; it stays as it is.
+        The fit to update; it is not changed.
     patterns
-        At least 3 further patterns, on any axis that can be brought to the model's.
+        At least 3 further patterns, on any axis that can be converted to the model's.
     config
         The settings; only those in `FREE` may differ from the model's.
     inputs
-        Model input of the patterns where it is known already.
+        Model input of the patterns, if already computed.
     progress
         A progress bar; None: on a terminal only.
     checkpoint
@@ -102,10 +102,10 @@ def update_fitted(
     Raises
     ------
     DataError
-        If the dataset cannot be brought to the model's axis, lacks what is needed, or has a label
-        in other units than the model; if the checkpoint is that of another update.
+        If the dataset cannot be converted to the model's axis, is incomplete, or has a label in
+        other units than the model. If the checkpoint belongs to another update.
     ValueError
-        If a setting differs that has to stay.
+        If a setting differs that an update cannot change.
     TrainingError
         If the loss is not finite.
     """
@@ -170,7 +170,7 @@ def _check_settings(config: Config, own_config: Config) -> None:
 def _prepare_further(
     fitted: Fitted, patterns: Patterns, inputs: xr.DataArray | None, *, progress: bool | None
 ) -> Further:
-    """Return further patterns, at most as many as the settings leave room for."""
+    """Return further patterns, at most as many as the settings allow."""
     most = fitted.config.most_patterns
     room = max(most // 2, most - len(fitted.support.latents), FEWEST)
     intensity, labels, at = load_training_set(
@@ -202,10 +202,10 @@ def _train_on(
     checkpoint: Checkpoint | None,
     progress: bool | None,
 ) -> tuple[Trained, float]:
-    """Train the members on; also return how many times the error of known patterns has grown.
+    """Continue training; also return by which factor the error of known patterns has grown.
 
-    `coefficients` are `(pattern, component)`, known patterns first. The error is that by members
-    that had not seen them; of what the basis leaves over of them only the noise is known.
+    `coefficients` are `(pattern, component)`, known patterns first. The error is the held-out
+    error. The residual of known patterns is only known as the noise of the basis.
     """
     config, preparation = fitted.config, fitted.autoencoder.preparation
     start = Start(
@@ -251,7 +251,7 @@ def _check_units(known: xr.Dataset, labels: Mapping[str, xr.DataArray]) -> None:
 def _join_labels(
     known: xr.Dataset, labels: Mapping[str, xr.DataArray], latents: Float
 ) -> xr.Dataset:
-    """Return latents and labels of known patterns and of further ones, NaN where one has none."""
+    """Return latents and labels of known and of further patterns; missing labels are NaN."""
     count = known.sizes["pattern"]
     joined = xr.Dataset({"latent": (("pattern", "latent_axis"), latents)})
     for name in dict.fromkeys([*map(str, known.drop_vars("latent").data_vars), *labels]):
