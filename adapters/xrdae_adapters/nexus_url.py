@@ -180,12 +180,14 @@ def write_result(url: str, result: xr.Dataset, *, name: str, retry_timeout: floa
     import h5py
 
     from xrdae.plugins import manager
-    from xrdae.readers.nexus import is_ours
+    from xrdae.readers.nexus import is_own_result
     from xrdae_adapters.nexus import find_h5py_entry
 
     with open_group(url, "r+", retry_timeout=retry_timeout) as group:
         entry = find_h5py_entry(group)
-        if name in entry and not (isinstance(entry[name], h5py.Group) and is_ours(entry[name])):
+        if name in entry and not (
+            isinstance(entry[name], h5py.Group) and is_own_result(entry[name])
+        ):
             raise DataError(
                 f"{entry.name}/{name} in {entry.file.filename} was not written by xrdae and is "
                 "not replaced; choose another nxprocess_name"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xrdae import readers
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import iso_time
+from xrdae.readers.header_values import format_iso_time
 
 COUNTS = np.array([100, 121, 144, 400, 900, 361, 169, 121, 100, 81, 64])
 ANGLES = 10 + 0.5 * np.arange(COUNTS.size)
@@ -324,13 +324,13 @@ def test_a_damaged_file_is_read_or_refused(module, data):
     ],
 )
 def test_dates_are_told_as_iso_8601(text, begins_with, iso):
-    assert iso_time(text, begins_with) == iso
-    assert iso_time(f" {text} ", begins_with) == iso
+    assert format_iso_time(text, begins_with) == iso
+    assert format_iso_time(f" {text} ", begins_with) == iso
 
 
 @pytest.mark.parametrize(
     "text", ["", "1-nov-:0,  21:06", "1-1-1900", "31-2-2020", "09/11/91", "1-1-2020 25:00"]
 )
 def test_a_date_that_is_none_is_not_told(text):
-    assert iso_time(text, "day") is None
-    assert iso_time(text) is None
+    assert format_iso_time(text, "day") is None
+    assert format_iso_time(text) is None

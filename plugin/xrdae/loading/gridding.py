@@ -20,7 +20,7 @@ from xrdae.convention.regridding import Regrid, make_regridder
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.readers.data_file import check_loaded
 from xrdae.readers.scan import METADATA_UNITS, Scan, ScanAxis
-from xrdae.readers.text_header import convert
+from xrdae.readers.text_header import convert_header_value
 
 Float = npt.NDArray[Any]
 
@@ -320,7 +320,7 @@ def _convert_label(name: str, label: xr.DataArray) -> npt.NDArray[Any] | None:
     units = str(label.attrs.get("units", ""))
     if label.dtype.kind not in "iuf" or name not in METADATA_UNITS or not units:
         return label.values
-    zero, one = (convert(value, units, METADATA_UNITS[name]) for value in (0.0, 1.0))
+    zero, one = (convert_header_value(value, units, METADATA_UNITS[name]) for value in (0.0, 1.0))
     return None if zero is None or one is None else zero + (one - zero) * label.values
 
 

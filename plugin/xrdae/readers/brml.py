@@ -9,9 +9,9 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import number, stated
+from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.xml import Float, parse, parse_numbers, text_of
+from xrdae.readers.xml import Float, parse, parse_numbers, read_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -46,12 +46,12 @@ def read_scans(file: DataFile) -> list[Scan]:
     for match in found:
         folder = match["folder"]
         if folder not in containers:
-            containers[folder] = _container(file, f"{folder}/DataContainer.xml")
+            containers[folder] = _read_container(file, f"{folder}/DataContainer.xml")
         root = parse(file.member(match[0]))
         routes = root.findall("DataRoutes/DataRoute")
         measured = [route for route in routes if route.get("RouteFlag") == "Measured"]
         for route in (measured or routes)[:1]:
-            scan = _scan(route, {**containers[folder], **_header(root, route)})
+            scan = _read_scan(route, {**containers[folder], **_read_header(root, route)})
             if scan is None:
                 information = route.find("ScanInformation")
                 other.add("" if information is None else information.get("ScanName", ""))
@@ -64,18 +64,18 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _scan(route: Element, header: dict[str, float | str]) -> Scan | None:
+def _read_scan(route: Element, header: dict[str, float | str]) -> Scan | None:
     """Return the pattern of a route, None where it is none (other axes, nothing measured)."""
     rows = parse_numbers([(d.text or "").split(",") for d in route.iterfind("Datum")], "data")
     recorded = [v for v in route.iterfind("DataViews/RawDataView") if _is(v, "Recorded")]
-    counters = [v for v in recorded if _unit(v) == "Counts"] or recorded[:1]
+    counters = [v for v in recorded if _read_unit(v) == "Counts"] or recorded[:1]
     if rows.ndim != 2 or not counters:
         return None
-    counts = _columns(rows, counters[0])
+    counts = _find_columns(rows, counters[0])
     if counts.shape[1] == 1:
-        two_theta, intensity = _two_theta(route, rows), counts[:, 0]
+        two_theta, intensity = _find_two_theta(route, rows), counts[:, 0]
     elif len(counts) == 1:
-        two_theta, intensity = _channels(route, counts.shape[1]), counts[0]
+        two_theta, intensity = _find_channels(route, counts.shape[1]), counts[0]
     else:
         raise FormatError(
             f"each of its {len(rows)} steps is a detector frame of {counts.shape[1]} channels; "
@@ -83,9 +83,9 @@ def _scan(route: Element, header: dict[str, float | str]) -> Scan | None:
         )
     if two_theta is None:
         return None
-    blank = number(text_of(counters[0], "Recording/BlankingValue"))
+    blank = parse_number(read_text(counters[0], "Recording/BlankingValue"))
     intensity = np.where(intensity == blank, np.nan, intensity)
-    said = {**header, **_recorded_header(route, rows, recorded)}
+    said = {**header, **_read_recorded_header(route, rows, recorded)}
     return Scan("two_theta", two_theta, intensity, units="counts", metadata=said)
 
 
@@ -93,14 +93,14 @@ def _is(view: Element, kind: str) -> bool:
     return view.get(_TYPE, "") == f"{kind}RawDataView"
 
 
-def _unit(view: Element) -> str:
+def _read_unit(view: Element) -> str:
     unit = view.find("Recording/Unit")
     return "" if unit is None else unit.get("Base", "")
 
 
-def _columns(rows: Float, view: Element) -> Float:
+def _find_columns(rows: Float, view: Element) -> Float:
     """Return the columns of a view, `(point, column)`, at least one."""
-    start, length = number(view.get("Start")), number(view.get("Length"))
+    start, length = parse_number(view.get("Start")), parse_number(view.get("Length"))
     if start is None or length is None or not 0 <= start < start + length <= rows.shape[1]:
         raise FormatError(
             f"its columns {start} to {start} + {length} are declared, it has {rows.shape[1]}"
@@ -108,22 +108,22 @@ def _columns(rows: Float, view: Element) -> Float:
     return rows[:, int(start) : int(start) + int(length)]
 
 
-def _two_theta(route: Element, rows: Float) -> Float | None:
+def _find_two_theta(route: Element, rows: Float) -> Float | None:
     for view in route.iterfind("DataViews/RawDataView"):
         names = [d.get("AxisId") or d.get("FieldName") for d in view.iter("FieldDefinitions")]
         if _is(view, "Varying") and "TwoTheta" in names:
-            columns = _columns(rows, view)
+            columns = _find_columns(rows, view)
             if len(names) > columns.shape[1]:
                 raise FormatError(f"it names {len(names)} axes in {columns.shape[1]} columns")
             return columns[:, names.index("TwoTheta")]
     return None
 
 
-def _channels(route: Element, n: int) -> Float | None:
+def _find_channels(route: Element, n: int) -> Float | None:
     """Return the positions of the n channels of a detector that stood still."""
     for axis in route.iterfind("ScanInformation/*/*[@AxisId='TwoTheta']"):
         words = ("Start", "Stop", "Increment", "Reference")
-        start, stop, step, reference = (number(text_of(axis, word)) for word in words)
+        start, stop, step, reference = (parse_number(read_text(axis, word)) for word in words)
         if start is None or stop is None or not step:
             continue
         if abs(abs((stop - start) / step) - (n - 0.5)) < 1:  # channels counted, or their borders
@@ -132,50 +132,52 @@ def _channels(route: Element, n: int) -> Float | None:
     return None
 
 
-def _container(file: DataFile, name: str) -> dict[str, float | str]:
+def _read_container(file: DataFile, name: str) -> dict[str, float | str]:
     if name not in file.members:
         return {}
     root = parse(file.member(name))
     measurement = root.find("MeasurementInfo")
-    return stated(
+    return select_possible(
         sample="" if measurement is None else measurement.get("SampleName", ""),
-        instrument=text_of(root, ".//InstrumentName"),
+        instrument=read_text(root, ".//InstrumentName"),
     )
 
 
-def _header(root: Element, route: Element) -> dict[str, float | str]:
+def _read_header(root: Element, route: Element) -> dict[str, float | str]:
     def value(path: str) -> float | None:
         element = root.find(f"FixedInformation//{path}")
-        return None if element is None else number(element.get("Value"))
+        return None if element is None else parse_number(element.get("Value"))
 
     drives = root.iterfind("FixedInformation/Drives/InfoData")
     fixed = {drive.get("AxisId", "").lower(): drive.find("Position") for drive in drives}
-    still = {name: number(p.get("Value")) for name, p in fixed.items() if p is not None}
+    still = {name: parse_number(p.get("Value")) for name, p in fixed.items() if p is not None}
     information = route.find("ScanInformation")
-    return stated(
+    return select_possible(
         wavelength=value("WaveLengthAlpha1"),
         k_alpha_2=value("WaveLengthAlpha2"),
         k_alpha_ratio=value("WaveLengthRatio"),
-        anode=text_of(root, "FixedInformation//TubeMaterial"),
+        anode=read_text(root, "FixedInformation//TubeMaterial"),
         voltage=value("Generator/Voltage"),
         current=value("Generator/Current"),
-        time=text_of(root, "TimeStampStarted"),
-        counting_time=number(text_of(information, "TimePerStepEffective")),
+        time=read_text(root, "TimeStampStarted"),
+        counting_time=parse_number(read_text(information, "TimePerStepEffective")),
         omega=still.get("theta"),
         **{name: still.get(name) for name in ("chi", "phi", "x", "y", "z")},
     )
 
 
-def _recorded_header(
+def _read_recorded_header(
     route: Element, rows: Float, recorded: list[Element]
 ) -> dict[str, float | str]:
     """Return the time of a step [s] and the mean temperature [K], recorded with every step."""
     time = temperature = None
     for view in route.iterfind("DataViews/RawDataView"):
         if view.get("LogicName") == "MeasuredTime":
-            time = float(np.median(_columns(rows, view)))
+            time = float(np.median(_find_columns(rows, view)))
     for view in recorded:
-        zero = {"kelvin": 0.0, "celsius": 273.15, "degreecelsius": 273.15}.get(_unit(view).lower())
+        zero = {"kelvin": 0.0, "celsius": 273.15, "degreecelsius": 273.15}.get(
+            _read_unit(view).lower()
+        )
         if zero is not None and temperature is None:
-            temperature = float(_columns(rows, view).mean()) + zero
-    return stated(counting_time=time, temperature=temperature)
+            temperature = float(_find_columns(rows, view).mean()) + zero
+    return select_possible(counting_time=time, temperature=temperature)

@@ -15,7 +15,7 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import iso_time, stated
+from xrdae.readers.header_values import format_iso_time, select_possible
 from xrdae.readers.scan import Float, Metadata, Scan
 
 # Version 3: coupled, unlocked coupled, detector scan, high-resolution coupled, PSD fixed and fast.
@@ -69,13 +69,13 @@ def _unpack_records(content: bytes, at: int, n: int, dtype: Any) -> Any:
     return np.frombuffer(content, dtype, n, at)
 
 
-def _steps(start: float, step: float, n: int) -> Float:
+def _make_steps(start: float, step: float, n: int) -> Float:
     if not (abs(start) <= 360 and 0 < abs(step) <= 360):  # true for NaN
         raise FormatError(f"a range starts at {start:.6g} in steps of {step:.6g} degree")
     return start + step * np.arange(n)
 
 
-def _scan(two_theta: Float, counts: Float, metadata: Metadata) -> Scan:
+def _make_scan(two_theta: Float, counts: Float, metadata: Metadata) -> Scan:
     with np.errstate(invalid="ignore"):  # damaged floats
         intensity = counts.astype(np.float64)
     return Scan("two_theta", two_theta, intensity, units="counts", metadata=metadata)
@@ -90,26 +90,26 @@ def _read_1(content: bytes) -> Iterator[Scan | None]:
         start = _unpack(content, "f", at + 20)
         alpha_1, alpha_2 = _unpack(content, "ff", at + 68)
         more = _unpack(content, "I", at + 148)
-        metadata = stated(
+        metadata = select_possible(
             wavelength=alpha_1,
             k_alpha_2=alpha_2,
             counting_time=time,
             sample=_decode_text(content, at + 36, 32),
         )
         counts = _unpack_records(content, at + 152, n, "<f4")
-        yield _scan(_steps(start, step, n), counts, metadata) if n else None
+        yield _make_scan(_make_steps(start, step, n), counts, metadata) if n else None
         at += 152 + 4 * n
 
 
 def _read_2(content: bytes) -> Iterator[Scan | None]:
     alpha_1, alpha_2, ratio = _unpack(content, "3f", 190)
-    header = stated(
+    header = select_possible(
         wavelength=alpha_1,
         k_alpha_2=alpha_2,
         k_alpha_ratio=ratio,
         anode=_decode_text(content, 188, 2),
         sample=_decode_text(content, 8, 32),
-        time=iso_time(_decode_text(content, 168, 20), "day"),
+        time=format_iso_time(_decode_text(content, 168, 20), "day"),
     )
     at = 256
     for _ in range(_unpack(content, "H", 4)):
@@ -118,22 +118,22 @@ def _read_2(content: bytes) -> Iterator[Scan | None]:
             raise FormatError(f"a range header has {length} bytes; they have at least 48")
         time, step, start = _unpack(content, "3f", at + 8)
         kelvin = _unpack(content, "H", at + 46)
-        said = stated(counting_time=time, temperature=kelvin if kelvin < 0xFFFF else None)
+        said = select_possible(counting_time=time, temperature=kelvin if kelvin < 0xFFFF else None)
         counts = _unpack_records(content, at + length, n, "<f4")
-        yield _scan(_steps(start, step, n), counts, {**header, **said}) if n else None
+        yield _make_scan(_make_steps(start, step, n), counts, {**header, **said}) if n else None
         at += length + 4 * n
 
 
 def _read_3(content: bytes) -> Iterator[Scan | None]:
     alpha_1, alpha_2, _, ratio = _unpack(content, "4d", 624)
     date = f"{_decode_text(content, 16, 10)} {_decode_text(content, 26, 10)}"
-    header = stated(
+    header = select_possible(
         wavelength=alpha_1,
         k_alpha_2=alpha_2,
         k_alpha_ratio=ratio,
         anode=_decode_text(content, 608, 4),
         sample=_decode_text(content, 326, 60),
-        time=iso_time(date, "month"),
+        time=format_iso_time(date, "month"),
     )
     at = 712
     for _ in range(_unpack(content, "I", 12)):
@@ -145,11 +145,11 @@ def _read_3(content: bytes) -> Iterator[Scan | None]:
                 f"least 260, and 4 to {_LONGEST_RECORD}"
             )
         first = at + length + extra
-        yield _range_3(content, at, first, header)
+        yield _read_range_3(content, at, first, header)
         at = first + n * record
 
 
-def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | None:
+def _read_range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | None:
     n = _unpack(content, "I", at + 4)
     theta, start, chi, phi, x, y, z = _unpack(content, "7d", at + 8)
     step, _, time, scan_type = _unpack(content, "ddfI", at + 176)
@@ -166,7 +166,7 @@ def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | No
     points = _unpack_records(content, first, n, np.dtype(dtype))  # type: ignore[call-overload]
     if scan_type not in _OVER_TWO_THETA_3 or not n:
         return None
-    said = stated(
+    said = select_possible(
         counting_time=time,
         temperature=_unpack(content, "f", at + 212),
         voltage=voltage,
@@ -178,26 +178,26 @@ def _range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | No
         y=y,
         z=z,
     )
-    two_theta = points["two_theta"].copy() if measured else _steps(start, step, n)
-    return _scan(two_theta, points["counts"], {**header, **said})
+    two_theta = points["two_theta"].copy() if measured else _make_steps(start, step, n)
+    return _make_scan(two_theta, points["counts"], {**header, **said})
 
 
 def _read_4(content: bytes) -> Iterator[Scan | None]:
     date = f"{_decode_text(content, 12, 12)} {_decode_text(content, 24, 10)}"
-    header = stated(time=iso_time(date, "month"))
+    header = select_possible(time=format_iso_time(date, "month"))
     at = 61
     end = len(content.rstrip(b"\0"))  # some programs pad the file
     while at < end:
         if _unpack(content, "I", at) in _RANGE_MARKERS_4:
-            at, scan = _range_4(content, at, header)
+            at, scan = _read_range_4(content, at, header)
             yield scan
         else:
-            length = _segment(content, at)
-            header |= _source_4(content, at, length)
+            length = _find_segment(content, at)
+            header |= _read_source_4(content, at, length)
             at += length
 
 
-def _segment(content: bytes, at: int) -> int:
+def _find_segment(content: bytes, at: int) -> int:
     """Return the length of a segment: kind, length, and what depends on the kind."""
     length = int(_unpack(content, "II", at)[1])
     if length < 8 or at + length > len(content):
@@ -205,13 +205,13 @@ def _segment(content: bytes, at: int) -> int:
     return length
 
 
-def _source_4(content: bytes, at: int, length: int) -> dict[str, float | str]:
+def _read_source_4(content: bytes, at: int, length: int) -> dict[str, float | str]:
     kind = _unpack(content, "I", at)
     if kind == 10 and _decode_text(content, at + 12, 24).upper() == "SAMPLEID":
-        return stated(sample=_decode_text(content, at + 36, length - 36))
+        return select_possible(sample=_decode_text(content, at + 36, length - 36))
     if kind == 30 and length >= 120:
         alpha_1, alpha_2, _, ratio = _unpack(content, "4d", at + 80)
-        return stated(
+        return select_possible(
             wavelength=alpha_1,
             k_alpha_2=alpha_2,
             k_alpha_ratio=ratio,
@@ -220,7 +220,7 @@ def _source_4(content: bytes, at: int, length: int) -> dict[str, float | str]:
     return {}
 
 
-def _range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | None]:
+def _read_range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | None]:
     """Return where a range ends and its pattern, None where it is none."""
     start, step, n, time = _unpack(content, "ddIf", at + 72)
     voltage, current, _, used = _unpack(content, "fffd", at + 100)
@@ -233,14 +233,14 @@ def _range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | Non
         content, first, n, np.dtype([("counts", "<f4"), ("", f"V{record - 4}")])
     )
     end = first + n * record
-    drives = list(_drives_4(content, at + 160, first))
+    drives = list(_read_drives_4(content, at + 160, first))
     scan_type = _decode_text(content, at + 32, 24).lower()
     if not n or not _is_over_two_theta_4(scan_type, start, drives):
         return end, None
     still = {
         name.lower().removesuffix("-drive"): value for name, moves, value in drives if not moves
     }
-    said = stated(
+    said = select_possible(
         wavelength=used,
         counting_time=time,
         voltage=voltage,
@@ -248,13 +248,13 @@ def _range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | Non
         omega=still.get("theta") if scan_type == "detector scan" else None,
         **{name: still.get(name) for name in ("chi", "phi", "x", "y", "z")},
     )
-    return end, _scan(_steps(start, step, n), points["counts"], {**said, **header})
+    return end, _make_scan(_make_steps(start, step, n), points["counts"], {**said, **header})
 
 
-def _drives_4(content: bytes, at: int, end: int) -> Iterator[tuple[str, bool, float]]:
+def _read_drives_4(content: bytes, at: int, end: int) -> Iterator[tuple[str, bool, float]]:
     """Return name, whether it moves, and start of each drive of a range."""
     while at < end:
-        length = _segment(content, at)
+        length = _find_segment(content, at)
         if _unpack(content, "I", at) == 50 and length >= 64:
             moves, start = _unpack(content, "I", at + 8), _unpack(content, "d", at + 56)
             yield _decode_text(content, at + 12, 24), bool(moves), start

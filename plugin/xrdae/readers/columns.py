@@ -17,22 +17,22 @@ import numpy.typing as npt
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import number
+from xrdae.readers.header_values import parse_number
 from xrdae.readers.scan import Scan, ScanAxis
-from xrdae.readers.step_scans import announced_steps, read_steps
+from xrdae.readers.step_scans import find_announced_steps, read_steps
 from xrdae.readers.text_header import (
-    axis_of_header,
-    axis_of_label,
-    axis_of_units,
-    metadata,
+    find_header_axis,
+    find_label_axis,
+    find_metadata,
+    find_units_axis,
 )
 from xrdae.readers.text_table import (
     COMMENT,
     Table,
-    first_row,
+    find_first_row,
     read_table,
+    remove_quotes,
     split_lines,
-    without_quotes,
 )
 
 Float: TypeAlias = npt.NDArray[np.float64]
@@ -54,9 +54,9 @@ def is_mine(file: DataFile) -> bool:
         return False
     for size in _SNIFFED:
         lines = split_lines(file.text[:size])
-        if first_row(lines) is not None or announced_steps(lines) is not None:
+        if find_first_row(lines) is not None or find_announced_steps(lines) is not None:
             return True
-        if first_row(without_quotes(lines)) is not None:
+        if find_first_row(remove_quotes(lines)) is not None:
             return True
     return False
 
@@ -85,20 +85,20 @@ def read_scans(file: DataFile) -> list[Scan]:
     table = read_table(lines)
     del lines
     _check_announced(table)
-    names = _column_names(table)
-    x, ys, sigma = _choose(table, names, file.suffix)
-    axis = _axis(table, names[x] if names else "", file)
+    names = _find_column_names(table)
+    x, ys, sigma = _choose_columns(table, names, file.suffix)
+    axis = _find_axis(table, names[x] if names else "", file)
     positions = table.values[:, x] * axis.factor
     _check_positions(table, positions, axis.kind, bool(names))
     errors = table.values[:, sigma].copy() if sigma is not None else None
-    found = _metadata(table)
+    found = _find_metadata(table)
     return [
         Scan(
             axis.kind,
             positions,
             table.values[:, y].copy(),
             errors,
-            _units(names[y]) if names else "1",
+            _find_units(names[y]) if names else "1",
             found | {"column": names[y]} if len(ys) > 1 else found,
             axis=axis if axis.kind == OTHER else None,
         )
@@ -106,13 +106,13 @@ def read_scans(file: DataFile) -> list[Scan]:
     ]
 
 
-def _metadata(table: Table) -> dict[str, float | str]:
-    found = metadata(table.header)
+def _find_metadata(table: Table) -> dict[str, float | str]:
+    found = find_metadata(table.header)
     if _is_fit2d(table) and (title := table.header[-4].strip()):
         found.setdefault("title", title)
     alone = [line for line in table.header if line.strip()]
     if len(alone) == 1 and table.values.shape[1] == 3:  # DASH's .xye
-        wavelength = number(alone[0])
+        wavelength = parse_number(alone[0])
         if wavelength is not None and 0.1 < wavelength < 3:
             found.setdefault("wavelength", wavelength)
     return found
@@ -139,37 +139,39 @@ def _check_announced(table: Table) -> None:
             )
 
 
-def _column_names(table: Table) -> list[str]:
+def _find_column_names(table: Table) -> list[str]:
     """Return the names above the columns, one each, or none."""
     if _is_fit2d(table):
         return [label.strip() for label in table.header[-3:-1]]
     lines = [line for line in table.header if line.strip(" \t#!%;'\"/*")]
     n = table.values.shape[1]
-    last = _fields(lines[-1], n) if lines else []
-    above = _fields(lines[-2], n) if len(lines) > 1 else []
-    if above and not _are_known(last) and _are_known(above):  # units stand below the names
+    last = _split_names(lines[-1], n) if lines else []
+    above = _split_names(lines[-2], n) if len(lines) > 1 else []
+    if (
+        above and not _have_known_name(last) and _have_known_name(above)
+    ):  # units stand below the names
         return [f"{a} ({b})" for a, b in zip(above, last, strict=True)] if last else above
-    return last if any(map(_INTENSITY.search, last)) or _are_known(last) else []
+    return last if any(map(_INTENSITY.search, last)) or _have_known_name(last) else []
 
 
-def _are_known(names: list[str]) -> bool:
+def _have_known_name(names: list[str]) -> bool:
     """Tell whether any name says what its column is, other than intensity."""
     return any(_is_axis(name) or _is_other(name) or _ERRORS.search(name) for name in names)
 
 
 def _is_axis(name: str) -> bool:
     """Tell whether a column's name is one of an axis of diffraction; I(q) is none."""
-    axis = None if _INTENSITY.search(name) else axis_of_label(name)
+    axis = None if _INTENSITY.search(name) else find_label_axis(name)
     return axis is not None and axis.kind != OTHER
 
 
 def _is_other(name: str) -> bool:
     """Tell whether a column's name is one of what is neither such an axis nor an intensity."""
-    axis = axis_of_label(name)
+    axis = find_label_axis(name)
     return axis is not None and axis.kind == OTHER
 
 
-def _fields(line: str, n: int) -> list[str]:
+def _split_names(line: str, n: int) -> list[str]:
     """Return the n names in a line, however they are parted; none where it has not n."""
     line = re.sub(r"(?i)^[\s#!%;'\"/*]*(?:L\s+|column\s?(?:label|name)s?:)?", "", line[:2000])
     if re.search(r":\s|:$|=", line):
@@ -184,11 +186,13 @@ def _fields(line: str, n: int) -> list[str]:
     return []
 
 
-def _choose(table: Table, names: list[str], suffix: str) -> tuple[int, list[int], int | None]:
+def _choose_columns(
+    table: Table, names: list[str], suffix: str
+) -> tuple[int, list[int], int | None]:
     """Return which columns are positions, intensities and (None: none) errors."""
     n = table.values.shape[1]
     if len(names) != n:  # none, or FIT2D's two labels over three columns
-        if n > 3 and not _runs_one_way(table.values[:, 0]):
+        if n > 3 and not _is_monotonic(table.values[:, 0]):
             raise FormatError(
                 f"its {n} columns have no names and the first does not run in one direction; put "
                 "a line with their names above, such as '# 2theta intensity sigma'"
@@ -216,15 +220,15 @@ def _may_be_errors(values: Float) -> bool:
     return bool(np.isfinite(known).all() and (known >= 0).all() and known.any())
 
 
-def _axis(table: Table, name: str, file: DataFile) -> ScanAxis:
+def _find_axis(table: Table, name: str, file: DataFile) -> ScanAxis:
     """Return what the positions are."""
-    if name and (axis := axis_of_label(name) or axis_of_units(name)):
+    if name and (axis := find_label_axis(name) or find_units_axis(name)):
         return axis
-    if axis := axis_of_header(table.header):
+    if axis := find_header_axis(table.header):
         return axis
     for line in reversed(table.header):
         if match := re.search(r"(?i)(?<![a-z])q\s*[(\[][^)\]]+[)\]]", line[:1000]):
-            return axis_of_label(match[0]) or ScanAxis("q")
+            return find_label_axis(match[0]) or ScanAxis("q")
     if match := re.search(r"(?i)[_.\s-](q|d-?spacing)$", file.path.stem):
         return ScanAxis("q" if match[1].lower() == "q" else "d")
     return ScanAxis("two_theta")
@@ -237,7 +241,7 @@ def _check_positions(table: Table, positions: Float, kind: str, has_names: bool)
         raise FormatError(f"line {line} has no finite position")
     if len(positions) < 2 or positions.min() == positions.max():
         raise FormatError("it has fewer than 2 positions")
-    if not _runs_one_way(positions):
+    if not _is_monotonic(positions):
         _check_one_pattern(table, positions)
     if kind == "two_theta" and np.abs(positions).max() > 180:
         raise FormatError(
@@ -268,12 +272,12 @@ def _check_one_pattern(table: Table, positions: Float) -> None:
         )
 
 
-def _runs_one_way(positions: Float) -> bool:
+def _is_monotonic(positions: Float) -> bool:
     steps = np.diff(positions)
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def _units(name: str) -> str:
+def _find_units(name: str) -> str:
     if re.search(r"(?i)cps|count\w*\s*(?:/|per)\s*s", name):
         return "counts/s"
     return "counts" if re.search(r"(?i)count(?!.*per)", name) else "1"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import iso_time, number, stated
+from xrdae.readers.header_values import format_iso_time, parse_number, select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.step_scans import intensities, positions
+from xrdae.readers.step_scans import make_positions, parse_intensities
 from xrdae.readers.text_table import split_lines
 
 _MARKER = "SIETRONICS XRD SCAN"
@@ -36,13 +36,13 @@ def read_scans(file: DataFile) -> list[Scan]:
     if "SCANDATA" not in lines[_COMMENT:]:
         raise FormatError("it has no SCANDATA below its header; the file is cut off")
     marker = lines.index("SCANDATA", _COMMENT)
-    start, end, step, wavelength = (number(lines[i].replace(",", ".")) for i in (1, 2, 3, 5))
-    values = intensities(" ".join(lines[marker + 1 :]).replace(",", "."))
-    angles = positions(values.size, start, step, end)
-    metadata = stated(
+    start, end, step, wavelength = (parse_number(lines[i].replace(",", ".")) for i in (1, 2, 3, 5))
+    values = parse_intensities(" ".join(lines[marker + 1 :]).replace(",", "."))
+    angles = make_positions(values.size, start, step, end)
+    metadata = select_possible(
         wavelength=wavelength,
         anode=lines[4],
-        time=iso_time(lines[6], "day"),
+        time=format_iso_time(lines[6], "day"),
         title=" ".join(lines[_COMMENT:marker]),
     )
     return [Scan("two_theta", angles, values, metadata=metadata)]

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.scan import Scan
-from xrdae.readers.text_header import metadata
+from xrdae.readers.text_header import find_metadata
 from xrdae.readers.text_table import split_lines
 
 Float: TypeAlias = npt.NDArray[np.float64]
@@ -56,14 +56,14 @@ def read_scans(file: DataFile) -> list[Scan]:
     """
     records = _split_records(_decode_text(file))
     starts = [i for i, record in enumerate(records) if _BANK.match(record)]
-    header = metadata(records[1 : starts[0]])
+    header = find_metadata(records[1 : starts[0]])
     if title := re.sub(r"[^\x20-\x7e]+.*", "", records[0]).strip() if starts[0] else "":
         header.setdefault("title", title)
     scans: list[Scan] = []
     for start, end in zip(starts, [*starts[1:], len(records)], strict=True):
         rows = [row for row in records[start + 1 : end] if row.strip() and row[0] != "#"]
         try:
-            positions, intensity, errors, units = _bank(records[start], rows)
+            positions, intensity, errors, units = _read_bank(records[start], rows)
         except FormatError as error:
             raise FormatError(f"bank {len(scans) + 1}: {error}") from error
         scans.append(Scan("two_theta", positions, intensity, errors, units, header))
@@ -82,7 +82,7 @@ def _split_records(text: str) -> list[str]:
     return split_lines(text)
 
 
-def _bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str]:
+def _read_bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str]:
     match = _BANK.match(record)
     assert match is not None  # the record was found by this pattern
     words = match["rest"].split()
@@ -104,7 +104,7 @@ def _bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str
             errors = values[:, 2].copy() if form == "FXYE" else None
         else:
             start, step = (float(word) for word in words[:2])
-            intensity, errors = (_std if form == "STD" else _esd)(rows, n)
+            intensity, errors = (_read_std if form == "STD" else _read_esd)(rows, n)
             positions = (start + step * np.arange(len(intensity))) / 100
     except ValueError as error:
         raise FormatError(f"its {form} data are broken: {error}") from error
@@ -115,20 +115,20 @@ def _bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str
     return positions, intensity, errors, "counts" if form == "STD" else "1"
 
 
-def _std(rows: list[str], n: int) -> tuple[Float, Float]:
+def _read_std(rows: list[str], n: int) -> tuple[Float, Float]:
     words = [word for row in rows for word in row.split()]
     if max(map(len, words)) < _FIELD - 1 and _is_free(rows, words, n):
-        counts = np.array(_without_padding(words, n), np.float64)  # one detector
+        counts = np.array(_remove_padding(words, n), np.float64)  # one detector
         return counts, np.sqrt(np.maximum(counts, 0))
-    fields = _without_padding(_fields(rows), n)
+    fields = _remove_padding(_split_fields(rows), n)
     detectors = np.array([max(int(field[:2].strip() or 1), 1) for field in fields], np.float64)
     counts = np.array([float(field[2:].strip() or 0) for field in fields])
     return counts, np.sqrt(np.maximum(counts, 0) / detectors)
 
 
-def _esd(rows: list[str], n: int) -> tuple[Float, Float]:
+def _read_esd(rows: list[str], n: int) -> tuple[Float, Float]:
     words = [word for row in rows for word in row.split()]
-    fields = _without_padding(words if len(words) == 2 * n else _fields(rows), 2 * n)
+    fields = _remove_padding(words if len(words) == 2 * n else _split_fields(rows), 2 * n)
     if len(fields) % 2:
         raise ValueError("the last intensity has no standard deviation")
     values = np.array([float(field) for field in fields])
@@ -142,14 +142,14 @@ def _is_free(rows: list[str], words: list[str], n: int) -> bool:
     )
 
 
-def _fields(rows: list[str]) -> list[str]:
+def _split_fields(rows: list[str]) -> list[str]:
     """Return the fields of 8 characters, which need not be parted by blanks."""
     return [
         row[k : k + _FIELD] for row in map(str.rstrip, rows) for k in range(0, len(row), _FIELD)
     ]
 
 
-def _without_padding(fields: list[str], n: int) -> list[str]:
+def _remove_padding(fields: list[str], n: int) -> list[str]:
     """Drop the zeros behind the n-th value that fill up a record; more points are kept."""
     last = len(fields)
     while last > n and not fields[last - 1].strip(" 0."):

@@ -15,43 +15,43 @@ from xarray.core import indexing
 from xrdae.readers.data_file import check_loaded
 
 
-def field_of(group: Any, name: str) -> Any:
+def find_field(group: Any, name: str) -> Any:
     """Return a field; None where there is none, or a group, or a link that leads nowhere."""
     found = group.get(name) if name else None
     return found if getattr(found, "shape", None) is not None else None
 
 
-def values_of(field: Any) -> npt.NDArray[Any]:
+def read_values(field: Any) -> npt.NDArray[Any]:
     """Read a field now, unless it announces far more than the file can hold."""
-    check_loaded(loaded_size(field), file_size(field))
+    check_loaded(get_loaded_size(field), get_file_size(field))
     return np.asarray(field[()])
 
 
-def file_size(item: Any) -> int:
+def get_file_size(item: Any) -> int:
     """Return the size [byte] of the file that a group or field is in."""
     return int(item.file.id.get_filesize())
 
 
-def loaded_size(field: Any) -> int:
+def get_loaded_size(field: Any) -> int:
     """Return how much memory reading a field takes: all of it, or one of its chunks."""
     return int(max(field.size, math.prod(field.chunks or ()))) * int(field.dtype.itemsize)
 
 
-def units_of(field: Any) -> str:
+def read_units(field: Any) -> str:
     """Return the units of a field; pyFAI's HDF5Writer says `unit`, in LaTeX."""
     units = field.attrs.get("units", field.attrs.get("unit", ""))
-    return re.sub(r"[{}\\]|\$", "", text_of(units).replace(r"\AA", "angstrom")).strip()
+    return re.sub(r"[{}\\]|\$", "", decode_text(units).replace(r"\AA", "angstrom")).strip()
 
 
-def text_of(value: Any) -> str:
+def decode_text(value: Any) -> str:
     """Return a text that a field or an attribute holds, alone or as an array of one."""
     value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def lazy(field: Any, path: Path | None) -> Any:
+def open_lazily(field: Any, path: Path | None) -> Any:
     """Return a field that xarray reads when it is asked for, from the file at a path if given."""
-    check_loaded(math.prod(field.chunks or ()) * field.dtype.itemsize, file_size(field))
+    check_loaded(math.prod(field.chunks or ()) * field.dtype.itemsize, get_file_size(field))
     return indexing.LazilyIndexedArray(FieldArray(field, path))
 
 

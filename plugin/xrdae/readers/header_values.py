@@ -34,7 +34,7 @@ _CLOCK = r"(?P<clock>\d\d?:\d\d(?::\d\d)?)(?P<rest>(?:\.\d+)?\s?(?:Z|[+-]\d\d:?\
 _FIRST_YEAR = 1950  # converters write 1-1-1900 where they know none
 
 
-def stated(**values: float | str | None) -> dict[str, float | str]:
+def select_possible(**values: float | str | None) -> dict[str, float | str]:
     """Return metadata of a scan: the values that are neither empty nor impossible."""
     kept: dict[str, float | str] = {}
     for name, value in values.items():
@@ -48,7 +48,7 @@ def stated(**values: float | str | None) -> dict[str, float | str]:
     return kept
 
 
-def number(text: str | None) -> float | None:
+def parse_number(text: str | None) -> float | None:
     """Return the number that a text is, None where it is none."""
     try:
         return float(text or "")
@@ -56,7 +56,7 @@ def number(text: str | None) -> float | None:
         return None
 
 
-def counting_time(speed: float | None, units: str, step: float | None) -> float | None:
+def find_counting_time(speed: float | None, units: str, step: float | None) -> float | None:
     """Return the time a step took [s]; of a continuous scan it follows from its speed."""
     units = units.lower().replace(".", "")
     if units == "s" or units.startswith("sec"):
@@ -64,7 +64,7 @@ def counting_time(speed: float | None, units: str, step: float | None) -> float 
     return 60 * step / speed if units.startswith("deg/min") and speed and step else None
 
 
-def iso_time(text: str, begins_with: str = "year") -> str | None:
+def format_iso_time(text: str, begins_with: str = "year") -> str | None:
     """Return a date, with a time of day if there is one, in the form of ISO 8601.
 
     Parameters

@@ -12,9 +12,9 @@ import re
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import number, stated
+from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.step_scans import intensities, positions
+from xrdae.readers.step_scans import make_positions, parse_intensities
 from xrdae.readers.text_table import split_lines
 
 _NUMBER = r"([\d.]{1,20})"
@@ -44,13 +44,17 @@ def read_scans(file: DataFile) -> list[Scan]:
     match = _RANGE.match(lines[1])
     assert match is not None  # is_mine has seen to it
     n = int(match[7])
-    values = intensities(" ".join(lines[2:]))
+    values = parse_intensities(" ".join(lines[2:]))
     if values.size and values[-1] == -1:
         values = values[:-1]
     if values.size != n:
         raise FormatError(
             f"its header announces {n} points, but {values.size} follow; the file is cut off"
         )
-    angles = positions(n, number(match[1]), number(match[2]), number(match[6]))
-    metadata = stated(wavelength=number(match[5]), anode=match[4].capitalize(), title=lines[0])
+    angles = make_positions(
+        n, parse_number(match[1]), parse_number(match[2]), parse_number(match[6])
+    )
+    metadata = select_possible(
+        wavelength=parse_number(match[5]), anode=match[4].capitalize(), title=lines[0]
+    )
     return [Scan("two_theta", angles, values, metadata=metadata)]

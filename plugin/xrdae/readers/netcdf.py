@@ -10,7 +10,7 @@ import xarray as xr
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile, check_loaded
-from xrdae.readers.hdf5_fields import field_of
+from xrdae.readers.hdf5_fields import find_field
 from xrdae.storage.netcdf import ONE_BY_ONE, open_netcdf
 from xrdae.storage.netcdf_structure import CLASSIC, HDF5
 
@@ -37,7 +37,7 @@ def _is_of_netcdf(root: Any) -> bool:
     write.
     """
     mark = root.attrs.get("_NCProperties")
-    fields = (field_of(root, name) for name in root)
+    fields = (find_field(root, name) for name in root)
     return isinstance(mark, bytes) and not any(
         field is not None and field.dtype == np.float16 for field in fields
     )
@@ -53,7 +53,7 @@ def read_scans(file: DataFile) -> xr.Dataset:
     """
     try:
         with ONE_BY_ONE, open_netcdf(file.path) as dataset:
-            check_loaded(sum(map(_size, dataset.variables.values())), file.path.stat().st_size)
+            check_loaded(sum(map(_get_size, dataset.variables.values())), file.path.stat().st_size)
             found: xr.Dataset = dataset.load()
     except FormatError:
         raise
@@ -64,7 +64,7 @@ def read_scans(file: DataFile) -> xr.Dataset:
     return found
 
 
-def _size(variable: xr.Variable) -> int:
+def _get_size(variable: xr.Variable) -> int:
     """Return how much memory reading a variable takes: all of it, or one of its chunks."""
     chunk = variable.encoding.get("chunksizes") or ()
     return int(max(variable.nbytes, math.prod(chunk) * variable.dtype.itemsize))

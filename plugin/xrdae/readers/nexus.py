@@ -28,7 +28,14 @@ from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom, parse_units
 from xrdae.errors import DataError, FormatError
 from xrdae.readers.data_file import DataFile, check_loaded
-from xrdae.readers.hdf5_fields import field_of, file_size, lazy, text_of, units_of, values_of
+from xrdae.readers.hdf5_fields import (
+    decode_text,
+    find_field,
+    get_file_size,
+    open_lazily,
+    read_units,
+    read_values,
+)
 from xrdae.storage.netcdf import ONE_BY_ONE
 from xrdae.storage.netcdf_structure import HDF5
 
@@ -69,15 +76,15 @@ def find_data(group: Any) -> Any:
 
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
-        following = at.get(text_of(at.attrs["default"]))
+        following = at.get(decode_text(at.attrs["default"]))
         if not isinstance(following, h5py.Group):  # a field, or nothing
             break
         at, seen = following, seen + 1
     if _is_data(at):
         return at
-    found = [g for g in _groups(at) if _is_data(g)]
-    diffraction = [g for g in found if any(_is_diffraction(g, name) for name in _axes(g))]
-    spectra = [g for g in found if any(_is_spectral(g, name) for name in _axes(g))]
+    found = [g for g in _walk_groups(at) if _is_data(g)]
+    diffraction = [g for g in found if any(_is_diffraction(g, name) for name in _find_axes(g))]
+    spectra = [g for g in found if any(_is_spectral(g, name) for name in _find_axes(g))]
     for choice in (diffraction, spectra, found):
         if len(choice) == 1:
             return choice[0]
@@ -89,11 +96,11 @@ def find_data(group: Any) -> Any:
     raise FormatError("it holds no NXdata with a signal")
 
 
-def _groups(group: Any) -> Iterator[Any]:
+def _walk_groups(group: Any) -> Iterator[Any]:
     """Yield a group and those within, NXprocess results of xrdae left out."""
     import h5py
 
-    waiting, seen = [group], {_identity(group)}
+    waiting, seen = [group], {_get_address(group)}
     while waiting:
         at = waiting.pop(0)
         yield at
@@ -101,78 +108,84 @@ def _groups(group: Any) -> Iterator[Any]:
             # Other links are not followed: they may lead nowhere. These may lead in a circle.
             if isinstance(at.get(name, getlink=True), h5py.HardLink):
                 child = at.get(name)
-                if not isinstance(child, h5py.Group) or _identity(child) in seen:
+                if not isinstance(child, h5py.Group) or _get_address(child) in seen:
                     continue
-                if len(seen) < MOST_GROUPS and not is_ours(child):
-                    seen.add(_identity(child))
+                if len(seen) < MOST_GROUPS and not is_own_result(child):
+                    seen.add(_get_address(child))
                     waiting.append(child)
 
 
-def _identity(group: Any) -> int:
+def _get_address(group: Any) -> int:
     """Return where in its file a group is: the same by whatever path it is reached."""
     import h5py
 
     return int(h5py.h5o.get_info(group.id).addr)
 
 
-def is_ours(group: Any) -> bool:
+def is_own_result(group: Any) -> bool:
     """Tell whether a group is an NXprocess of results of xrdae."""
-    program = field_of(group, "program")
-    return program is not None and program.size == 1 and text_of(values_of(program)) == "xrdae"
+    program = find_field(group, "program")
+    return (
+        program is not None and program.size == 1 and decode_text(read_values(program)) == "xrdae"
+    )
 
 
 def _is_data(group: Any) -> bool:
-    return text_of(group.attrs.get("NX_class", "")) == "NXdata" and _signal(group) is not None
+    return (
+        decode_text(group.attrs.get("NX_class", "")) == "NXdata" and _find_signal(group) is not None
+    )
 
 
-def _signal(group: Any) -> str | None:
+def _find_signal(group: Any) -> str | None:
     """Return the name of the signal: `@signal`, or the field that says signal=1 (before 2014)."""
     name = group.attrs.get("signal")
     if name is not None:
-        return text_of(name) if field_of(group, text_of(name)) is not None else None
+        return decode_text(name) if find_field(group, decode_text(name)) is not None else None
     for name in group:
-        field = field_of(group, name)
-        if field is not None and str(text_of(field.attrs.get("signal", ""))) == "1":
+        field = find_field(group, name)
+        if field is not None and str(decode_text(field.attrs.get("signal", ""))) == "1":
             return str(name)
     return None
 
 
-def _axes(group: Any) -> list[str]:
+def _find_axes(group: Any) -> list[str]:
     """Return the names of the axes, a dot where a dimension has none."""
-    signal = group[_signal(group)]
+    signal = group[_find_signal(group)]
     axes = group.attrs.get("axes", signal.attrs.get("axes"))
     if axes is None:
         names = []
     elif isinstance(axes, str | bytes):
-        plain = text_of(axes).strip("[] ")
+        plain = decode_text(axes).strip("[] ")
         names = [name.strip() for name in plain.replace(":", ",").split(",")]
     else:
-        names = [text_of(name) for name in np.atleast_1d(axes)]
+        names = [decode_text(name) for name in np.atleast_1d(axes)]
     return (names + ["."] * signal.ndim)[: signal.ndim]
 
 
 def _is_diffraction(group: Any, name: str) -> bool:
-    return _kind_of(name, field_of(group, name), with_values=False) != OTHER
+    return _find_field_kind(name, find_field(group, name), with_values=False) != OTHER
 
 
 def _is_spectral(group: Any, name: str) -> bool:
-    field = field_of(group, name)
-    return field is not None and bool(units_of(field)) and is_spectral_name(_name_of(name, field))
+    field = find_field(group, name)
+    return (
+        field is not None and bool(read_units(field)) and is_spectral_name(_name_axis(name, field))
+    )
 
 
-def _kind_of(name: str, field: Any, *, with_values: bool = True) -> str:
+def _find_field_kind(name: str, field: Any, *, with_values: bool = True) -> str:
     """Return the kind of axis that a field is; one that contradicts itself is refused later."""
-    if field is None or not units_of(field) or field.dtype.kind not in "iuf":
+    if field is None or not read_units(field) or field.dtype.kind not in "iuf":
         return OTHER
-    name, long_name = _name_of(name, field), text_of(field.attrs.get("long_name", ""))
-    values = values_of(field) if with_values and field.ndim == 1 else None
+    name, long_name = _name_axis(name, field), decode_text(field.attrs.get("long_name", ""))
+    values = read_values(field) if with_values and field.ndim == 1 else None
     try:
-        return find_axis_kind(name, units_of(field), long_name=long_name, values=values).kind
+        return find_axis_kind(name, read_units(field), long_name=long_name, values=values).kind
     except DataError:
         return OTHER
 
 
-def _name_of(axis: str, field: Any) -> str:
+def _name_axis(axis: str, field: Any) -> str:
     """Return what an axis is called.
 
     pyFAI's HDF5Writer calls any `radial`, and says its `name`; xdart calls any `q`, and says by
@@ -180,10 +193,10 @@ def _name_of(axis: str, field: Any) -> str:
     """
     if field is None:
         return axis
-    units = parse_units(units_of(field))
+    units = parse_units(read_units(field))
     if units is not None and units.kind is not None:
         return units.kind
-    said = text_of(field.attrs.get("name", ""))
+    said = decode_text(field.attrs.get("name", ""))
     return said if said and find_named_kind(axis) is None else axis
 
 
@@ -193,7 +206,7 @@ def _find_axis(group: Any, axes: list[str]) -> int | None:
     The last one where the signal is called a spectrum. Else the last one, or else the only one,
     that is of diffraction or of spectra; or the last one if it has units and is no position.
     """
-    if text_of(group[_signal(group)].attrs.get("interpretation", "")) == "spectrum":
+    if decode_text(group[_find_signal(group)].attrs.get("interpretation", "")) == "spectrum":
         return len(axes) - 1
     may_be = [
         i
@@ -207,8 +220,8 @@ def _find_axis(group: Any, axes: list[str]) -> int | None:
         return last
     if len(may_be) == 1:
         return may_be[0]
-    field = field_of(group, axes[last])
-    is_axis = field is not None and units_of(field) and field.dtype.kind in "iuf"
+    field = find_field(group, axes[last])
+    is_axis = field is not None and read_units(field) and field.dtype.kind in "iuf"
     is_position = len(axes) > 1 and is_sample_name(axes[last])
     return last if is_axis and not may_be and not is_position else None
 
@@ -229,69 +242,71 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
     FormatError
         If it breaks the rules of NXdata.
     """
-    signal = _signal(group)
+    signal = _find_signal(group)
     if signal is None:
         raise FormatError(f"{group.name} has no signal")
     field = group[signal]
     if field.ndim == 0 or field.dtype.kind not in "iufb":
         raise FormatError(f"{field.name} holds no patterns: {field.dtype} {field.shape}")
-    axes = _axes(group)
+    axes = _find_axes(group)
     at = _find_axis(group, axes)
-    dims = _dims(group, axes, at)
+    dims = _name_dims(group, axes, at)
     taken: dict[str, Any] = {}
     for name, axis in zip(dims, axes, strict=True):
         if axis != ".":
-            taken[name] = _axis_variable(group, axis, name, field.shape[dims.index(name)])
-    errors = next((e for e in _error_names(group, signal) if field_of(group, e) is not None), None)
+            taken[name] = _read_axis(group, axis, name, field.shape[dims.index(name)])
+    errors = next(
+        (e for e in _list_error_names(group, signal) if find_field(group, e) is not None), None
+    )
     loaded = 0
     for name in group:
-        if name in (signal, errors, *axes) or field_of(group, name) is None:
+        if name in (signal, errors, *axes) or find_field(group, name) is None:
             continue
-        label = _label(group, name, dims, field.shape, at)
+        label = _read_label(group, name, dims, field.shape, at)
         if label is not None:
             taken.setdefault(name, label)
             loaded += label[1].nbytes
-            check_loaded(loaded, file_size(group))
+            check_loaded(loaded, get_file_size(group))
     attrs = {
-        "units": units_of(field) or "1",
-        "long_name": text_of(field.attrs.get("long_name", signal)),
+        "units": read_units(field) or "1",
+        "long_name": decode_text(field.attrs.get("long_name", signal)),
     }
     if at is not None:
         attrs[AXIS_ATTRIBUTE] = dims[at]
-    variables: dict[str, Any] = {"intensity": (dims, lazy(field, path), attrs)}
+    variables: dict[str, Any] = {"intensity": (dims, open_lazily(field, path), attrs)}
     if errors is not None and group[errors].shape == field.shape:
         variables["intensity_errors"] = (
             dims,
-            lazy(group[errors], path),
+            open_lazily(group[errors], path),
             {"units": attrs["units"]},
         )
-    empty = _empty(group, field.shape[-1])
+    empty = _find_empty_channels(group, field.shape[-1])
     if empty is not None:
         variables["mask"] = (dims[-1], empty, {"long_name": "no pixel falls here"})
-    wavelength = _wavelength(group)
+    wavelength = _find_wavelength(group)
     if wavelength is not None and "wavelength" not in dims:
         taken["wavelength"] = ((), wavelength, {"units": "angstrom"})
-    return xr.Dataset(variables, taken, _said(group))
+    return xr.Dataset(variables, taken, _read_metadata(group))
 
 
-def _dims(group: Any, axes: list[str], at: int | None) -> list[str]:
+def _name_dims(group: Any, axes: list[str], at: int | None) -> list[str]:
     """Return names of dimensions: the kind of an axis of diffraction, and the others' own."""
     dims: list[str] = []
     for i, axis in enumerate(axes):
-        field = field_of(group, axis)
-        name = ("channels" if i == at else "pattern") if axis == "." else _name_of(axis, field)
-        kind = _kind_of(axis, field)
+        field = find_field(group, axis)
+        name = ("channels" if i == at else "pattern") if axis == "." else _name_axis(axis, field)
+        kind = _find_field_kind(axis, field)
         if kind != OTHER and (find_named_kind(axis) == kind or i == at):
             name = kind
         dims.append(name if name not in dims else f"{name}_{i}")
     return dims
 
 
-def _axis_variable(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...]:
-    field = field_of(group, axis)
+def _read_axis(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...]:
+    field = find_field(group, axis)
     if field is None:
         raise FormatError(f"{group.name} names the axis {axis!r}, which it does not hold")
-    values = values_of(field)
+    values = read_values(field)
     if values.ndim != 1:
         raise FormatError(
             f"{field.name} has the shape {values.shape}: patterns with an axis each are not read"
@@ -301,18 +316,18 @@ def _axis_variable(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...
     if values.size != size:
         raise FormatError(f"{field.name} has {values.size} values along a dimension of {size}")
     if values.dtype.kind in "SO":
-        values = np.array([text_of(value) for value in values])
-    given = {"units": units_of(field), "long_name": text_of(field.attrs.get("long_name", ""))}
+        values = np.array([decode_text(value) for value in values])
+    given = {"units": read_units(field), "long_name": decode_text(field.attrs.get("long_name", ""))}
     return dim, values, {name: text for name, text in given.items() if text}
 
 
-def _error_names(group: Any, signal: str) -> list[str]:
+def _list_error_names(group: Any, signal: str) -> list[str]:
     stated = group[signal].attrs.get("uncertainties")
-    return [*([text_of(stated)] if stated is not None else []), f"{signal}_errors", "errors",
+    return [*([decode_text(stated)] if stated is not None else []), f"{signal}_errors", "errors",
             f"{signal}_error"]  # fmt: skip
 
 
-def _label(
+def _read_label(
     group: Any, name: str, dims: list[str], shape: tuple[int, ...], axis_at: int | None
 ) -> tuple[Any, ...] | None:
     """Return a field along one of the dimensions, or a single value, as a coordinate."""
@@ -324,8 +339,8 @@ def _label(
         samples = {d: n for d, n in zip(dims, shape, strict=True) if d != axis}
         if field.shape != tuple(samples.values()) or field.dtype.kind not in "iuf":
             return None
-        units = units_of(field)
-        return tuple(samples), values_of(field), {"units": units} if units else {}
+        units = read_units(field)
+        return tuple(samples), read_values(field), {"units": units} if units else {}
     single = field.ndim == 0 or (field.size == 1 and 1 not in shape)
     indices = group.attrs.get(f"{name}_indices")
     if indices is not None and np.size(indices) == 1:
@@ -335,45 +350,45 @@ def _label(
     fits = len(at) == 1 and 0 <= at[0] < len(shape) and shape[at[0]] == field.size
     if not (single or fits):
         return None
-    values = values_of(field)
+    values = read_values(field)
     if values.dtype.kind in "SO":
-        values = np.array([text_of(value) for value in values.flat]).reshape(values.shape)
-    attrs = {"units": units_of(field)} if units_of(field) else {}
+        values = np.array([decode_text(value) for value in values.flat]).reshape(values.shape)
+    attrs = {"units": read_units(field)} if read_units(field) else {}
     return ((), values.reshape(()), attrs) if single else (dims[at[0]], values, attrs)
 
 
-def _empty(group: Any, size: int) -> Any:
+def _find_empty_channels(group: Any, size: int) -> Any:
     """Return where no pixel fell `(point,)`, by the counts of NXazint1d and of pyFAI's NXmonopd."""
     for at, name in ((group, "norm"), (group.parent, "normalization/pixels")):
-        pixels = field_of(at, name)
+        pixels = find_field(at, name)
         if pixels is not None and pixels.shape == (size,) and pixels.dtype.kind in "iuf":
-            empty = values_of(pixels) == 0
+            empty = read_values(pixels) == 0
             return empty if empty.any() else None
     return None
 
 
-def _said(group: Any) -> dict[str, str]:
+def _read_metadata(group: Any) -> dict[str, str]:
     """Return the entry's title and the application definition."""
     said: dict[str, str] = {}
     at = group
     while at.name != "/":
         for name in ("title", "definition"):
-            field = field_of(at, name)
+            field = find_field(at, name)
             if field is not None and field.shape in ((), (1,)):
-                text = text_of(values_of(field))
+                text = decode_text(read_values(field))
                 if text:
                     said.setdefault(name, text)
         at = at.parent
     return said
 
 
-def _wavelength(group: Any) -> float | None:
+def _find_wavelength(group: Any) -> float | None:
     """Return the one wavelength [angstrom] that the entry states; of a tube that of K-alpha 1."""
     entry = group
-    while entry.name != "/" and text_of(entry.attrs.get("NX_class", "")) != "NXentry":
+    while entry.name != "/" and decode_text(entry.attrs.get("NX_class", "")) != "NXentry":
         entry = entry.parent
     found: dict[str, set[float]] = {"wavelength": set(), "k_alpha_one": set(), "energy": set()}
-    for at in _groups(entry):
+    for at in _walk_groups(entry):
         for name in (
             "wavelength",
             "incident_wavelength",
@@ -381,7 +396,7 @@ def _wavelength(group: Any) -> float | None:
             "energy",
             "incident_energy",
         ):
-            value = _number(at, name)
+            value = _read_number(at, name)
             if value is None:
                 continue
             number, units = value
@@ -397,19 +412,19 @@ def _wavelength(group: Any) -> float | None:
             return values.pop()
         if values:
             return None  # which of them is meant, nobody says
-    return _wavelength_of_configuration(group)
+    return _find_configured_wavelength(group)
 
 
-def _wavelength_of_configuration(group: Any) -> float | None:
+def _find_configured_wavelength(group: Any) -> float | None:
     """Return the wavelength [angstrom] in the configuration of the integration (JSON in an NXnote).
 
     pyFAI writes `wavelength` [m], in newer versions in `poni`; ewoksxrpd `energy` [keV].
     """
-    field = field_of(group.parent, "configuration/data")
+    field = find_field(group.parent, "configuration/data")
     if field is None or field.shape != () or field.dtype.kind not in "SO":
         return None
     try:
-        stated = json.loads(text_of(values_of(field)))
+        stated = json.loads(decode_text(read_values(field)))
     except (ValueError, RecursionError):
         return None
     poni = stated.get("poni") if isinstance(stated, dict) else None
@@ -421,8 +436,8 @@ def _wavelength_of_configuration(group: Any) -> float | None:
     return None
 
 
-def _number(group: Any, name: str) -> tuple[float, str] | None:
-    field = field_of(group, name)
+def _read_number(group: Any, name: str) -> tuple[float, str] | None:
+    field = find_field(group, name)
     if field is None or field.size != 1 or field.dtype.kind not in "iuf":
         return None
-    return float(values_of(field).item()), units_of(field)
+    return float(read_values(field).item()), read_units(field)

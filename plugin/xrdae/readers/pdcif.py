@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import stated
+from xrdae.readers.header_values import select_possible
 from xrdae.readers.scan import Scan
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def read_scans(file: DataFile) -> list[Scan]:
     except ModuleNotFoundError as error:
         raise FormatError('CIF needs gemmi: pip install "xrdae[formats]"') from error
     try:
-        blocks = [(block.name, _columns(block)) for block in cif.read_string(file.text or "")]
+        blocks = [(block.name, _find_columns(block)) for block in cif.read_string(file.text or "")]
     except (ValueError, RuntimeError, IndexError) as error:
         raise FormatError(f"it is no CIF: {error}") from error
-    scans = [scan for name, columns in blocks if (scan := _scan(name, columns, blocks))]
+    scans = [scan for name, columns in blocks if (scan := _make_scan(name, columns, blocks))]
     if scans:
         return scans
     if any("_atom_site_fract_x" in columns for _, columns in blocks):
@@ -85,32 +85,32 @@ def read_scans(file: DataFile) -> list[Scan]:
     raise FormatError("it holds no measured powder pattern (_pd_meas_ or _pd_proc_ intensities)")
 
 
-def _columns(block: gemmi.cif.Block) -> Columns:
+def _find_columns(block: gemmi.cif.Block) -> Columns:
     """Return the values of all items, by their name in the old spelling."""
     found: Columns = {}
     for item in block:
         if item.loop is not None:
             width = item.loop.width()
             for i, tag in enumerate(item.loop.tags):
-                found[_plain(tag)] = item.loop.values[i::width]
+                found[_simplify_tag(tag)] = item.loop.values[i::width]
         elif item.pair is not None:
-            found[_plain(item.pair[0])] = [item.pair[1]]
+            found[_simplify_tag(item.pair[0])] = [item.pair[1]]
     return found
 
 
-def _plain(tag: str) -> str:
+def _simplify_tag(tag: str) -> str:
     return tag.lower().replace(".", "_")
 
 
-def _scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -> Scan | None:
+def _make_scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -> Scan | None:
     for tag, units in _INTENSITIES.items():
-        intensity, errors = _values(columns.get(tag, []))
+        intensity, errors = _parse_values(columns.get(tag, []))
         if intensity.size < 2 or not np.isfinite(intensity).any():
             continue
-        stated_errors, _ = _values(columns.get(f"{tag}_su", []))
+        stated_errors, _ = _parse_values(columns.get(f"{tag}_su", []))
         if stated_errors.size == intensity.size:
             errors = stated_errors
-        kind, positions = _positions(columns, intensity.size)
+        kind, positions = _find_positions(columns, intensity.size)
         kept = np.isfinite(positions)  # "." for points left out
         return Scan(
             kind,
@@ -118,12 +118,12 @@ def _scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -> Sca
             intensity[kept],
             errors[kept] if np.isfinite(errors).any() else None,
             units,
-            _header(name, columns, blocks),
+            _find_metadata(name, columns, blocks),
         )
     return None
 
 
-def _values(texts: list[str]) -> tuple[Float, Float]:
+def _parse_values(texts: list[str]) -> tuple[Float, Float]:
     """Return numbers and their standard uncertainties, NaN where there are none."""
     values, errors = np.full((2, len(texts)), np.nan)
     for i, text in enumerate(texts):
@@ -136,11 +136,13 @@ def _values(texts: list[str]) -> tuple[Float, Float]:
     return values, errors
 
 
-def _positions(columns: Columns, n: int) -> tuple[str, Float]:
+def _find_positions(columns: Columns, n: int) -> tuple[str, Float]:
     ranges = []
     for kind, tag in _POSITIONS:
         if tag.endswith("_range"):
-            low, high, step = (_number(columns, f"{tag}_{end}") for end in ("min", "max", "inc"))
+            low, high, step = (
+                _find_number(columns, f"{tag}_{end}") for end in ("min", "max", "inc")
+            )
             if low is None or high is None:
                 continue
             # Steps are often rounded; the ends and the number of points are better.
@@ -148,7 +150,7 @@ def _positions(columns: Columns, n: int) -> tuple[str, Float]:
                 return kind, np.linspace(low, high, n)
             ranges.append(f"{low:g} to {high:g} in steps of {step:g}")
         else:
-            values, _ = _values(columns.get(tag, []))
+            values, _ = _parse_values(columns.get(tag, []))
             if values.size == n and np.isfinite(values).sum() > 1:
                 return kind, values
     if ranges:
@@ -160,9 +162,9 @@ def _positions(columns: Columns, n: int) -> tuple[str, Float]:
     raise FormatError(f"it has {n} intensities but no positions of them in 2theta, d or Q")
 
 
-def _number(columns: Columns, *tags: str) -> float | None:
+def _find_number(columns: Columns, *tags: str) -> float | None:
     for tag in tags:
-        values, _ = _values(columns.get(tag, [])[:1])
+        values, _ = _parse_values(columns.get(tag, [])[:1])
         if values.size and np.isfinite(values[0]):
             return float(values[0])
     return None
@@ -178,32 +180,32 @@ def _find_text(columns: Columns, *tags: str) -> str:
     return ""
 
 
-def _header(
+def _find_metadata(
     name: str, columns: Columns, blocks: list[tuple[str, Columns]]
 ) -> dict[str, float | str]:
-    lines = _wavelengths(columns)
+    lines = _find_wavelengths(columns)
     if not lines:  # some programs keep the radiation in a block of its own
-        others = {tuple(_wavelengths(other).items()) for _, other in blocks} - {()}
+        others = {tuple(_find_wavelengths(other).items()) for _, other in blocks} - {()}
         lines = dict(others.pop()) if len(others) == 1 else {}
-    return lines | stated(
+    return lines | select_possible(
         title=name,
         sample=_find_text(columns, "_chemical_name_common", "_chemical_name_mineral"),
-        temperature=_number(columns, "_diffrn_ambient_temperature"),
+        temperature=_find_number(columns, "_diffrn_ambient_temperature"),
         time=_find_text(columns, "_pd_meas_datetime_initiated"),
-        counting_time=_number(columns, "_pd_meas_step_count_time"),
+        counting_time=_find_number(columns, "_pd_meas_step_count_time"),
         anode=_find_text(columns, "_diffrn_source_target"),
         instrument=_find_text(columns, "_diffrn_measurement_device_type", "_diffrn_source_make"),
     )
 
 
-def _wavelengths(columns: Columns) -> dict[str, Any]:
+def _find_wavelengths(columns: Columns) -> dict[str, Any]:
     """Return the strongest line, and K-alpha 2 where it is beside it; neutrons have longer ones."""
     stem = "_diffrn_radiation_wavelength"
     values = next(
         (v for tag in (stem, f"{stem}_value", f"{stem}_wavelength") if (v := columns.get(tag))), []
     )
-    lines, _ = _values(values)
-    weights, _ = _values(columns.get(f"{stem}_wt", []))
+    lines, _ = _parse_values(values)
+    weights, _ = _parse_values(columns.get(f"{stem}_wt", []))
     if weights.size != lines.size or not np.isfinite(weights).all():
         weights = np.ones(lines.size)
     usable = np.flatnonzero((lines > 0) & (lines < 100))

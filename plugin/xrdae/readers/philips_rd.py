@@ -23,9 +23,9 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import stated
+from xrdae.readers.header_values import select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.step_scans import positions
+from xrdae.readers.step_scans import make_positions
 
 _HEADER = 250
 _ANODES = {0: "Cu", 1: "Mo"}  # the sources agree on these two only
@@ -54,13 +54,13 @@ def read_scans(file: DataFile) -> list[Scan]:
     step, start, end = struct.unpack_from("<3d", content, 214)
     if content[126] == 1:
         start, end = start + step / 2, end - step / 2
-    angles = positions(counts.size, start, step, end)
-    return [Scan("two_theta", angles, counts, units="counts", metadata=_header(content))]
+    angles = make_positions(counts.size, start, step, end)
+    return [Scan("two_theta", angles, counts, units="counts", metadata=_read_header(content))]
 
 
-def _header(content: bytes) -> dict[str, float | str]:
+def _read_header(content: bytes) -> dict[str, float | str]:
     voltage, current, first, second, ratio = struct.unpack_from("<2h3d", content, 90)
-    return stated(
+    return select_possible(
         wavelength=first,
         k_alpha_2=second,
         k_alpha_ratio=ratio,

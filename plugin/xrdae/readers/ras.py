@@ -15,7 +15,12 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import counting_time, iso_time, number, stated
+from xrdae.readers.header_values import (
+    find_counting_time,
+    format_iso_time,
+    parse_number,
+    select_possible,
+)
 from xrdae.readers.scan import Scan
 from xrdae.readers.text_table import read_table, split_lines
 
@@ -37,7 +42,7 @@ _TWO_THETA = {
 INTENSITY_UNITS = {"counts": "counts", "cps": "counts/s"}
 
 
-def moves_with_two_theta(axis: str) -> str | None:
+def find_scan_axis(axis: str) -> str | None:
     """Return what else a scan over an axis moves ("": nothing); None: it is not over 2theta."""
     plain = re.sub(r"[\s_/-]", "", axis).lower().replace("2theta", "twotheta")
     return _TWO_THETA.get(plain)
@@ -60,18 +65,18 @@ def read_scans(file: DataFile) -> list[Scan]:
         If there is no scan over 2theta, or one is broken.
     """
     scans, other = [], set()
-    for i, (header, rows) in enumerate(_blocks(split_lines(file.text or "")), start=1):
+    for i, (header, rows) in enumerate(_split_blocks(split_lines(file.text or "")), start=1):
         axis = header.get("MEAS_SCAN_AXIS_X_INTERNAL") or header.get("MEAS_SCAN_AXIS_X", "")
-        moving = moves_with_two_theta(axis or "TwoTheta")
+        moving = find_scan_axis(axis or "TwoTheta")
         if moving is None:
             other.add(axis)
             continue
         try:
-            positions, intensity = _intensities(header, rows)
+            positions, intensity = _parse_intensities(header, rows)
         except FormatError as error:
             raise FormatError(f"scan {i}, its data: {error}") from error
         units = INTENSITY_UNITS.get(header.get("MEAS_SCAN_UNIT_Y", "").lower(), "1")
-        found = _header(header, moving)
+        found = _read_metadata(header, moving)
         scans.append(Scan("two_theta", positions, intensity, units=units, metadata=found))
     if not scans:
         raise FormatError(
@@ -82,7 +87,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _blocks(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
+def _split_blocks(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
     """Return the header and the rows of each scan."""
     blocks: list[tuple[dict[str, str], list[str]]] = []
     header: dict[str, str] = {}
@@ -108,7 +113,7 @@ def _blocks(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
     return blocks
 
 
-def _intensities(header: dict[str, str], rows: list[str]) -> tuple[Float, Float]:
+def _parse_intensities(header: dict[str, str], rows: list[str]) -> tuple[Float, Float]:
     """Return positions [degree] and intensities."""
     values = read_table(rows).values
     announced = header.get("MEAS_DATA_COUNT", "")
@@ -122,35 +127,35 @@ def _intensities(header: dict[str, str], rows: list[str]) -> tuple[Float, Float]
         if not (values[:, 2] > 0).all():
             raise FormatError("some, but not all, of its attenuator factors are zero or negative")
         intensity *= values[:, 2]
-    if float(number(header.get("Attenuator_coefficient")) or 1.0) != 1.0:
+    if float(parse_number(header.get("Attenuator_coefficient")) or 1.0) != 1.0:
         raise FormatError("it states an attenuator coefficient for all points; export it as .ras")
     return values[:, 0].copy(), intensity
 
 
-def _header(header: dict[str, str], moving: str) -> dict[str, float | str]:
+def _read_metadata(header: dict[str, str], moving: str) -> dict[str, float | str]:
     is_beta = header.get("MEAS_COND_XG_WAVE_TYPE", "").lower().startswith("kb")
     line = "BETA" if is_beta else "ALPHA1"
     time = header.get("MEAS_SCAN_START_TIME", "")
-    return stated(
-        wavelength=number(header.get(f"HW_XG_WAVE_LENGTH_{line}")),
-        k_alpha_2=None if is_beta else number(header.get("HW_XG_WAVE_LENGTH_ALPHA2")),
+    return select_possible(
+        wavelength=parse_number(header.get(f"HW_XG_WAVE_LENGTH_{line}")),
+        k_alpha_2=None if is_beta else parse_number(header.get("HW_XG_WAVE_LENGTH_ALPHA2")),
         anode=header.get("HW_XG_TARGET_NAME"),
-        voltage=number(header.get("MEAS_COND_XG_VOLTAGE")),
-        current=number(header.get("MEAS_COND_XG_CURRENT")),
+        voltage=parse_number(header.get("MEAS_COND_XG_VOLTAGE")),
+        current=parse_number(header.get("MEAS_COND_XG_CURRENT")),
         sample=header.get("FILE_SAMPLE"),
         title=header.get("FILE_COMMENT"),
         instrument=header.get("FILE_SYSTEM_NAME"),
-        time=iso_time(time, "month") or iso_time(time),
-        counting_time=counting_time(
-            number(header.get("MEAS_SCAN_SPEED")),
+        time=format_iso_time(time, "month") or format_iso_time(time),
+        counting_time=find_counting_time(
+            parse_number(header.get("MEAS_SCAN_SPEED")),
             header.get("MEAS_SCAN_SPEED_UNIT", ""),
-            number(header.get("MEAS_SCAN_STEP")),
+            parse_number(header.get("MEAS_SCAN_STEP")),
         ),
-        **{name: value for name, value in _axes(header).items() if name != moving},
+        **{name: value for name, value in _read_axes(header).items() if name != moving},
     )
 
 
-def _axes(header: dict[str, str]) -> dict[str, float | None]:
+def _read_axes(header: dict[str, str]) -> dict[str, float | None]:
     """Return where the axes stand; each is described by keys that end in its number."""
     prefix = "MEAS_COND_AXIS_NAME_INTERNAL"
     numbers = {
@@ -159,7 +164,7 @@ def _axes(header: dict[str, str]) -> dict[str, float | None]:
         if key.startswith(prefix)
     }
     return {
-        name: number(header.get(f"MEAS_COND_AXIS_POSITION{numbers[name]}"))
+        name: parse_number(header.get(f"MEAS_COND_AXIS_POSITION{numbers[name]}"))
         for name in ("omega", "chi", "phi", "x", "y", "z")
         if name in numbers
     }

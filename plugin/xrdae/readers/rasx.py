@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import counting_time, number, stated
-from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
+from xrdae.readers.header_values import find_counting_time, parse_number, select_possible
+from xrdae.readers.ras import INTENSITY_UNITS, find_scan_axis
 from xrdae.readers.scan import Scan
-from xrdae.readers.xml import Float, parse, parse_numbers, text_of
+from xrdae.readers.xml import Float, parse, parse_numbers, read_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -41,20 +41,20 @@ def read_scans(file: DataFile) -> list[Scan]:
     for match in found:
         name = f"{match['folder']}/MesurementConditions{match['profile']}.xml"  # sic
         conditions = parse(file.member(name)) if name in file.members else None
-        axis = text_of(conditions, "ScanInformation/AxisName") or "TwoTheta"
-        moving = moves_with_two_theta(axis)
+        axis = read_text(conditions, "ScanInformation/AxisName") or "TwoTheta"
+        moving = find_scan_axis(axis)
         if moving is None:
             other.add(axis)
             continue
-        rows = _profile(file.member(match[0]))
-        unit = text_of(conditions, "ScanInformation/IntensityUnit")
+        rows = _read_profile(file.member(match[0]))
+        unit = read_text(conditions, "ScanInformation/IntensityUnit")
         scans.append(
             Scan(
                 "two_theta",
                 rows[:, 0],
                 rows[:, 1] * rows[:, 2] if rows.shape[1] > 2 else rows[:, 1],
                 units=INTENSITY_UNITS.get(unit.lower(), "1"),
-                metadata={} if conditions is None else _header(conditions, moving),
+                metadata={} if conditions is None else _read_metadata(conditions, moving),
             )
         )
     if not scans:
@@ -64,7 +64,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _profile(content: bytes) -> Float:
+def _read_profile(content: bytes) -> Float:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -75,39 +75,41 @@ def _profile(content: bytes) -> Float:
     return rows
 
 
-def _header(conditions: Element, moving: str) -> dict[str, float | str]:
+def _read_metadata(conditions: Element, moving: str) -> dict[str, float | str]:
     scan = conditions.find("ScanInformation")
     generator = conditions.find("HWConfigurations/XrayGenerator")
     still = {
-        element.get("Name", "").lower(): number(element.get("Position"))
+        element.get("Name", "").lower(): parse_number(element.get("Position"))
         for element in conditions.iterfind("Axes/Axis")
         if element.get("State") != "Oscillation"
     }
     still.pop(moving, None)
-    beta = text_of(generator, "WaveType").lower().startswith("kb")
-    return stated(
-        wavelength=number(text_of(generator, "WavelengthKbeta" if beta else "WavelengthKalpha1")),
-        k_alpha_2=None if beta else number(text_of(generator, "WavelengthKalpha2")),
-        anode=text_of(generator, "TargetName"),
-        voltage=number(text_of(generator, "Voltage")),
-        current=number(text_of(generator, "Current")),
-        sample=text_of(conditions, "GeneralInformation/SampleName"),
-        instrument=text_of(conditions, "GeneralInformation/SystemName"),
-        time=text_of(scan, "StartTime"),
-        counting_time=counting_time(
-            number(text_of(scan, "Speed")),
-            text_of(scan, "SpeedUnit"),
-            number(text_of(scan, "Step")),
+    beta = read_text(generator, "WaveType").lower().startswith("kb")
+    return select_possible(
+        wavelength=parse_number(
+            read_text(generator, "WavelengthKbeta" if beta else "WavelengthKalpha1")
         ),
-        temperature=_temperature(conditions),
+        k_alpha_2=None if beta else parse_number(read_text(generator, "WavelengthKalpha2")),
+        anode=read_text(generator, "TargetName"),
+        voltage=parse_number(read_text(generator, "Voltage")),
+        current=parse_number(read_text(generator, "Current")),
+        sample=read_text(conditions, "GeneralInformation/SampleName"),
+        instrument=read_text(conditions, "GeneralInformation/SystemName"),
+        time=read_text(scan, "StartTime"),
+        counting_time=find_counting_time(
+            parse_number(read_text(scan, "Speed")),
+            read_text(scan, "SpeedUnit"),
+            parse_number(read_text(scan, "Step")),
+        ),
+        temperature=_find_temperature(conditions),
         **{name: still.get(name) for name in ("omega", "chi", "phi", "x", "y", "z")},
     )
 
 
-def _temperature(conditions: Element) -> float | None:
+def _find_temperature(conditions: Element) -> float | None:
     """Return the temperature [K] that the sample stage was set to."""
     stage = conditions.find("Axes/Axis[@Name='Temp']")
-    value = None if stage is None else number(stage.get("Position"))
+    value = None if stage is None else parse_number(stage.get("Position"))
     if stage is None or value is None:
         return None
     return {"C": value + 273.15, "K": value}.get(stage.get("Unit", "").lstrip("°"))

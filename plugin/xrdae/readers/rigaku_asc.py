@@ -11,10 +11,15 @@ import re
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import counting_time, iso_time, number, stated
-from xrdae.readers.ras import INTENSITY_UNITS, moves_with_two_theta
+from xrdae.readers.header_values import (
+    find_counting_time,
+    format_iso_time,
+    parse_number,
+    select_possible,
+)
+from xrdae.readers.ras import INTENSITY_UNITS, find_scan_axis
 from xrdae.readers.scan import Scan
-from xrdae.readers.step_scans import intensities, positions
+from xrdae.readers.step_scans import make_positions, parse_intensities
 from xrdae.readers.text_table import split_lines
 
 _MINE = re.compile(r"\s*\*TYPE\s*=")
@@ -35,13 +40,13 @@ def read_scans(file: DataFile) -> list[Scan]:
         If there is no group over 2theta, or one is broken.
     """
     scans, other = [], set()
-    for n, (keys, rows) in enumerate(_groups(split_lines(file.text or "")), start=1):
+    for n, (keys, rows) in enumerate(_split_groups(split_lines(file.text or "")), start=1):
         axis = keys.get("SCAN_AXIS") or keys.get("SCAN_MODE", "")
-        if axis and moves_with_two_theta(axis) is None:
+        if axis and find_scan_axis(axis) is None:
             other.add(axis)
             continue
         try:
-            scans.append(_scan(keys, rows))
+            scans.append(_make_scan(keys, rows))
         except FormatError as error:
             raise FormatError(f"group {n}: {error}") from error
     if not scans:
@@ -53,7 +58,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _groups(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
+def _split_groups(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
     """Return the keys and the rows of each group."""
     groups: list[tuple[dict[str, str], list[str]]] = []
     shared: dict[str, str] = {}
@@ -72,40 +77,42 @@ def _groups(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
             keys[key.strip()] = value.strip()
         elif line and line[0] != "#":
             rows.append(line)
-    announced = number(shared.get("GROUP_COUNT"))
+    announced = parse_number(shared.get("GROUP_COUNT"))
     if keys is not shared or (announced is not None and len(groups) < announced):
         raise FormatError(f"group {len(groups) + 1} has no *END; the file is cut off")
     return groups
 
 
-def _scan(keys: dict[str, str], rows: list[str]) -> Scan:
-    values = intensities(" ".join(rows).replace(",", " "))
-    announced = number(keys.get("COUNT"))
+def _make_scan(keys: dict[str, str], rows: list[str]) -> Scan:
+    values = parse_intensities(" ".join(rows).replace(",", " "))
+    announced = parse_number(keys.get("COUNT"))
     if announced is not None and announced != values.size:
         raise FormatError(f"it announces {announced:.0f} points, but {values.size} follow")
-    angles = positions(values.size, *(number(keys.get(key)) for key in ("START", "STEP", "STOP")))
+    angles = make_positions(
+        values.size, *(parse_number(keys.get(key)) for key in ("START", "STEP", "STOP"))
+    )
     units = INTENSITY_UNITS.get(keys.get("YUNIT", "").lower(), "1")
-    return Scan("two_theta", angles, values, units=units, metadata=_header(keys))
+    return Scan("two_theta", angles, values, units=units, metadata=_read_metadata(keys))
 
 
-def _header(keys: dict[str, str]) -> dict[str, float | str]:
+def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
     is_beta = "BETA" in keys.get("XRAY_CHAR", "").upper()  # the wavelengths are of K-alpha
     target = keys.get("TARGET", "")
-    return stated(
-        wavelength=None if is_beta else number(keys.get("WAVE_LENGTH1")),
-        k_alpha_2=None if is_beta else number(keys.get("WAVE_LENGTH2")),
+    return select_possible(
+        wavelength=None if is_beta else parse_number(keys.get("WAVE_LENGTH1")),
+        k_alpha_2=None if is_beta else parse_number(keys.get("WAVE_LENGTH2")),
         anode=_ANODES.get(target, "" if target.isdigit() else target),
         sample=keys.get("SAMPLE"),
         title=keys.get("COMMENT"),
         instrument=keys.get("GONIO", "").partition(",")[0],
-        time=iso_time(keys.get("DATE", ""), "day"),
-        counting_time=_counting_time(keys),
-        voltage=number(keys.get("KV")),
-        current=number(keys.get("MA")),
+        time=format_iso_time(keys.get("DATE", ""), "day"),
+        counting_time=_find_counting_time(keys),
+        voltage=parse_number(keys.get("KV")),
+        current=parse_number(keys.get("MA")),
     )
 
 
-def _counting_time(keys: dict[str, str]) -> float | None:
+def _find_counting_time(keys: dict[str, str]) -> float | None:
     """Return the time a step took [s].
 
     Continuous scans are found with a speed in seconds a step that contradicts their counts.
@@ -113,4 +120,6 @@ def _counting_time(keys: dict[str, str]) -> float | None:
     units = keys.get("SPEED_DIM", "")
     if units.lower().startswith("sec") and "cont" in keys.get("MEAS_MODE", "").lower():
         return None
-    return counting_time(number(keys.get("SPEED")), units, number(keys.get("STEP")))
+    return find_counting_time(
+        parse_number(keys.get("SPEED")), units, parse_number(keys.get("STEP"))
+    )

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.scan import Scan
-from xrdae.readers.text_header import metadata
-from xrdae.readers.text_table import COMMENT, numbers_from
+from xrdae.readers.text_header import find_metadata
+from xrdae.readers.text_table import COMMENT, parse_row_numbers
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ _MOST_STEPS = 1e6
 _STEPS = re.compile(r"\s*([\d.+\-eE]+)\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)(?![\w.,])")
 
 
-def intensities(text: str) -> Float:
+def parse_intensities(text: str) -> Float:
     """Return the numbers in a text, which blanks part.
 
     Raises
@@ -38,7 +38,7 @@ def intensities(text: str) -> Float:
         raise FormatError(f"its intensities are no numbers: {error}") from error
 
 
-def positions(n: int, start: float | None, step: float | None, end: float | None) -> Float:
+def make_positions(n: int, start: float | None, step: float | None, end: float | None) -> Float:
     """Return `(n,)` positions from start on, in their units.
 
     Raises
@@ -57,7 +57,7 @@ def positions(n: int, start: float | None, step: float | None, end: float | None
     return start + step * np.arange(n, dtype=np.float64)
 
 
-def announced_steps(lines: list[str]) -> tuple[int, float, float, float] | None:
+def find_announced_steps(lines: list[str]) -> tuple[int, float, float, float] | None:
     """Return the line of `start step end` and its values, where intensities alone follow."""
     plain = [i for i, line in enumerate(lines[:100]) if line.strip() and not COMMENT.match(line)]
     for i, *following in zip(plain[:7], plain[1:], plain[2:], strict=False):
@@ -67,8 +67,8 @@ def announced_steps(lines: list[str]) -> tuple[int, float, float, float] | None:
             start, step, end = map(float, match.groups())
         except ValueError:
             continue
-        widths = {len(numbers_from([lines[k]])) for k in following}
-        is_row = len(numbers_from([lines[i]])) in widths
+        widths = {len(parse_row_numbers([lines[k]])) for k in following}
+        is_row = len(parse_row_numbers([lines[i]])) in widths
         if 0 < step < (end - start) / 10 < step * _MOST_STEPS and not (
             is_row or widths & {0, 2, 3}
         ):
@@ -84,12 +84,12 @@ def read_steps(lines: list[str]) -> Scan | None:
     FormatError
         If it holds other numbers than it announces.
     """
-    announced = announced_steps(lines)
+    announced = find_announced_steps(lines)
     if announced is None:
         return None
     i, start, step, end = announced
     n = round((end - start) / step) + 1
-    values = np.array(numbers_from(lines[i + 1 :]))
+    values = np.array(parse_row_numbers(lines[i + 1 :]))
     if values.size == n:
         intensity, errors = values, None
     elif values.size == 2 * n and i == 2:  # under two title lines
@@ -99,5 +99,5 @@ def read_steps(lines: list[str]) -> Scan | None:
             f"its line {i + 1} announces {n} points (start, step, end), but {values.size} numbers "
             "follow; the file is cut off or of another format"
         )
-    found = metadata(lines[:i])
+    found = find_metadata(lines[:i])
     return Scan("two_theta", start + step * np.arange(n), intensity, errors, metadata=found)

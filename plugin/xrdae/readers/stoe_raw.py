@@ -14,9 +14,9 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import iso_time, stated
+from xrdae.readers.header_values import format_iso_time, select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.step_scans import positions
+from xrdae.readers.step_scans import make_positions
 
 _MAGIC = b"RAW_1.06"
 _RECORD = 512
@@ -48,14 +48,14 @@ def read_scans(file: DataFile) -> list[Scan]:
         raise FormatError("it was scanned over omega; patterns are over 2theta")
     if not 0 < n <= _MOST_RANGES:
         raise FormatError(f"it announces {n} ranges, but a file has 1 to {_MOST_RANGES}")
-    header = _header(content)
+    header = _read_header(content)
     return [
-        _range(content, (record - 1) * _RECORD, header)
+        _read_range(content, (record - 1) * _RECORD, header)
         for record in struct.unpack_from(f"<{n}h", content, 480)
     ]
 
 
-def _range(content: bytes, start: int, header: dict[str, float | str]) -> Scan:
+def _read_range(content: bytes, start: int, header: dict[str, float | str]) -> Scan:
     if start < _RECORD or start + _RECORD > len(content):
         raise FormatError(f"a range begins at byte {start} of {len(content)}; the file is cut off")
     n, _, form = struct.unpack_from("<3h", content, start + 34)
@@ -67,18 +67,22 @@ def _range(content: bytes, start: int, header: dict[str, float | str]) -> Scan:
     counts = np.frombuffer(stored, dtype).astype(np.float64)
     if factor > 1:
         counts /= factor
-    time = iso_time(_decode_field(content[start : start + 16]), "day")
-    angles = positions(n, first, step, last)
+    time = format_iso_time(_decode_field(content[start : start + 16]), "day")
+    angles = make_positions(n, first, step, last)
     return Scan(
-        "two_theta", angles, counts, units="counts", metadata={**header, **stated(time=time)}
+        "two_theta",
+        angles,
+        counts,
+        units="counts",
+        metadata={**header, **select_possible(time=time)},
     )
 
 
-def _header(content: bytes) -> dict[str, float | str]:
+def _read_header(content: bytes) -> dict[str, float | str]:
     (anode,) = struct.unpack_from("<h", content, 310)
     voltage, current, first, second = struct.unpack_from("<2h2f", content, 318)
     title = _decode_field(content[32:112])
-    return stated(
+    return select_possible(
         wavelength=first,
         k_alpha_2=second,
         anode=_ANODES.get(anode),

@@ -15,7 +15,7 @@ from xrdae.convention.axis_kinds import (
 )
 from xrdae.convention.units import Units, convert_to_angstrom, convert_value, is_units, parse_units
 from xrdae.errors import DataError, FormatError
-from xrdae.readers.header_values import iso_time
+from xrdae.readers.header_values import format_iso_time
 from xrdae.readers.scan import METADATA_UNITS, ScanAxis
 
 # Names of axes in labels; the first that fits.
@@ -90,7 +90,7 @@ _LONGEST_LABEL = 200
 _LEAST_Q = 1e-5  # 1/angstrom, of one of the units of a q
 
 
-def axis_of_label(label: str) -> ScanAxis | None:
+def find_label_axis(label: str) -> ScanAxis | None:
     """Return the axis that a label names; None where it names none.
 
     Without units, two_theta is in degree, q in 1/angstrom and d in angstrom. What is 1/d (or called
@@ -105,7 +105,7 @@ def axis_of_label(label: str) -> ScanAxis | None:
     label = label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS)
     plain = label.lower()
     if reciprocal := _RECIPROCAL.match(plain):
-        kind, factor = _axis_of_units("q" + label[reciprocal.end() :]) or ("", 1.0)
+        kind, factor = _parse_axis_units("q" + label[reciprocal.end() :]) or ("", 1.0)
         if kind == "q" or not (kind or reciprocal["letter"]):
             return ScanAxis("q", 2 * math.pi * factor)
         if kind and not reciprocal["letter"]:
@@ -115,13 +115,13 @@ def axis_of_label(label: str) -> ScanAxis | None:
             )
     named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
     if named is None and (_OTHER.search(plain) or "raman" in plain):
-        return _other_axis(label)
-    by_units = _axis_of_units(label)
+        return _make_other_axis(label)
+    by_units = _parse_axis_units(label)
     if by_units is None:
         return ScanAxis(named) if named else None
     kind, factor = by_units
     if kind == "q" and factor < _LEAST_Q:  # 1/cm is a unit of wavenumbers
-        return _other_axis(label)
+        return _make_other_axis(label)
     if named and kind != named:
         raise FormatError(
             f"its axis is called {label.strip()!r}: name and units contradict each other; correct "
@@ -132,7 +132,7 @@ def axis_of_label(label: str) -> ScanAxis | None:
     return ScanAxis(kind, factor)
 
 
-def axis_of_header(lines: Iterable[str]) -> ScanAxis | None:
+def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
     """Return the axis that keys of a header name (`unit`, `dataformat`, a scan type), if any.
 
     Raises
@@ -140,30 +140,30 @@ def axis_of_header(lines: Iterable[str]) -> ScanAxis | None:
     FormatError
         If they name something else.
     """
-    for name, value in pairs(lines):
+    for name, value in split_pairs(lines):
         key = name.lower()
         if key == "dataformat" and value.lower() in DATAFORMATS:
             return DATAFORMATS[value.lower()]
         if key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value):
             raise FormatError(f"it is a scan of type {value!r}, not over 2theta")
-        if key in _AXIS_KEYS and (axis := axis_of_label(value) or axis_of_units(value)):
+        if key in _AXIS_KEYS and (axis := find_label_axis(value) or find_units_axis(value)):
             return axis
         if key == "qwavename":  # Irena and Indra, small angles
             return ScanAxis("q")
     return None
 
 
-def axis_of_units(label: str) -> ScanAxis | None:
+def find_units_axis(label: str) -> ScanAxis | None:
     """Return the axis that the label of a column of positions names, by its units; None: none.
 
-    For what `axis_of_label` does not know: a chemical shift in ppm, a position in mm.
+    For what `find_label_axis` does not know: a chemical shift in ppm, a position in mm.
 
     Raises
     ------
     FormatError
         If name and units contradict each other.
     """
-    axis = _other_axis(label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS))
+    axis = _make_other_axis(label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS))
     if axis.units == "1":
         return axis if is_spectral_name(axis.name) or is_other_name(axis.name) else None
     try:
@@ -173,7 +173,7 @@ def axis_of_units(label: str) -> ScanAxis | None:
     return axis if kind.kind == OTHER else ScanAxis(kind.kind, kind.factor)
 
 
-def _other_axis(label: str) -> ScanAxis:
+def _make_other_axis(label: str) -> ScanAxis:
     """Return the axis of something else: the label without its units, and these."""
     text = re.sub(r"^[\s#!%;'\"/*]+|[\s\"']+$", "", label)
     match = re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text)
@@ -184,43 +184,43 @@ def _other_axis(label: str) -> ScanAxis:
     return ScanAxis("other", 1.0, name.strip().replace("/", "_"), units.strip(), text)
 
 
-def metadata(lines: Iterable[str]) -> dict[str, float | str]:
+def find_metadata(lines: Iterable[str]) -> dict[str, float | str]:
     """Return what a header says of the scan, in the units of `METADATA_UNITS`.
 
     Of several values for a name the first holds. A temperature must be given with units: 25 may be
     degC or K. A counting time must too, but for the keys `counting_time` and `timeperstep` [s].
     """
     found: dict[str, float | str] = {}
-    for key, text in pairs(lines):
+    for key, text in split_pairs(lines):
         bare = _IN_BRACKETS.sub("", key).replace("_", " ").strip().lower()
         name = _KEYS.get(bare)
         if name is None or name in found:
             continue
         units = _IN_BRACKETS.search(key)
-        value = _value(name, bare, text, units[1] if units else "")
+        value = _parse_value(name, bare, text, units[1] if units else "")
         if value is not None:
             found[name] = value
     return found
 
 
-def pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+def split_pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield keys, with any units in brackets, and values."""
     for line in lines:
         if quoted := _QUOTED.findall(line):
             yield from quoted
         elif match := _PAIR.match(line[:1000]):
             yield re.sub(r"\s+", " ", match[1]).strip(), match[2].strip("'\"").strip()
-            yield from _more_pairs(match[2])
+            yield from _split_more_pairs(match[2])
 
 
-def _more_pairs(text: str) -> Iterator[tuple[str, str]]:
+def _split_more_pairs(text: str) -> Iterator[tuple[str, str]]:
     """Yield further pairs of a line such as `lambda=1.494, T=1.5, Date=2001-06-16`."""
     for piece in text.split(",")[1:]:
         if match := re.match(r"\s*([A-Za-z]\w*)\s*=\s*(.*?)\s*$", piece):
             yield match[1], match[2].strip("'\"")
 
 
-def convert(value: float, units: str, to: str) -> float | None:
+def convert_header_value(value: float, units: str, to: str) -> float | None:
     """Convert between units as headers spell them; None where that makes no sense."""
     units = _SPELLINGS.get(units, units)
     if units == to:
@@ -232,9 +232,9 @@ def convert(value: float, units: str, to: str) -> float | None:
     return convert_value(value, units, to)
 
 
-def _value(name: str, key: str, text: str, units: str) -> float | str | None:
+def _parse_value(name: str, key: str, text: str, units: str) -> float | str | None:
     if name == "time":
-        return iso_time(text)
+        return format_iso_time(text)
     if name not in METADATA_UNITS:
         return text or None
     match = _NUMBER.match(text)
@@ -245,7 +245,7 @@ def _value(name: str, key: str, text: str, units: str) -> float | str | None:
     is_in_seconds = key in {"counting time", "timeperstep"}
     if not units and (name == "temperature" or (name == "counting_time" and not is_in_seconds)):
         return None
-    value = convert(number, units or METADATA_UNITS[name], METADATA_UNITS[name])
+    value = convert_header_value(number, units or METADATA_UNITS[name], METADATA_UNITS[name])
     if name == "wavelength" and value is not None:
         value = value * 1e10 if not units and value < 1e-6 else value  # pyFAI means metres
         return value if 0.01 <= value <= 100 else None
@@ -257,14 +257,14 @@ def _may_be_units(text: str) -> bool:
     return 0 < len(text) <= 24 and not re.search(r"\d\d|\*\*|\^.*\^", text)
 
 
-def _kind_of_units(units: Units) -> str | None:
+def _find_kind_of_units(units: Units) -> str | None:
     """Return the kind of axis that units are those of; lengths above 100 nm are positions."""
     if units.dimension == "length" and units.factor > 1e3:
         return None
     return next(kind for kind, of_kind in DIMENSIONS.items() if of_kind == units.dimension)
 
 
-def _axis_of_units(label: str) -> tuple[str, float] | None:
+def _parse_axis_units(label: str) -> tuple[str, float] | None:
     """Return the kind that the units in a label say: in brackets, behind `/` or `_` or a comma."""
     match = _IN_BRACKETS.search(label) or re.search(r"[\s\w]+?[/,_]\s*(\S.*)$", label)
     for text in filter(None, (match[1] if match else "", label if "_" in label else "")):
@@ -272,6 +272,6 @@ def _axis_of_units(label: str) -> tuple[str, float] | None:
         for pattern, by in _UNITS:
             units = re.sub(pattern, by, units)
         found = parse_units(units) if _may_be_units(units) else None
-        if found is not None and (kind := _kind_of_units(found)):
+        if found is not None and (kind := _find_kind_of_units(found)):
             return kind, found.factor
     return None

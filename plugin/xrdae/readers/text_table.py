@@ -94,21 +94,21 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
-def first_row(lines: Sequence[str]) -> int | None:
+def find_first_row(lines: Sequence[str]) -> int | None:
     """Return where a table begins: the first of (up to) three rows of equally many numbers."""
     for i, line in enumerate(lines):
         if not _is_row(line):
             continue
-        rows = list(islice(_rows(lines, i), 3))
+        rows = list(islice(_iterate_rows(lines, i), 3))
         if len(rows) > 1 and all(map(_is_row, rows)):
-            dialect = _dialect(rows)
+            dialect = _find_dialect(rows)
             widths = {dialect.width(row) for row in rows}
             if len(widths) == 1 and widths.pop() >= 2:
                 return i
     return None
 
 
-def without_quotes(lines: Sequence[str]) -> list[str]:
+def remove_quotes(lines: Sequence[str]) -> list[str]:
     """Return lines of quoted numbers as a table."""
     return [line.replace('"', "") for line in lines]
 
@@ -122,14 +122,14 @@ def read_table(lines: list[str]) -> Table:
         If there is none, or one of its rows (the last of a file that was cut off) has other
         columns than the first, or text stands below it.
     """
-    start = first_row(lines)
+    start = find_first_row(lines)
     if start is None:
-        lines = without_quotes(lines)
-        start = first_row(lines)
+        lines = remove_quotes(lines)
+        start = find_first_row(lines)
     if start is None:
         raise FormatError("it holds no rows of two or more numbers")
     header, rows = lines[:start], lines[start:]
-    dialect = _dialect(list(islice(_rows(rows, 0), 200)))
+    dialect = _find_dialect(list(islice(_iterate_rows(rows, 0), 200)))
     _check_header(header, dialect.width(rows[0]), dialect)
     if _END_MARK.match(rows[-1]) and not dialect.width(rows[-1]):
         rows.pop()
@@ -146,7 +146,7 @@ def read_table(lines: list[str]) -> Table:
     try:
         values = _parse_rows((dialect.clean(rows[i]) for i in kept), dialect)
     except ValueError as error:
-        raise _complaint([rows[i] for i in kept], numbers, dialect) from error
+        raise _make_error([rows[i] for i in kept], numbers, dialect) from error
     is_interrupted = any(COMMENT.match(row) for row in rows[: kept[-1]])
     return Table(header, values, numbers, is_interrupted)
 
@@ -155,7 +155,7 @@ def _parse_rows(rows: Iterable[str], dialect: Dialect) -> Float:
     return np.loadtxt(rows, comments=None, delimiter=dialect.delimiter, ndmin=2)
 
 
-def numbers_from(lines: Sequence[str]) -> list[float]:
+def parse_row_numbers(lines: Sequence[str]) -> list[float]:
     """Return the numbers, separated by blanks, up to the first line of anything else."""
     found: list[float] = []
     for line in lines:
@@ -176,14 +176,14 @@ def _is_row(line: str) -> bool:
     return _ROW.match(row) is not None and _DIGIT.search(row) is not None
 
 
-def _rows(lines: Sequence[str], start: int) -> Iterator[str]:
+def _iterate_rows(lines: Sequence[str], start: int) -> Iterator[str]:
     """Yield lines from one on that are neither blank nor comments."""
     for i in range(start, len(lines)):
         if lines[i].strip() and not COMMENT.match(lines[i]):
             yield lines[i]
 
 
-def _dialect(rows: list[str]) -> Dialect:
+def _find_dialect(rows: list[str]) -> Dialect:
     """Return how rows are written.
 
     A comma is decimal where points are absent and semicolons or blanks part the columns.
@@ -217,7 +217,7 @@ def _check_header(header: list[str], width: int, dialect: Dialect) -> None:
             )
 
 
-def _complaint(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> FormatError:
+def _make_error(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> FormatError:
     """Return the error that names the first row unlike the first one."""
     width = dialect.width(rows[0])
     for i, row in enumerate(rows):

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import iso_time, number, stated
+from xrdae.readers.header_values import format_iso_time, parse_number, select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.step_scans import intensities, positions
+from xrdae.readers.step_scans import make_positions, parse_intensities
 from xrdae.readers.text_table import split_lines
 
 
@@ -37,23 +37,25 @@ def read_scans(file: DataFile) -> list[Scan]:
     for line in lines[:start]:
         key, _, value = line.partition(",")
         keys[key.strip()] = value.strip().removesuffix("/").rstrip(" ,")
-    counts = intensities(" ".join(lines[start + 1 :]).partition("/")[0].replace(",", " "))
+    counts = parse_intensities(" ".join(lines[start + 1 :]).partition("/")[0].replace(",", " "))
     first, _, last = keys.get("DataAngleRange", "").partition(",")
-    angles = positions(counts.size, number(first), number(keys.get("ScanStepSize")), number(last))
-    return [Scan("two_theta", angles, counts, units="counts", metadata=_header(keys))]
+    angles = make_positions(
+        counts.size, parse_number(first), parse_number(keys.get("ScanStepSize")), parse_number(last)
+    )
+    return [Scan("two_theta", angles, counts, units="counts", metadata=_read_metadata(keys))]
 
 
-def _header(keys: dict[str, str]) -> dict[str, float | str]:
-    return stated(
-        wavelength=number(keys.get("LabdaAlpha1", keys.get("LambdaAlpha1"))),
-        k_alpha_2=number(keys.get("LabdaAlpha2", keys.get("LambdaAlpha2"))),
-        k_alpha_ratio=number(keys.get("RatioAlpha21")),
+def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
+    return select_possible(
+        wavelength=parse_number(keys.get("LabdaAlpha1", keys.get("LambdaAlpha1"))),
+        k_alpha_2=parse_number(keys.get("LabdaAlpha2", keys.get("LambdaAlpha2"))),
+        k_alpha_ratio=parse_number(keys.get("RatioAlpha21")),
         anode=keys.get("Anode"),
         sample=keys.get("SampleIdent"),
         title=keys.get("Title1"),
         instrument=keys.get("DiffrType", "").strip("?"),
-        time=iso_time(keys.get("FileDateTime", ""), "day"),
-        counting_time=number(keys.get("ScanStepTime")),
-        voltage=number(keys.get("GeneratorVoltage")),
-        current=number(keys.get("TubeCurrent")),
+        time=format_iso_time(keys.get("FileDateTime", ""), "day"),
+        counting_time=parse_number(keys.get("ScanStepTime")),
+        voltage=parse_number(keys.get("GeneratorVoltage")),
+        current=parse_number(keys.get("TubeCurrent")),
     )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import iso_time, number, stated
+from xrdae.readers.header_values import format_iso_time, parse_number, select_possible
 from xrdae.readers.scan import Scan
 from xrdae.readers.text_table import split_lines
 
@@ -63,7 +63,7 @@ def read_scans(file: DataFile) -> list[Scan]:
             rows, i = lines[i:end], end
             drive = keys.get("DRIVE", "").upper()
             if drive in _TWO_THETA:
-                scans.append(_range(keys, rows, marker, n))
+                scans.append(_read_range(keys, rows, marker, n))
             else:
                 other.add(drive)
         elif line and line[0] != ";":
@@ -77,7 +77,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n: int) -> Scan:
+def _read_range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n: int) -> Scan:
     text = " ".join(row for row in rows if not row.lstrip().startswith(";"))
     try:
         values = np.array(text.split(), np.float64)
@@ -90,38 +90,38 @@ def _range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n: int)
             raise FormatError(f"range {n}: its last position has no intensity; the file is cut off")
         positions, intensity = values[::2], values[1::2]
     else:
-        start, step = number(keys.get("START")), number(keys.get("STEPSIZE"))
-        start = number(keys.get("2THETA")) if start is None else start
+        start, step = parse_number(keys.get("START")), parse_number(keys.get("STEPSIZE"))
+        start = parse_number(keys.get("2THETA")) if start is None else start
         if start is None or not step:
             raise FormatError(f"range {n}: it states no _START and _STEPSIZE")
         positions, intensity = (start + step * np.arange(values.size)).astype(float), values
-    announced = number(keys.get("STEPCOUNT"))
+    announced = parse_number(keys.get("STEPCOUNT"))
     if announced is not None and announced != intensity.size:
         raise FormatError(f"range {n}: {intensity.size} of {announced:.0f} points are there")
     units = "counts" if marker[2] == "COUNTS" else "counts/s"
-    return Scan("two_theta", positions, intensity, units=units, metadata=_header(keys))
+    return Scan("two_theta", positions, intensity, units=units, metadata=_read_metadata(keys))
 
 
-def _header(keys: dict[str, str]) -> dict[str, float | str]:
+def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
     """Return what a range says of itself; omega moves with 2theta, so it is not told."""
     factor = _ANGSTROMS.get(keys.get("WL_UNIT", "A").upper())
     lines = {
         name: factor * value
         for name, key in (("wavelength", "WL1"), ("k_alpha_2", "WL2"))
-        if factor and (value := number(keys.get(key))) is not None
+        if factor and (value := parse_number(keys.get(key))) is not None
     }
-    return stated(
+    return select_possible(
         **lines,
-        k_alpha_ratio=number(keys.get("WLRATIO")),
+        k_alpha_ratio=parse_number(keys.get("WLRATIO")),
         anode=keys.get("ANODE"),
         sample=keys.get("SAMPLE"),
-        time=iso_time(keys.get("DATEMEASURED", ""), "day"),
-        counting_time=number(keys.get("STEPTIME")),
-        chi=number(keys.get("KHI")),
-        phi=number(keys.get("PHI")),
-        x=number(keys.get("X")),
-        y=number(keys.get("Y")),
-        z=number(keys.get("Z")),
-        voltage=number(keys.get("KV")),
-        current=number(keys.get("MA")),
+        time=format_iso_time(keys.get("DATEMEASURED", ""), "day"),
+        counting_time=parse_number(keys.get("STEPTIME")),
+        chi=parse_number(keys.get("KHI")),
+        phi=parse_number(keys.get("PHI")),
+        x=parse_number(keys.get("X")),
+        y=parse_number(keys.get("Y")),
+        z=parse_number(keys.get("Z")),
+        voltage=parse_number(keys.get("KV")),
+        current=parse_number(keys.get("MA")),
     )

@@ -39,12 +39,12 @@ def parse(content: bytes) -> Element:
     return root
 
 
-def text_of(parent: Element | None, path: str) -> str:
+def read_text(parent: Element | None, path: str) -> str:
     """Return the text of the first element at a path, empty where there is none."""
     return (parent.findtext(path) or "").strip() if parent is not None else ""
 
 
-def numbers(parent: Element, path: str) -> Float:
+def read_numbers(parent: Element, path: str) -> Float:
     """Return the numbers listed in the first element at a path, none where there is no element.
 
     Raises

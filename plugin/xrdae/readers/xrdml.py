@@ -9,9 +9,9 @@ import numpy as np
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
-from xrdae.readers.header_values import number, stated
+from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan
-from xrdae.readers.xml import Float, numbers, parse, text_of
+from xrdae.readers.xml import Float, parse, read_numbers, read_text
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -40,19 +40,19 @@ def read_scans(file: DataFile) -> list[Scan]:
     root = parse(file.content)
     scans, other = [], set()
     for measurement in root.iter("xrdMeasurement"):
-        header = _header(root, measurement)
+        header = _read_metadata(root, measurement)
         for element in measurement.iter("scan"):
             points = element.find("dataPoints")
             if points is None:
                 continue
-            intensity = _intensity(points)
+            intensity = _read_intensity(points)
             if intensity.size < 2:
                 continue
-            two_theta = _two_theta(points, intensity.size)
+            two_theta = _find_two_theta(points, intensity.size)
             if two_theta is None:
                 other.add(element.get("scanAxis", "unknown"))
                 continue
-            said = {**header, **_scan_header(element, points)}
+            said = {**header, **_read_scan_metadata(element, points)}
             scans.append(Scan("two_theta", two_theta, intensity, units="counts", metadata=said))
     if not scans:
         raise FormatError(
@@ -63,13 +63,13 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _intensity(points: Element) -> Float:
+def _read_intensity(points: Element) -> Float:
     counts = points.find("counts")
     if counts is None:
-        return numbers(points, "intensities")
-    intensity = numbers(points, "counts")
+        return read_numbers(points, "intensities")
+    intensity = read_numbers(points, "counts")
     for name in ("beamAttenuationFactors", "commonBeamAttenuationFactor"):
-        factors = numbers(points, name)
+        factors = read_numbers(points, name)
         if factors.size not in (0, 1, intensity.size):
             raise FormatError(f"it has {factors.size} {name} for {intensity.size} counts")
         if factors.size:
@@ -77,58 +77,58 @@ def _intensity(points: Element) -> Float:
     return intensity
 
 
-def _two_theta(points: Element, n: int) -> Float | None:
+def _find_two_theta(points: Element, n: int) -> Float | None:
     """Return the positions [degree] of n points, None where 2theta stood still."""
     for positions in points.iterfind("positions"):
         # pyFAI writes "2\theta", Data Collector "2Theta".
         if positions.get("axis", "").replace("\\", "").lower() != "2theta":
             continue
-        listed = numbers(positions, "listPositions")
+        listed = read_numbers(positions, "listPositions")
         if listed.size:
             if listed.size < n:
                 raise FormatError(f"it has {listed.size} positions for {n} intensities")
             return listed[:n]
-        ends = [numbers(positions, f"{which}Position") for which in ("start", "end")]
+        ends = [read_numbers(positions, f"{which}Position") for which in ("start", "end")]
         if all(end.size == 1 for end in ends):
             return np.linspace(ends[0][0], ends[1][0], n)
     return None
 
 
-def _header(root: Element, measurement: Element) -> dict[str, float | str]:
+def _read_metadata(root: Element, measurement: Element) -> dict[str, float | str]:
     lines = measurement.find("usedWavelength")
     tube = measurement.find("incidentBeamPath/xRayTube")
     beta = lines is not None and lines.get("intended", "").lower() == "k-beta"
-    return stated(
-        wavelength=number(text_of(lines, "kBeta" if beta else "kAlpha1")),
-        k_alpha_2=None if beta else number(text_of(lines, "kAlpha2")),
-        k_alpha_ratio=None if beta else number(text_of(lines, "ratioKAlpha2KAlpha1")),
-        sample=text_of(root, "sample/name") or text_of(root, "sample/id"),
-        anode=text_of(tube, "anodeMaterial"),
-        voltage=number(text_of(tube, "tension")),
-        current=number(text_of(tube, "current")),
+    return select_possible(
+        wavelength=parse_number(read_text(lines, "kBeta" if beta else "kAlpha1")),
+        k_alpha_2=None if beta else parse_number(read_text(lines, "kAlpha2")),
+        k_alpha_ratio=None if beta else parse_number(read_text(lines, "ratioKAlpha2KAlpha1")),
+        sample=read_text(root, "sample/name") or read_text(root, "sample/id"),
+        anode=read_text(tube, "anodeMaterial"),
+        voltage=parse_number(read_text(tube, "tension")),
+        current=parse_number(read_text(tube, "current")),
     )
 
 
-def _scan_header(scan: Element, points: Element) -> dict[str, float | str]:
-    times = [numbers(points, name) for name in ("commonCountingTime", "countingTimes")]
+def _read_scan_metadata(scan: Element, points: Element) -> dict[str, float | str]:
+    times = [read_numbers(points, name) for name in ("commonCountingTime", "countingTimes")]
     times = [time for time in times if time.size]
     still = {
-        positions.get("axis", "").lower(): number(text_of(positions, "commonPosition"))
+        positions.get("axis", "").lower(): parse_number(read_text(positions, "commonPosition"))
         for positions in points.iterfind("positions")
     }
-    return stated(
-        time=text_of(scan, "header/startTimeStamp"),
-        instrument=text_of(scan, "header/source/instrumentControlSoftware"),
+    return select_possible(
+        time=read_text(scan, "header/startTimeStamp"),
+        instrument=read_text(scan, "header/source/instrumentControlSoftware"),
         counting_time=float(times[0].mean()) if times else None,
-        temperature=_temperature(scan),
+        temperature=_find_temperature(scan),
         **{name: still.get(name) for name in ("omega", "chi", "phi", "x", "y", "z")},
     )
 
 
-def _temperature(scan: Element) -> float | None:
+def _find_temperature(scan: Element) -> float | None:
     """Return the mean temperature [K] during a scan."""
     for points in scan.iterfind("nonAmbientPoints"):
-        values = numbers(points, "nonAmbientValues")
+        values = read_numbers(points, "nonAmbientValues")
         if points.get("type", "Temperature") != "Temperature" or not values.size:
             continue
         unit = points.get("unit", "K").strip().lstrip("°").upper()[:1]
