@@ -49,7 +49,8 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     >>> with h5py.File("scan.nxs") as file:
     ...     dataset = xrdae.plugins.to_dataset(file["entry"]).load()
     """
-    from xrdae.readers.nexus import find_data, to_dataset
+    from xrdae.readers.nexus import to_dataset
+    from xrdae.readers.nexus_groups import find_data
 
     if _is_h5py(obj):
         return to_dataset(find_data(obj))
@@ -131,7 +132,7 @@ def find_h5py_entry(obj: Any) -> Any:
     DataError
         If the file is open for reading only.
     """
-    from xrdae.readers.nexus import find_data
+    from xrdae.readers.nexus_groups import find_data
 
     if obj.file.mode == "r":
         raise DataError(

@@ -180,7 +180,7 @@ def write_result(url: str, result: xr.Dataset, *, name: str, retry_timeout: floa
     import h5py
 
     from xrdae.plugins import manager
-    from xrdae.readers.nexus import is_own_result
+    from xrdae.readers.nexus_groups import is_own_result
     from xrdae_adapters.nexus import find_h5py_entry
 
     with open_group(url, "r+", retry_timeout=retry_timeout) as group:

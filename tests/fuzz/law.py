@@ -15,7 +15,7 @@ from xrdae.convention.patterns import find_patterns
 
 CORPUS, FOUND = (Path(__file__).with_name(name) for name in ("corpus", "found"))
 # An ending for each target where the content does not tell the reader all; the others need none.
-SUFFIXES = {"columns": ".xye", "rigaku_raw": ".raw", "netcdf": ".nc", "model": ".nc"}
+SUFFIXES = {"text_columns": ".xye", "rigaku_raw": ".raw", "netcdf": ".nc", "model": ".nc"}
 # Of archives the members are fuzzed, parted by zeros: else nothing gets past the checksums.
 MEMBERS = {
     "brml": [

@@ -389,5 +389,5 @@ def test_a_label_that_would_destroy_something_is_refused(folder, tmp_path, heade
 
 
 def test_a_grid_that_covers_nothing_is_refused(folder):
-    with pytest.raises(xrdae.DataError, match="from 20 to 80"):
+    with pytest.raises(xrdae.DataError, match="covers 20 to 80"):
         xrdae.open_patterns(folder, grid=[100.0, 110.0, 120.0])

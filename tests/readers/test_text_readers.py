@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from xrdae import open_patterns
 from xrdae.errors import FormatError
-from xrdae.readers import columns, gsas, ras, uxd
+from xrdae.readers import gsas, ras, text_columns, uxd
 from xrdae.readers.data_file import DataFile
 
-READERS = (ras, uxd, gsas, columns)
+READERS = (ras, uxd, gsas, text_columns)
 ROWS = "10.0 100 10\n10.5 144 12\n11.0 121 11\n"
 
 

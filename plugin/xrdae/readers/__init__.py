@@ -42,7 +42,7 @@ MODULES = (
     "stoe_raw",
     "gsas",
     "json_array",
-    "columns",
+    "text_columns",
 )
 HIGHEST = {"two_theta": 180.0, "q": 1e6, "d": 1e6}  # largest physically possible position
 

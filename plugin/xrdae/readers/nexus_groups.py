@@ -1,0 +1,188 @@
+"""Find the NXdata group of a NeXus file, its signal, its axes, and which of them is the axis.
+
+Source: the base class NXdata, https://manual.nexusformat.org/classes/base_classes/NXdata.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from xrdae.convention.axis_kinds import (
+    OTHER,
+    UNITS,
+    find_axis_kind,
+    find_named_kind,
+    is_sample_name,
+    is_spectral_name,
+)
+from xrdae.convention.units import parse_units
+from xrdae.errors import DataError, FormatError
+from xrdae.readers.hdf5_fields import decode_text, find_field, read_units, read_values
+
+MOST_GROUPS = 10_000
+
+
+def find_data(group: Any) -> Any:
+    """Return the NXdata (an h5py group) that a group is, or leads to.
+
+    Raises
+    ------
+    FormatError
+        If there is none with a signal, or several and neither is one the default nor is one alone
+        of diffraction (or else of spectra).
+    """
+    import h5py
+
+    at, seen = group, 0
+    while "default" in at.attrs and seen < 10:
+        following = at.get(decode_text(at.attrs["default"]))
+        if not isinstance(following, h5py.Group):  # a field, or nothing
+            break
+        at, seen = following, seen + 1
+    if _is_data(at):
+        return at
+    found = [g for g in walk_groups(at) if _is_data(g)]
+    diffraction = [g for g in found if any(_is_diffraction(g, name) for name in find_axes(g))]
+    spectra = [g for g in found if any(_is_spectral(g, name) for name in find_axes(g))]
+    for choice in (diffraction, spectra, found):
+        if len(choice) == 1:
+            return choice[0]
+        if choice:
+            names = ", ".join(g.name for g in choice)
+            raise FormatError(
+                f"it has several NXdata and no default: {names}; give one of these groups"
+            )
+    raise FormatError("it holds no NXdata with a signal")
+
+
+def walk_groups(group: Any) -> Iterator[Any]:
+    """Yield a group and those within, NXprocess results of xrdae left out."""
+    import h5py
+
+    waiting, seen = [group], {_get_address(group)}
+    while waiting:
+        at = waiting.pop(0)
+        yield at
+        for name in at:
+            # Other links are not followed: they may lead nowhere. These may lead in a circle.
+            if isinstance(at.get(name, getlink=True), h5py.HardLink):
+                child = at.get(name)
+                if not isinstance(child, h5py.Group) or _get_address(child) in seen:
+                    continue
+                if len(seen) < MOST_GROUPS and not is_own_result(child):
+                    seen.add(_get_address(child))
+                    waiting.append(child)
+
+
+def _get_address(group: Any) -> int:
+    """Return where in its file a group is: the same by whatever path it is reached."""
+    import h5py
+
+    return int(h5py.h5o.get_info(group.id).addr)
+
+
+def is_own_result(group: Any) -> bool:
+    """Tell whether a group is an NXprocess of results of xrdae."""
+    program = find_field(group, "program")
+    return (
+        program is not None and program.size == 1 and decode_text(read_values(program)) == "xrdae"
+    )
+
+
+def _is_data(group: Any) -> bool:
+    return (
+        decode_text(group.attrs.get("NX_class", "")) == "NXdata" and find_signal(group) is not None
+    )
+
+
+def find_signal(group: Any) -> str | None:
+    """Return the name of the signal: `@signal`, or the field that says signal=1 (before 2014)."""
+    name = group.attrs.get("signal")
+    if name is not None:
+        return decode_text(name) if find_field(group, decode_text(name)) is not None else None
+    for name in group:
+        field = find_field(group, name)
+        if field is not None and str(decode_text(field.attrs.get("signal", ""))) == "1":
+            return str(name)
+    return None
+
+
+def find_axes(group: Any) -> list[str]:
+    """Return the names of the axes, a dot where a dimension has none."""
+    signal = group[find_signal(group)]
+    axes = group.attrs.get("axes", signal.attrs.get("axes"))
+    if axes is None:
+        names = []
+    elif isinstance(axes, str | bytes):
+        plain = decode_text(axes).strip("[] ")
+        names = [name.strip() for name in plain.replace(":", ",").split(",")]
+    else:
+        names = [decode_text(name) for name in np.atleast_1d(axes)]
+    return (names + ["."] * signal.ndim)[: signal.ndim]
+
+
+def _is_diffraction(group: Any, name: str) -> bool:
+    return find_field_kind(name, find_field(group, name), with_values=False) != OTHER
+
+
+def _is_spectral(group: Any, name: str) -> bool:
+    field = find_field(group, name)
+    return (
+        field is not None and bool(read_units(field)) and is_spectral_name(name_axis(name, field))
+    )
+
+
+def find_field_kind(name: str, field: Any, *, with_values: bool = True) -> str:
+    """Return the kind of axis that a field is; one that contradicts itself is refused later."""
+    if field is None or not read_units(field) or field.dtype.kind not in "iuf":
+        return OTHER
+    name, long_name = name_axis(name, field), decode_text(field.attrs.get("long_name", ""))
+    values = read_values(field) if with_values and field.ndim == 1 else None
+    try:
+        return find_axis_kind(name, read_units(field), long_name=long_name, values=values).kind
+    except DataError:
+        return OTHER
+
+
+def name_axis(axis: str, field: Any) -> str:
+    """Return what an axis is called.
+
+    pyFAI's HDF5Writer calls any `radial`, and says its `name`; xdart calls any `q`, and says by
+    units such as `2th_deg` what it is.
+    """
+    if field is None:
+        return axis
+    units = parse_units(read_units(field))
+    if units is not None and units.kind is not None:
+        return units.kind
+    said = decode_text(field.attrs.get("name", ""))
+    return said if said and find_named_kind(axis) is None else axis
+
+
+def find_axis(group: Any, axes: list[str]) -> int | None:
+    """Return which dimension of the signal is the axis; None where nothing says it.
+
+    The last one where the signal is called a spectrum. Else the last one, or else the only one,
+    that is of diffraction or of spectra; or the last one if it has units and is no position.
+    """
+    if decode_text(group[find_signal(group)].attrs.get("interpretation", "")) == "spectrum":
+        return len(axes) - 1
+    may_be = [
+        i
+        for i, name in enumerate(axes)
+        if _is_diffraction(group, name)
+        or find_named_kind(name) in UNITS
+        or _is_spectral(group, name)
+    ]
+    last = len(axes) - 1
+    if last in may_be:
+        return last
+    if len(may_be) == 1:
+        return may_be[0]
+    field = find_field(group, axes[last])
+    is_axis = field is not None and read_units(field) and field.dtype.kind in "iuf"
+    is_position = len(axes) > 1 and is_sample_name(axes[last])
+    return last if is_axis and not may_be and not is_position else None
