@@ -182,7 +182,7 @@ class LiveEncoder(DocumentRouter):
         if not np.isfinite(result["latent"]).all():
             _warn_about(what, "the pattern has no positive finite intensity; its latents are NaN")
         self._observer.announce(result)
-        if message := self._observer.drift(result["novel"].values):
+        if message := self._observer.check_drift(result["novel"].values):
             _warn_about(what, message)
 
     def _try(self, action: Callable[[], None], uid: str) -> None:

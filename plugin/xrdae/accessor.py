@@ -91,7 +91,7 @@ class XrdaeAccessor:
 
     def reconstruct(self, model: Model) -> xr.Dataset:
         """Add `reconstruction`: `Model.reconstruct`."""
-        given = self._input(model)
+        given = self._get_input(model)
         return self._attach(model.reconstruct(**given))
 
     def relevance(
@@ -150,7 +150,7 @@ class XrdaeAccessor:
         self, model: Model, label: str, *, reference: xr.Dataset | None = None
     ) -> xr.Dataset:
         """Add `<label>_estimate` and `<label>_std`: `Model.estimate`."""
-        given = self._input(model)
+        given = self._get_input(model)
         if reference is not None:
             reference = to_dataset(reference)
         return self._attach(model.estimate(label=label, reference=reference, **given))
@@ -188,7 +188,7 @@ class XrdaeAccessor:
             rows = {"patterns": f"not found: {error}"}
         return describe.format_table(rows, "xrdae")
 
-    def _input(self, model: Model) -> dict[str, Any]:
+    def _get_input(self, model: Model) -> dict[str, Any]:
         dataset = to_dataset(self._obj)
         return {"dataset": dataset, "inputs": model_input(dataset, model)}
 

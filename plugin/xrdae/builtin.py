@@ -150,7 +150,7 @@ def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     for name in set(result.coords) & set(dataset.coords):
         own_labels, labels = result.variables[name], plain.variables[name]
         is_label = own_labels.ndim > 0 and set(own_labels.dims) <= set(dataset.dims)
-        if is_label and name not in dataset.dims and _differ(own_labels, labels):
+        if is_label and name not in dataset.dims and _is_different(own_labels, labels):
             raise DataError(
                 f"the result has other values of {name!r} than the dataset: its patterns are in "
                 "another order, or others; attach it to the dataset that it was made from"
@@ -175,7 +175,7 @@ def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     return result
 
 
-def _differ(one: xr.Variable, other: xr.Variable) -> bool:
+def _is_different(one: xr.Variable, other: xr.Variable) -> bool:
     """Tell whether labels that are in memory differ; of lazy ones nothing is computed."""
     if one is other or one.chunks or other.chunks or one.dims != other.dims:
         return False

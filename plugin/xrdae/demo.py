@@ -44,15 +44,15 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     results = results.assign_coords(
         held_out=("pattern", np.isin(np.arange(series.sizes["pattern"]), held_out))
     )
-    low, high = _ends_of_a_row(training)
+    low, high = _find_ends_of_row(training)
     synthesized = training.xrdae.synthesize(model, between=(low, high), n=7, endpoints=True)
-    ratio = synthesis_against_blending(training, model)
-    windows = contrary_peaks(series, model)
+    ratio = compare_synthesis_with_blending(training, model)
+    windows = find_contrary_peaks(series, model)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.nc")
     write_netcdf(results, folder / "results.nc")
     write_netcdf(synthesized, folder / "synthesized.nc")
-    _pictures(results, synthesized, folder)
+    _draw_pictures(results, synthesized, folder)
     series.xrdae.report(model, folder / "report.html")
     seen, unseen = results.isel(pattern=known), results.isel(pattern=held_out)
     return [
@@ -62,22 +62,22 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
                                       f"{model.config.members}"),
         ("reconstruction error, trained on", f"{float(seen.reconstruction_error.mean()):.3f}"),
         ("reconstruction error, held out", f"{float(unseen.reconstruction_error.mean()):.3f}"),
-        ("R2 of Ti content, held out", f"{r_squared(unseen.ti, unseen.ti_estimate):.4f}"),
-        ("R2 of Zr content, held out", f"{r_squared(unseen.zr, unseen.zr_estimate):.4f}"),
+        ("R2 of Ti content, held out", f"{compute_r_squared(unseen.ti, unseen.ti_estimate):.4f}"),
+        ("R2 of Zr content, held out", f"{compute_r_squared(unseen.zr, unseen.zr_estimate):.4f}"),
         ("peaks found", f"{results.sizes['region']}"),
-        *_relevant_peaks(results),
+        *_find_relevant_peaks(results),
         *((name, row.text()) for name, row in windows.items()),
         ("synthesis error / linear blending", f"{ratio:.2f}"),
     ]  # fmt: skip
 
 
-def r_squared(truth: xr.DataArray, estimate: xr.DataArray) -> float:
+def compute_r_squared(truth: xr.DataArray, estimate: xr.DataArray) -> float:
     """Return the coefficient of determination."""
     left = float(((estimate - truth) ** 2).sum())
     return 1 - left / float(((truth - truth.mean()) ** 2).sum())
 
 
-def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
+def compare_synthesis_with_blending(training: xr.Dataset, model: Model) -> float:
     """Return the error of synthesized mid-points over that of blending the two ends linearly.
 
     The truth is simulated without noise at the composition half-way between neighbours in the
@@ -98,7 +98,7 @@ def synthesis_against_blending(training: xr.Dataset, model: Model) -> float:
         decoded.append(result["synthesized"].values[0])
         ends = training["intensity"].values[[i, j]].astype(float)
         blended.append((ends / ends.max(axis=1, keepdims=True)).mean(axis=0))
-    return _distance(np.array(decoded), expected) / _distance(np.array(blended), expected)
+    return _find_distance(np.array(decoded), expected) / _find_distance(np.array(blended), expected)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Window:
         )
 
 
-def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
+def find_contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
     """Find a strong peak of low relevance and a weak one of high relevance.
 
     They are found by `relevance_excess` alone; what is known of the simulation, the derivative of
@@ -171,12 +171,12 @@ def contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
     }
 
 
-def _distance(patterns: Any, truth: Any) -> float:
+def _find_distance(patterns: Any, truth: Any) -> float:
     scaled = [p / p.max(axis=1, keepdims=True) for p in (patterns, truth)]
     return float(np.linalg.norm(scaled[0] - scaled[1], axis=1).mean())
 
 
-def _ends_of_a_row(training: xr.Dataset) -> tuple[int, int]:
+def _find_ends_of_row(training: xr.Dataset) -> tuple[int, int]:
     """Return the patterns of least and most Ti among those of the commonest Zr content."""
     zr, ti = training["zr"].values, training["ti"].values
     values, counts = np.unique(zr, return_counts=True)
@@ -184,7 +184,7 @@ def _ends_of_a_row(training: xr.Dataset) -> tuple[int, int]:
     return int(row[ti[row].argmin()]), int(row[ti[row].argmax()])
 
 
-def _relevant_peaks(results: xr.Dataset) -> list[tuple[str, str]]:
+def _find_relevant_peaks(results: xr.Dataset) -> list[tuple[str, str]]:
     """Return the three regions of largest mean relevance with the reflections in them."""
     relevance = results["relevance"].mean("pattern")
     rows = []
@@ -203,7 +203,7 @@ def _relevant_peaks(results: xr.Dataset) -> list[tuple[str, str]]:
     return rows
 
 
-def _pictures(results: xr.Dataset, synthesized: xr.Dataset, folder: Path) -> None:
+def _draw_pictures(results: xr.Dataset, synthesized: xr.Dataset, folder: Path) -> None:
     from matplotlib.figure import Figure
 
     def draw(name: str, *plots: Callable[[Any], Any]) -> None:

@@ -21,21 +21,21 @@ def examine() -> tuple[Sections, list[str]]:
     """Return sections of names and values, and what is wrong, a line each."""
     manager, broken = load()
     return {
-        "Versions": {"python": platform.python_version(), **_core()},
-        "Devices": _devices(),
-        **{f"Extra {name}": found for name, found in _extras().items()},
-        "Plugins": _plugins(manager),
+        "Versions": {"python": platform.python_version(), **_check_core()},
+        "Devices": _check_devices(),
+        **{f"Extra {name}": found for name, found in _check_extras().items()},
+        "Plugins": _check_plugins(manager),
     }, broken
 
 
-def _version(name: str) -> str:
+def _find_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return MISSING
 
 
-def _requirements() -> list[tuple[str, str]]:
+def _list_requirements() -> list[tuple[str, str]]:
     """Return the packages that this one asks for, each with its extra ("" for the core)."""
     found = []
     for text in requires("xrdae") or []:
@@ -46,20 +46,20 @@ def _requirements() -> list[tuple[str, str]]:
     return found
 
 
-def _core() -> dict[str, str]:
-    names = ["xrdae", *(name for name, extra in _requirements() if not extra)]
-    return {name: _version(name) for name in names}
+def _check_core() -> dict[str, str]:
+    names = ["xrdae", *(name for name, extra in _list_requirements() if not extra)]
+    return {name: _find_version(name) for name in names}
 
 
-def _extras() -> Sections:
+def _check_extras() -> Sections:
     found: Sections = {}
-    for name, extra in _requirements():
+    for name, extra in _list_requirements():
         if extra and extra not in ONLY_FOR_TESTS:
-            found.setdefault(extra, {})[name] = _version(name)
+            found.setdefault(extra, {})[name] = _find_version(name)
     return dict(sorted(found.items()))
 
 
-def _devices() -> dict[str, str]:
+def _check_devices() -> dict[str, str]:
     import torch
 
     devices = {"cpu": f"{os.cpu_count()} processors, torch uses {torch.get_num_threads()} threads"}
@@ -68,7 +68,7 @@ def _devices() -> dict[str, str]:
     return devices
 
 
-def _plugins(manager: pluggy.PluginManager) -> dict[str, str]:
+def _check_plugins(manager: pluggy.PluginManager) -> dict[str, str]:
     loaded = dict(manager.list_name_plugin())
     found = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):

@@ -52,11 +52,11 @@ def manager() -> pluggy.PluginManager:
     `XRDAE_BLOCK_PLUGINS` holds names of entry points, separated by commas, that are not loaded.
     """
     with _LOCK:
-        return _made()
+        return _make_manager()
 
 
 @functools.cache
-def _made() -> pluggy.PluginManager:
+def _make_manager() -> pluggy.PluginManager:
     pm, broken = load()
     for message in broken:
         warn(message)

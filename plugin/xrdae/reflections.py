@@ -60,7 +60,7 @@ def reflections(
     `alloy_structure` and `read_structure`; `wavelength` [angstrom] also sets the anomalous terms
     f' and f'' (Cromer & Liberman, by gemmi); `two_theta_range` [degree] is cut to 0 .. 179.9.
     """
-    gemmi = _gemmi()
+    gemmi = _import_gemmi()
     group = structure.spacegroup.operations()
     low, high = np.sin(np.radians(np.clip(two_theta_range, 0, 179.9)) / 2)
     dmax = wavelength / (2 * low) if low > 0 else 0.0  # gemmi's 0 is: no limit
@@ -78,7 +78,7 @@ def reflections(
         hkl=hkl,
         d=structure.cell.calculate_d_array(hkl),
         multiplicity=np.where(group.centric_flag_array(hkl), orbit, 2 * orbit),
-        f_squared=_f_squared(structure, hkl, energy=ENERGY_WAVELENGTH / wavelength),
+        f_squared=_compute_f_squared(structure, hkl, energy=ENERGY_WAVELENGTH / wavelength),
         cos2_axis=(vectors @ axis) ** 2 / norms,
         cell_volume=structure.cell.volume,
         cell_mass=order * sum(s.occ * s.element.weight for s in structure.sites),
@@ -106,7 +106,7 @@ def profile(
 
 def iron_structure() -> SmallStructure:
     """Alpha-iron, I m -3 m, a = 2.8665 angstrom."""
-    gemmi = _gemmi()
+    gemmi = _import_gemmi()
     structure: SmallStructure = gemmi.SmallStructure()
     structure.cell.set(IRON_A, IRON_A, IRON_A, 90, 90, 90)
     structure.spacegroup = gemmi.SpaceGroup("I m -3 m")
@@ -126,7 +126,7 @@ def alloy_structure(ti: float, *, zr: float) -> SmallStructure:
     Ti replaces Fe on 8i, Zr replaces Sm on 2a; the atomic coordinates do not vary, the
     lattice does, by illustrative Vegard slopes (`LATTICE_A`, `LATTICE_C`).
     """
-    gemmi = _gemmi()
+    gemmi = _import_gemmi()
     structure: SmallStructure = gemmi.SmallStructure()
     a, c = (
         p["at_ti_1"] + p["per_ti"] * (ti - 1) + p["per_zr"] * zr for p in (LATTICE_A, LATTICE_C)
@@ -157,7 +157,7 @@ def read_structure(path: StrPath) -> SmallStructure:
 
     Raises ValueError for no atoms, no cell, an unknown space group, element or coordinate.
     """
-    gemmi = _gemmi()
+    gemmi = _import_gemmi()
     blocks: list[SmallStructure] = [
         gemmi.make_small_structure_from_block(b) for b in gemmi.cif.read(str(path))
     ]
@@ -183,9 +183,11 @@ def read_structure(path: StrPath) -> SmallStructure:
     return structure
 
 
-def _f_squared(sites: SmallStructure, hkl: npt.NDArray[np.int32], *, energy: float) -> Floats:
+def _compute_f_squared(
+    sites: SmallStructure, hkl: npt.NDArray[np.int32], *, energy: float
+) -> Floats:
     """|F|^2 (reflection,) [electrons^2], the mean over Friedel mates; `energy` [eV]."""
-    gemmi = _gemmi()
+    gemmi = _import_gemmi()
     real, with_imaginary = (gemmi.StructureFactorCalculatorX(sites.cell) for _ in range(2))
     for element in {s.element.atomic_number: s.element for s in sites.sites}.values():
         prime, second = gemmi.cromer_liberman(element.atomic_number, energy)
@@ -200,7 +202,7 @@ def _f_squared(sites: SmallStructure, hkl: npt.NDArray[np.int32], *, energy: flo
     return f_squared
 
 
-def _gemmi() -> ModuleType:
+def _import_gemmi() -> ModuleType:
     try:
         import gemmi
     except ImportError as error:

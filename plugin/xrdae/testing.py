@@ -255,7 +255,7 @@ def datasets(
         whose own coordinates may repeat or read the same backwards; maybe `wavelength`.
     """
     axis = draw(axes(kinds=kinds, max_points=max_points))
-    shape = draw(_shapes(max_patterns))
+    shape = draw(_draw_shapes(max_patterns))
     names = draw(st.permutations(SAMPLE_DIMS))[: len(shape)]
     n, points = math.prod(shape), len(axis.values)
     values = draw(intensities(n, points, dtypes=dtypes, exponents=exponents, gaps=gaps))
@@ -266,18 +266,20 @@ def datasets(
         errors = np.sqrt(np.abs(intensity.values.astype(float)))
         variables["intensity_errors"] = xr.Variable(dims, errors)
     if gaps and draw(st.integers(0, 2)) == 0:
-        variables["mask"] = draw(_masks(intensity))
+        variables["mask"] = draw(_draw_masks(intensity))
     if draw(st.booleans()):
         variables["monitor"] = xr.Variable(names, np.arange(n).reshape(shape))
     coords = {axis.name: (axis.name, axis.values, {"units": axis.units})}
     dataset = xr.Dataset(variables, coords, draw(attributes()))
     sizes = dict(zip(names, shape, strict=True))
-    dataset = dataset.assign_coords(draw(_coordinates(sizes, wavelength=axis.name != "wavelength")))
-    return draw(_arranged(dataset, names, lazy=lazy, stacked=stacked))
+    dataset = dataset.assign_coords(
+        draw(_draw_coordinates(sizes, wavelength=axis.name != "wavelength"))
+    )
+    return draw(_arrange(dataset, names, lazy=lazy, stacked=stacked))
 
 
 @st.composite
-def _shapes(draw: st.DrawFn, most: int) -> tuple[int, ...]:
+def _draw_shapes(draw: st.DrawFn, most: int) -> tuple[int, ...]:
     """Draw the sizes of sample dimensions; mostly those of enough patterns for a fit."""
     kind = draw(st.sampled_from(["line", "line", "map", "stack", "few"]))
     if kind == "few":
@@ -288,7 +290,7 @@ def _shapes(draw: st.DrawFn, most: int) -> tuple[int, ...]:
 
 
 @st.composite
-def _masks(draw: st.DrawFn, intensity: xr.Variable) -> xr.Variable:
+def _draw_masks(draw: st.DrawFn, intensity: xr.Variable) -> xr.Variable:
     """Draw a mask over all, over the axis or over the patterns; what is all NaN is masked too."""
     random = np.random.default_rng(draw(_SEEDS))
     dims = draw(st.sampled_from([intensity.dims, intensity.dims[-1:], intensity.dims[:-1]]))
@@ -301,7 +303,7 @@ def _masks(draw: st.DrawFn, intensity: xr.Variable) -> xr.Variable:
 
 
 @st.composite
-def _coordinates(
+def _draw_coordinates(
     draw: st.DrawFn, sizes: dict[str, int], *, wavelength: bool
 ) -> dict[Hashable, Any]:
     coords: dict[Hashable, Any] = {}
@@ -322,7 +324,7 @@ def _coordinates(
 
 
 @st.composite
-def _arranged(
+def _arrange(
     draw: st.DrawFn, dataset: xr.Dataset, names: Sequence[str], *, lazy: bool, stacked: bool
 ) -> xr.Dataset:
     """Draw the order of dimensions, a MultiIndex and the chunks of a dataset."""

@@ -40,7 +40,7 @@ def test_synthesis_beats_linear_blending_where_peaks_move(shown):
 def test_the_demo_finds_a_strong_peak_of_no_relevance_and_a_weak_one_of_high_relevance(shown):
     folder, _ = shown
     model = xrdae.load_model(folder / "model.nc")
-    found = demo.contrary_peaks(demo.alloy_series(iron=demo.IRON), model)
+    found = demo.find_contrary_peaks(demo.alloy_series(iron=demo.IRON), model)
     strong, weak = found["strong but irrelevant"], found["weak but relevant"]
     iron = [44.67, 65.02]  # degree, Cu K-alpha 1
     assert any(strong.start < line + 0.2 and line - 0.2 < strong.stop for line in iron)
@@ -69,5 +69,7 @@ def test_the_demo_writes_results_a_model_and_pictures_that_are_not_blank(shown):
 
 def test_r_squared_is_one_for_the_truth_and_zero_for_the_mean():
     truth = xr.DataArray([1.0, 2.0, 4.0], dims="pattern")
-    assert demo.r_squared(truth, truth) == 1
-    assert demo.r_squared(truth, xr.full_like(truth, float(truth.mean()))) == pytest.approx(0)
+    assert demo.compute_r_squared(truth, truth) == 1
+    assert demo.compute_r_squared(truth, xr.full_like(truth, float(truth.mean()))) == pytest.approx(
+        0
+    )

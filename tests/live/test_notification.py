@@ -74,9 +74,9 @@ def test_drift_is_said_once_while_novelty_stays_high_and_again_after_it_was_usua
     usual, high = np.zeros(RECENT, bool), np.ones(RECENT, bool)
     some = usual.copy()
     some[::5] = True
-    assert observer.drift(some) is None
-    assert "xrdae fit DATA --update" in observer.drift(high)
-    assert observer.drift(high) is None
-    assert observer.drift(usual) is None
-    assert observer.drift(high[:5]) is None
-    assert "of the last 20 patterns are novel" in observer.drift(high[:5])
+    assert observer.check_drift(some) is None
+    assert "xrdae fit DATA --update" in observer.check_drift(high)
+    assert observer.check_drift(high) is None
+    assert observer.check_drift(usual) is None
+    assert observer.check_drift(high[:5]) is None
+    assert "of the last 20 patterns are novel" in observer.check_drift(high[:5])

@@ -39,9 +39,9 @@ def test_rows_of_files_are_appended_and_those_of_changed_files_replaced(tmp_path
         results.write(FIRST, {})
         results.write(make_rows("3"), {"bad": "broken"})
         results.write(make_rows("2", "4", changed=0.5), {})
-        assert results.places(make_rows("4", "1")) == [3, 0]
-        assert (len(results), results.novel, results.scans_of("2")) == (4, 1, 1)
-        np.testing.assert_array_equal(results.intensity(1), 2.5 + np.arange(5))
+        assert results.find_rows(make_rows("4", "1")) == [3, 0]
+        assert (len(results), results.novel, results.count_scans("2")) == (4, 1, 1)
+        np.testing.assert_array_equal(results.read_intensity(1), 2.5 + np.arange(5))
     found = content(tmp_path / "live.zarr")
     assert found["file"].values.tolist() == ["1", "2", "3", "4"]
     np.testing.assert_array_equal(found["novelty"], [1, 2.5, 3, 4.5])

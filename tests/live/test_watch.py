@@ -19,7 +19,7 @@ import xarray as xr
 
 import xrdae
 from xrdae.live.arrivals import Arrivals
-from xrdae.live.isolated_reading import Apart
+from xrdae.live.isolated_reading import IsolatedReader
 from xrdae.live.new_files import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
@@ -37,13 +37,13 @@ class Heard:
     def __init__(self):
         self.files, self.skipped, self.messages = [], {}, []
 
-    def found(self, rows):
+    def on_results(self, rows):
         self.files += rows["file"].values.tolist()
 
-    def gave_up(self, file, reason):
+    def on_skip(self, file, reason):
         self.skipped[file] = reason
 
-    def warned(self, message):
+    def on_warning(self, message):
         self.messages.append(message)
 
 
@@ -254,7 +254,7 @@ def test_many_waiting_files_do_not_delay_the_end(run):
     with Results(run.out, {}) as results:
         stop = threading.Event()
         heard = Heard()
-        heard.found = lambda rows: stop.set()
+        heard.on_results = lambda rows: stop.set()
         Watch(run.folder, run.model, results, listeners=[heard]).run(stop)
         assert 0 < len(results) < 300
     run.watch(lambda: len(run.heard.files) + len(results) == 300)
@@ -270,7 +270,7 @@ def test_changes_are_found_without_events(tmp_path):
     def ready(n):
         end = time.monotonic() + 10
         while time.monotonic() < end:
-            found = list(arrivals.ready())
+            found = list(arrivals.find_ready())
             if len(found) == n:
                 return {name: signature for name, signature, _ in found}
             time.sleep(0.05)
@@ -291,8 +291,8 @@ def test_unfinished_and_hidden_files_and_names_that_do_not_match_are_none(tmp_pa
         (tmp_path / name).write_text("1 2\n")
     arrivals = Arrivals(tmp_path, {}, match="*.xy", patience=1)
     time.sleep(0.1)
-    assert [name for name, *_ in arrivals.ready()] == ["e.xy"]
-    arrivals.see([str(tmp_path / "d.txt"), str(tmp_path / "gone.xy")])
+    assert [name for name, *_ in arrivals.find_ready()] == ["e.xy"]
+    arrivals.record([str(tmp_path / "d.txt"), str(tmp_path / "gone.xy")])
     assert arrivals.waiting == 1
 
 
@@ -301,14 +301,14 @@ def test_a_file_that_changes_is_not_ready(tmp_path):
     growing = tmp_path / "growing.xy"
     for i in range(5):
         growing.write_text("1 2\n" * (i + 1))
-        arrivals.see([str(growing)])
-        assert list(arrivals.ready()) == []
+        arrivals.record([str(growing)])
+        assert list(arrivals.find_ready()) == []
     time.sleep(0.1)
-    ((name, signature, last),) = arrivals.ready()
+    ((name, signature, last),) = arrivals.find_ready()
     assert (name, last) == ("growing.xy", False)
     arrivals.finish(name, signature)
     time.sleep(0.1)
-    assert list(arrivals.ready()) == []
+    assert list(arrivals.find_ready()) == []
 
 
 def test_a_step_that_fails_for_one_file_spares_the_others(run):
@@ -450,7 +450,7 @@ def test_a_file_that_crashes_the_hdf5_library_ends_no_watch(tmp_path):
         group["I"], group["q"] = np.arange(4.0), np.arange(4.0)
         group["q"].attrs["units"] = "1/nm"
     bad.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with contextlib.closing(Apart()) as apart:
+    with contextlib.closing(IsolatedReader()) as apart:
         for _ in range(2):
             [scan] = apart.read(good)
             np.testing.assert_array_equal(scan.intensity, np.arange(4))

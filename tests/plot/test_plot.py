@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 import xrdae
 from xrdae import DataError
 from xrdae.convention.patterns import find_patterns
-from xrdae.plot.colors import CORNERS, two_dimensional
-from xrdae.plot.phases import find_rows, indices
-from xrdae.plot.relevance import cells
+from xrdae.plot.colors import CORNERS, map_two_dimensional
+from xrdae.plot.phases import find_rows, format_indices
+from xrdae.plot.relevance import find_cells
 from xrdae.simulate import alloy_series
 
 STRUCTURES = Path(__file__).parents[2] / "examples" / "structures"
@@ -270,7 +270,7 @@ def test_an_empty_pattern_is_drawn_without_shades(grid, ax):
 
 def test_where_regions_overlap_their_mean_is_drawn():
     bounds = np.array([[0.0, 2.0], [1.0, 3.0], [5.0, 6.0]])
-    found = cells(bounds, np.array([1.0, 3.0, np.nan]))
+    found = find_cells(bounds, np.array([1.0, 3.0, np.nan]))
     assert found == [(0, 1, 1), (1, 2, 2), (2, 3, 3)]
 
 
@@ -321,8 +321,8 @@ def test_on_two_theta_phases_need_the_wavelength_and_on_q_and_d_they_do_not(seri
 
 
 def test_indices_below_zero_have_a_bar():
-    assert indices(np.array([1, 0, 4])) == "104"
-    assert indices(np.array([1, -1, 2])) == r"$\mathregular{1\,\bar{1}\,2}$"
+    assert format_indices(np.array([1, 0, 4])) == "104"
+    assert format_indices(np.array([1, -1, 2])) == r"$\mathregular{1\,\bar{1}\,2}$"
 
 
 # -- relevance_map
@@ -473,11 +473,13 @@ def test_novelty_far_above_the_limit_takes_a_logarithmic_axis(results, ax):
 
 def test_two_latents_are_a_colour_between_four_corners():
     low, high = np.array([0.0, 1.0, 0.0, 1.0, 7.0]), np.array([0.0, 0.0, 1.0, 1.0, 7.0])
-    found = two_dimensional(low, high) * 255
+    found = map_two_dimensional(low, high) * 255
     np.testing.assert_allclose(found, CORNERS[[0, 1, 2, 3, 3]])
     hexadecimal = ("#f3f3f3", "#f3b300", "#509dc2", "#1a1a1a")
     np.testing.assert_allclose(CORNERS / 255, [to_rgb(c) for c in hexadecimal])
-    np.testing.assert_allclose(two_dimensional(np.array(0.5), np.array(0.5)) * 255, CORNERS.mean(0))
+    np.testing.assert_allclose(
+        map_two_dimensional(np.array(0.5), np.array(0.5)) * 255, CORNERS.mean(0)
+    )
 
 
 def test_a_map_shows_both_latents_as_colours_at_the_coordinates(grid, ax):
@@ -488,7 +490,7 @@ def test_a_map_shows_both_latents_as_colours_at_the_coordinates(grid, ax):
     scaled = (latent - low) / (high - low)
     shown = image.get_array().reshape(4, 5, 4)
     known = np.isfinite(latent).all(axis=-1)
-    expected = two_dimensional(scaled[..., 0], scaled[..., 1])
+    expected = map_two_dimensional(scaled[..., 0], scaled[..., 1])
     np.testing.assert_allclose(shown[known][:, :3], expected[known], atol=1e-6)
     np.testing.assert_array_equal(shown[..., 3], known)
     edges = image.get_coordinates()

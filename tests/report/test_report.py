@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from xrdae import DataError
 from xrdae.cli import main
-from xrdae.report.packing import LEVELS, packed, quantized
+from xrdae.report.packing import LEVELS, pack, quantize
 
 
 def unpacked(header, text):
@@ -36,10 +36,10 @@ def test_arrays_come_back_from_a_page_as_they_went_in():
         "c": np.array([-1, 7]),
         "d": np.array([1, 65535], dtype=np.uint16),
     }
-    found = unpacked(*packed(arrays))
+    found = unpacked(*pack(arrays))
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array)
-    assert packed(arrays) == packed(arrays)  # the same data, the same page
+    assert pack(arrays) == pack(arrays)  # the same data, the same page
 
 
 def test_quantized_rows_are_wrong_by_half_a_step_at_most():
@@ -47,7 +47,7 @@ def test_quantized_rows_are_wrong_by_half_a_step_at_most():
     rows[1, 3] = np.nan
     rows[2] = 7.0
     rows[3] = np.nan
-    found = quantized("x", rows)
+    found = quantize("x", rows)
     values = found["x.offset"][:, None] + found["x.step"][:, None] * found["x"]
     values[found["x"] == LEVELS + 1] = np.nan
     spread = np.nan_to_num(np.ptp(rows, axis=1), nan=np.nanmax(np.abs(rows[1])) * 2)
@@ -58,7 +58,7 @@ def test_quantized_rows_are_wrong_by_half_a_step_at_most():
 
 def test_what_the_page_decodes_with_is_as_exact_as_the_model_needs(series, model):
     components = model.autoencoder.basis.components
-    packed_components = quantized("c", components)
+    packed_components = quantize("c", components)
     step = packed_components["c.step"].max()
     error = float(series.xrdae.encode(model)["reconstruction_error"].min())
     assert step / np.abs(components).max() < 0.01 * error

@@ -103,15 +103,15 @@ class RecordingListener:
         self.files: list[str] = []
         self.messages: list[str] = []
 
-    def found(self, rows: xr.Dataset) -> None:
+    def on_results(self, rows: xr.Dataset) -> None:
         """Record the files of new patterns."""
         self.files += rows["file"].values.tolist()
 
-    def gave_up(self, file: str, reason: str) -> None:
+    def on_skip(self, file: str, reason: str) -> None:
         """Fail: no file may be skipped."""
         raise AssertionError(f"{file}: {reason}")
 
-    def warned(self, message: str) -> None:
+    def on_warning(self, message: str) -> None:
         """Record a warning."""
         self.messages.append(message)
 

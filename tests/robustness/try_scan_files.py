@@ -60,10 +60,10 @@ def try_file(case: list[Any]) -> str:
 def try_hdf5(case: list[Any]) -> str:
     """Read a file like `xrdae watch`, in a process that may crash."""
     import xrdae
-    from xrdae.live.isolated_reading import Apart
+    from xrdae.live.isolated_reading import IsolatedReader
 
     if not hasattr(try_hdf5, "apart"):
-        try_hdf5.apart = Apart()
+        try_hdf5.apart = IsolatedReader()
     try:
         return "read" if try_hdf5.apart.read(write_file(case)[0]) else "lost"
     except (xrdae.FormatError, OSError):

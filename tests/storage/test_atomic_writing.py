@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 
-import netCDF4
 import pytest
+import xarray as xr
 
 from xrdae.storage import atomic_writing
 from xrdae.storage.atomic_writing import write_aside
@@ -146,11 +146,11 @@ def test_a_model_that_cannot_be_written_keeps_the_old_model(series, model, tmp_p
     model.save(path)
     before = path.read_bytes()
 
-    def fail(self, *args, **options):
+    def fail(tree, aside, **options):
+        aside.write_text("half")
         raise RuntimeError("NetCDF: HDF error")
 
-    monkeypatch.setattr(netCDF4.Dataset, "sync", fail)
-    monkeypatch.setattr(netCDF4.Dataset, "close", fail)
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
     with pytest.raises(OSError, match="the netCDF library failed"):
         model.save(path)
     assert path.read_bytes() == before

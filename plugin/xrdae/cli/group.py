@@ -42,7 +42,7 @@ class ReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            with record_command(ctx.obj), _plain_warnings():
+            with record_command(ctx.obj), _show_plain_warnings():
                 return super().invoke(ctx)
         except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
             raise
@@ -56,7 +56,7 @@ class ReportingGroup(click.Group):
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
+def _show_plain_warnings() -> Iterator[None]:
     """Show warnings as a line each: where in the package they come from helps nobody here."""
     usual = warnings.formatwarning
 

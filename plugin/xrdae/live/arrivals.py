@@ -53,27 +53,27 @@ class Arrivals:
         self._given_up: dict[str, int] = {}  # and when their status changed last [ns]
         self._pending: dict[str, _Pending] = {}
         self._next_scan = 0.0
-        for name in self._names():
-            self._see(name)
+        for name in self._list_names():
+            self._record(name)
 
     @property
     def waiting(self) -> int:
         """Return how many files wait."""
         return len(self._pending)
 
-    def see(self, paths: Iterable[str]) -> None:
+    def record(self, paths: Iterable[str]) -> None:
         """Look at files that something happened to."""
         for path in paths:
             name = os.path.relpath(path, self.folder)
-            if self._counts(name):
-                self._see(name)
+            if self._is_watched(name):
+                self._record(name)
 
-    def ready(self) -> Iterator[tuple[str, Signature, bool]]:
+    def find_ready(self) -> Iterator[tuple[str, Signature, bool]]:
         """Yield name and state of files to be read now, and whether it is their last chance."""
         now = time.monotonic()
         if now >= self._next_scan:
-            for name in [*self._names(), *list(self._pending)]:
-                self._see(name)
+            for name in [*self._list_names(), *list(self._pending)]:
+                self._record(name)
             took = time.monotonic() - now
             self._next_scan = now + max(RESCAN, took / SHARE)
         # In the order in which they were written, as far as it is known.
@@ -82,13 +82,13 @@ class Arrivals:
             rest = time.monotonic() - pending.since
             if rest < (self.patience if pending.reason else SETTLE):
                 continue
-            self._see(name)
+            self._record(name)
             if self._pending.get(name) is pending:
                 yield name, pending.signature, bool(pending.reason) or rest >= self.patience
 
-    def unchanged(self, name: str, signature: Signature) -> bool:
+    def is_unchanged(self, name: str, signature: Signature) -> bool:
         """Tell whether a file is still in the state in which it was ready."""
-        return _signature(self.folder / name) == signature
+        return _get_signature(self.folder / name) == signature
 
     def postpone(self, name: str, reason: str) -> None:
         """Wait for a file that could not be read."""
@@ -104,22 +104,22 @@ class Arrivals:
     def give_up(self, name: str, signature: Signature) -> None:
         """Have done with a file until its content changes, or its permissions."""
         self.finish(name, signature)
-        self._given_up[name] = _status_changed(self.folder / name)
+        self._given_up[name] = _get_change_time(self.folder / name)
 
-    def _see(self, name: str) -> None:
-        signature = _signature(self.folder / name)
-        if signature is None or (self._done.get(name) == signature and not self._mended(name)):
+    def _record(self, name: str) -> None:
+        signature = _get_signature(self.folder / name)
+        if signature is None or (self._done.get(name) == signature and not self._is_mended(name)):
             self._pending.pop(name, None)
             return
         pending = self._pending.get(name)
         if pending is None or pending.signature != signature:
             self._pending[name] = _Pending(signature, time.monotonic())
 
-    def _mended(self, name: str) -> bool:
+    def _is_mended(self, name: str) -> bool:
         before = self._given_up.get(name)
-        return before is not None and _status_changed(self.folder / name) != before
+        return before is not None and _get_change_time(self.folder / name) != before
 
-    def _counts(self, name: str) -> bool:
+    def _is_watched(self, name: str) -> bool:
         parts = Path(name).parts
         if not parts:  # the folder itself
             return False
@@ -128,24 +128,24 @@ class Arrivals:
             not hidden and not name.endswith(UNFINISHED) and fnmatch.fnmatch(parts[-1], self._match)
         )
 
-    def _names(self) -> Iterator[str]:
+    def _list_names(self) -> Iterator[str]:
         for folder, folders, files in os.walk(self.folder):
             folders[:] = [f for f in folders if not f.startswith(".") and not f.endswith(".zarr")]
             at = os.path.relpath(folder, self.folder)
             for file in files:
                 name = file if at == "." else os.path.join(at, file)
-                if self._counts(name):
+                if self._is_watched(name):
                     yield name
 
 
-def _status_changed(path: Path) -> int:
+def _get_change_time(path: Path) -> int:
     try:
         return path.stat().st_ctime_ns
     except OSError:
         return 0
 
 
-def _signature(path: Path) -> Signature | None:
+def _get_signature(path: Path) -> Signature | None:
     try:
         status = path.stat()
     except OSError:

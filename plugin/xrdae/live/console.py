@@ -24,7 +24,7 @@ class Console:
         self._counts = not as_json and sys.stderr.isatty()
         self._count = ""
 
-    def found(self, rows: xr.Dataset) -> None:
+    def on_results(self, rows: xr.Dataset) -> None:
         """Tell of patterns."""
         names = ("file", "scan", "latent", "novelty", "novel")
         for values in zip(*(rows[name].values.tolist() for name in names), strict=True):
@@ -34,14 +34,14 @@ class Console:
             elif event["novel"]:
                 self._print(f"novel: {event['file']} (novelty {event['novelty']:.2f})")
 
-    def gave_up(self, file: str, reason: str) -> None:
+    def on_skip(self, file: str, reason: str) -> None:
         """Tell of a file that cannot be read."""
         if self._as_json:
             self._write({"skipped": file, "reason": reason})
         else:
             self._print(f"skipped: {file}: {reason}")
 
-    def warned(self, message: str) -> None:
+    def on_warning(self, message: str) -> None:
         """Tell what a person should know of."""
         if self._as_json:
             self._write({"warning": message})

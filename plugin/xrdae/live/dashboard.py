@@ -82,17 +82,17 @@ class Board:
                     self._points = deque((p for p in self._points if p.row != row), MOST)
                 self._points.append(point)
 
-    def say(self, text: str, *, alert: bool = False) -> None:
+    def add_message(self, text: str, *, alert: bool = False) -> None:
         """Put a message."""
         with self._lock:
             self._messages.append(Message(datetime.datetime.now(), text, alert))
 
-    def messages(self) -> list[Message]:
+    def list_messages(self) -> list[Message]:
         """Return the newest messages, the newest first."""
         with self._lock:
             return list(self._messages)[::-1]
 
-    def since(self, serial: int) -> list[Point]:
+    def find_since(self, serial: int) -> list[Point]:
         """Return the points put after one with this serial number, in the order of their rows."""
         with self._lock:
             new = []
@@ -103,13 +103,13 @@ class Board:
         return sorted(new, key=lambda point: point.row)
 
 
-def needed(rows: xr.Dataset) -> xr.Dataset:
+def select_needed(rows: xr.Dataset) -> xr.Dataset:
     """Return what a board takes of rows."""
     found = rows[["scan", "latent", "novelty", "novel"]]
     return found.drop_vars([name for name, c in found.coords.items() if c.dims != ("pattern",)])
 
 
-def columns(points: list[Point], across: int, up: int | None, color: str) -> dict[str, Any]:
+def make_columns(points: list[Point], across: int, up: int | None, color: str) -> dict[str, Any]:
     """Return points as the columns that figures show; without `up`, novelty is."""
     novelty = [p.novelty for p in points]
     of_color = {"order": [p.row for p in points], "novelty": novelty}

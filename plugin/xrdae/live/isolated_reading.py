@@ -21,7 +21,7 @@ from xrdae.storage.netcdf_structure import HDF5
 MOST_SECONDS = 60  # for a file, after which it is taken for damaged
 
 
-class Apart:
+class IsolatedReader:
     """Reads files; HDF5 in a child process, which is begun when the first one comes.
 
     The HDF5 library is made for files that it wrote: damaged ones can crash it, or send it in a

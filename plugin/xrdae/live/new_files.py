@@ -14,7 +14,7 @@ from xrdae.convention.names import RESERVED
 from xrdae.convention.regridding import check_axis
 from xrdae.errors import DataError
 from xrdae.live.arrivals import Signature
-from xrdae.live.isolated_reading import Apart
+from xrdae.live.isolated_reading import IsolatedReader
 from xrdae.loading.gridding import Grid, make_axis, merge_scans
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.readers.scan import Scan
@@ -50,7 +50,7 @@ class Arrived:
 
 
 def read(
-    apart: Apart, folder: Path, file: str, signature: Signature, preparation: Preparation
+    apart: IsolatedReader, folder: Path, file: str, signature: Signature, preparation: Preparation
 ) -> Arrived:
     """Read a file whose patterns can be brought to the model's axis.
 
@@ -72,7 +72,7 @@ def read(
     return Arrived(file, signature, scans, coverage)
 
 
-def _without_our_names(scan: Scan) -> Scan:
+def _drop_reserved_names(scan: Scan) -> Scan:
     """Return a scan without labels that a row has of its own."""
     labels = {name: value for name, value in scan.metadata.items() if name not in OUR_NAMES}
     return dataclasses.replace(scan, metadata=labels)
@@ -83,7 +83,7 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
 
     `file`, `scan`, `modified` [ns since 1970], `size` [byte], `coverage`, and what the files say.
     """
-    scans = [_without_our_names(scan) for each in arrived for scan in each.scans]
+    scans = [_drop_reserved_names(scan) for each in arrived for scan in each.scans]
     ascending = dataclasses.replace(axis, descending=False)  # in the order of the model's channels
     sizes, grid = {"pattern": len(scans)}, Grid(ascending, "the model's axis")
     dataset = merge_scans(scans, sizes, grid, units_matter=False)

@@ -50,7 +50,7 @@ class Observer:
         """Tell every plugin that has the hook `xrdae_on_result`; a failing one warns."""
         plugins.on_result(result)
 
-    def drift(self, novel: npt.NDArray[np.bool_]) -> str | None:
+    def check_drift(self, novel: npt.NDArray[np.bool_]) -> str | None:
         """Return a message once novelty stays high, with what to do; None otherwise.
 
         It stays high when half of the last twenty patterns are novel, where one in twenty is

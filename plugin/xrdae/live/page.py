@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xrdae.live.dashboard import MOST, Board, needed
+from xrdae.live.dashboard import MOST, Board, select_needed
 from xrdae.live.session import Session
 
 if TYPE_CHECKING:
@@ -62,22 +62,22 @@ class LivePage:
         self._board = Board()
         if len(results):
             with results.read() as dataset:
-                self.found(needed(dataset).isel(pattern=slice(-MOST, None)).load())
+                self.on_results(select_needed(dataset).isel(pattern=slice(-MOST, None)).load())
         self._server = _Server(self._show, port)
         self.port = self._server.port
         self.url = f"http://localhost:{self.port}/"
 
-    def found(self, rows: xr.Dataset) -> None:
+    def on_results(self, rows: xr.Dataset) -> None:
         """Show patterns."""
-        self._board.put(rows, self._results.places(rows))
+        self._board.put(rows, self._results.find_rows(rows))
 
-    def gave_up(self, file: str, reason: str) -> None:
+    def on_skip(self, file: str, reason: str) -> None:
         """Say that a file cannot be read."""
-        self._board.say(f"{file}: {reason}")
+        self._board.add_message(f"{file}: {reason}")
 
-    def warned(self, message: str) -> None:
+    def on_warning(self, message: str) -> None:
         """Say what a person should know of."""
-        self._board.say(message, alert=True)
+        self._board.add_message(message, alert=True)
 
     def close(self) -> None:
         """End the server."""

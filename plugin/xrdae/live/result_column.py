@@ -45,7 +45,7 @@ class Column:
         self._fill = FILL.get(fill, fill)
         try:  # now, not once a row is to be written
             self._codecs = [numcodecs.get_codec(dict(codec)) for codec in codecs if codec]
-            self._encoded(np.full(1, self._fill, dtype=self.dtype))
+            self._compress(np.full(1, self._fill, dtype=self.dtype))
         except Exception as error:  # codecs raise of every kind
             raise FormatError(
                 f"{os.fspath(folder)!r} cannot be written to ({error}); write to another store"
@@ -75,14 +75,14 @@ class Column:
             self._store(int(at), chunk)
             self._last = int(at), chunk
 
-    def _path(self, at: int) -> Path:
+    def _find_path(self, at: int) -> Path:
         return self._folder / ".".join([str(at), *["0"] * (len(self._chunks) - 1)])
 
     def _load(self, at: int) -> npt.NDArray[Any]:
         last, chunk = self._last
         if at == last:
             return chunk
-        path = self._path(at)
+        path = self._find_path(at)
         if not path.exists():  # as zarr leaves chunks of nothing but fill values
             return np.full(self._chunks, self._fill, dtype=self.dtype)
         content: Any = path.read_bytes()
@@ -99,12 +99,12 @@ class Column:
                 f"{os.fspath(path)!r} is damaged ({error}); write to another store"
             ) from error
 
-    def _encoded(self, chunk: npt.NDArray[Any]) -> Any:
+    def _compress(self, chunk: npt.NDArray[Any]) -> Any:
         content: Any = np.ascontiguousarray(chunk)
         for codec in self._codecs:
             content = codec.encode(content)
         return content
 
     def _store(self, at: int, chunk: npt.NDArray[Any]) -> None:
-        with write_aside(self._path(at)) as aside:
-            aside.write_bytes(self._encoded(chunk))
+        with write_aside(self._find_path(at)) as aside:
+            aside.write_bytes(self._compress(chunk))

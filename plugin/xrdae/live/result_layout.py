@@ -45,7 +45,7 @@ def read_layout(path: Path) -> dict[str, Any]:
     return found
 
 
-def columns_of(metadata: Mapping[str, Any]) -> list[str]:
+def list_columns(metadata: Mapping[str, Any]) -> list[str]:
     """Return the names of the arrays with a row for each pattern."""
     names = [name.removesuffix("/.zattrs") for name in metadata if "/.zattrs" in name]
     dims = {name: metadata[f"{name}/.zattrs"].get("_ARRAY_DIMENSIONS", []) for name in names}
@@ -72,7 +72,7 @@ def _check_arrays(path: Path, metadata: Mapping[str, Any]) -> None:
         unknown = {codec["id"] for codec in codecs if codec} - CODECS
         if unknown:
             raise FormatError(f"{name} needs the codec {unknown.pop()!r}")
-    columns = columns_of(metadata)
+    columns = list_columns(metadata)
     for name, kinds in NEEDED.items():
         dtype = np.dtype(metadata[f"{name}/.zarray"]["dtype"])
         if name not in columns or dtype.kind not in kinds:

@@ -17,7 +17,7 @@ import xarray as xr
 from xrdae.errors import DataError, FormatError
 from xrdae.live.arrivals import Signature
 from xrdae.live.result_column import Column
-from xrdae.live.result_layout import METADATA, columns_of, read_layout
+from xrdae.live.result_layout import METADATA, list_columns, read_layout
 from xrdae.loading.sources import write_zarr
 from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.bounded_json import parse_json
@@ -117,7 +117,7 @@ class Results:
         """Return the largest part of the model's axis that a row covers; 0 without rows."""
         return float(self._columns["coverage"].read(0, len(self)).max()) if self._rows else 0.0
 
-    def scans_of(self, file: str) -> int:
+    def count_scans(self, file: str) -> int:
         """Return how many rows there are of a file."""
         n = 0
         while (file, n) in self._rows:
@@ -139,7 +139,7 @@ class Results:
         """
         self._recover()
         self.skipped = dict(skipped)
-        keys = _keys(rows)
+        keys = _make_keys(rows)
         self._whole = False
         if not self._rows:
             self._make(rows)
@@ -157,11 +157,11 @@ class Results:
             self._commit(len(self._rows))
             self._whole = True
 
-    def places(self, rows: xr.Dataset) -> list[int]:
+    def find_rows(self, rows: xr.Dataset) -> list[int]:
         """Return where in the store rows are that it holds."""
-        return [self._rows[key] for key in _keys(rows)]
+        return [self._rows[key] for key in _make_keys(rows)]
 
-    def intensity(self, row: int) -> npt.NDArray[np.float32]:
+    def read_intensity(self, row: int) -> npt.NDArray[np.float32]:
         """Return the intensity `(point,)` of one row."""
         values: npt.NDArray[np.float32] = self._columns["intensity"].read(row, row + 1)[0]
         return values
@@ -187,8 +187,8 @@ class Results:
                 self._novel.discard(row)
 
     def _make(self, rows: xr.Dataset) -> None:
-        columns = _columns(rows)
-        dataset = rows.assign(columns).assign_attrs(self._all_attrs())
+        columns = _select_columns(rows)
+        dataset = rows.assign(columns).assign_attrs(self._merge_all_attrs())
         longest = max(int(np.prod(v.shape[1:])) for v in columns.values())
         n_row = min(max(1, CHUNK // longest), 1024)
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in columns.items()}
@@ -197,7 +197,7 @@ class Results:
         self._connect()
 
     def _extend(self, rows: xr.Dataset, keys: list[Key]) -> None:
-        columns = _columns(rows)
+        columns = _select_columns(rows)
         self._add_columns({n: v for n, v in columns.items() if n not in self._columns})
         known = len(self._rows)
         total = known + sum(key not in self._rows for key in keys)
@@ -205,7 +205,7 @@ class Results:
         at = [self._rows.get(key, -1) for key in keys]
         at = [next(next_rows) if row < 0 else row for row in at]
         for name, column in sorted(self._columns.items(), key=lambda item: item[0] in LAST):
-            column.write(at, _fitting(columns.get(name), column, len(keys)))
+            column.write(at, _fit_values(columns.get(name), column, len(keys)))
         self._commit(total)
 
     def _add_columns(self, columns: dict[str, xr.Variable]) -> None:
@@ -221,27 +221,27 @@ class Results:
         self._write_out()  # writing new arrays makes the others count as their metadata say
         n = len(self._rows)
         empty = {
-            name: xr.Variable(v.dims, _missing((n, *v.shape[1:]), v.dtype), v.attrs)
+            name: xr.Variable(v.dims, _make_missing((n, *v.shape[1:]), v.dtype), v.attrs)
             for name, v in columns.items()
         }
         n_row = self._metadata["file/.zarray"]["chunks"][0]
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in empty.items()}
-        beginning = xr.Dataset(empty).assign_attrs(self._all_attrs())
+        beginning = xr.Dataset(empty).assign_attrs(self._merge_all_attrs())
         write_zarr(beginning, self.path, mode="a", encoding=encoding)
         self._connect()
 
     def _write_out(self) -> None:
         """Write the arrays' own metadata, as they count."""
         for name, content in self._metadata.items():
-            if _content(self.path / name) != content:
+            if _read_json(self.path / name) != content:
                 _write_json(self.path / name, content)
 
-    def _all_attrs(self) -> dict[str, str]:
+    def _merge_all_attrs(self) -> dict[str, str]:
         return {**self._attrs, "xrdae_skipped": json.dumps(self.skipped)}
 
     def _commit(self, total: int) -> None:
         """Make what was written count."""
-        attrs = self._metadata[".zattrs"] | self._all_attrs()
+        attrs = self._metadata[".zattrs"] | self._merge_all_attrs()
         self._metadata[".zattrs"] = attrs
         for name in self._columns:
             self._metadata[f"{name}/.zarray"]["shape"][0] = total
@@ -298,20 +298,20 @@ class Results:
         self._metadata = json.loads((self.path / METADATA).read_text())["metadata"]
         self._columns = {
             name: Column(self.path / name, self._metadata[f"{name}/.zarray"])
-            for name in columns_of(self._metadata)
+            for name in list_columns(self._metadata)
         }
 
 
-def _keys(rows: xr.Dataset) -> list[Key]:
+def _make_keys(rows: xr.Dataset) -> list[Key]:
     return list(zip(rows["file"].values.tolist(), rows["scan"].values.tolist(), strict=True))
 
 
-def _columns(rows: xr.Dataset) -> dict[str, xr.Variable]:
+def _select_columns(rows: xr.Dataset) -> dict[str, xr.Variable]:
     """Return what rows have each of their own, as the store holds it."""
-    return {str(n): _encoded(v) for n, v in rows.variables.items() if "pattern" in v.dims}
+    return {str(n): _encode_variable(v) for n, v in rows.variables.items() if "pattern" in v.dims}
 
 
-def _content(file: Path) -> Any:
+def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except (OSError, ValueError):  # damaged, or not there: it is written anew
@@ -323,7 +323,7 @@ def _write_json(path: Path, content: Any) -> None:
         aside.write_text(json.dumps(content))
 
 
-def _encoded(variable: xr.Variable) -> xr.Variable:
+def _encode_variable(variable: xr.Variable) -> xr.Variable:
     """Return a column as the store holds it: float32 patterns, texts as objects, times in s."""
     values = np.asarray(variable.values)
     attrs = dict(variable.attrs)
@@ -337,15 +337,15 @@ def _encoded(variable: xr.Variable) -> xr.Variable:
     return xr.Variable(variable.dims, values, attrs)
 
 
-def _missing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _make_missing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.full(shape, {"f": np.nan, "O": "", "b": False}.get(dtype.kind, 0), dtype)
 
 
-def _fitting(values: xr.Variable | None, column: Column, n: int) -> npt.NDArray[Any]:
+def _fit_values(values: xr.Variable | None, column: Column, n: int) -> npt.NDArray[Any]:
     """Return values that a column takes; missing ones where there are none such.
 
     A label may be a number in one file and a text in the next.
     """
     if values is not None and (values.dtype.kind == "O") == column.is_text:
         return np.asarray(values.values)
-    return _missing((n, *column.shape), column.dtype)
+    return _make_missing((n, *column.shape), column.dtype)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.live.dashboard import MOST, Board, Message, Point, columns
+from xrdae.live.dashboard import MOST, Board, Message, Point, make_columns
 from xrdae.report.figures import BLUE, FEW, ORANGE
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Session:
         self._across = 0
         self._up = 1 if model.n_latent > 1 else None  # None: novelty
         # A canvas draws few points with less work, above all without a graphics card.
-        self._drawn_by = "webgl" if len(board.since(0)) > FEW else "canvas"
+        self._drawn_by = "webgl" if len(board.find_since(0)) > FEW else "canvas"
         self._color = "order"
 
     def begin(self, title: str, threshold: float) -> None:
@@ -49,14 +49,14 @@ class Session:
         from bokeh.layouts import column, row
         from bokeh.models import ColumnDataSource, Div, Select
 
-        self._points = ColumnDataSource(columns([], 0, 0, "order"))
+        self._points = ColumnDataSource(make_columns([], 0, 0, "order"))
         self._pattern = ColumnDataSource({"x": [], "y": []})
         self._words = Div(text="", render_as_text=True, name="status")
         self._news = Div(text="", name="messages")
         self._select = Select(title="Colour by", value="order", options=["order", "novelty"])
         self._select.on_change("value", self._recolor)
         self._points.selected.on_change("indices", self._choose)
-        controls = [self._select, *self._axis_selects()]
+        controls = [self._select, *self._make_axis_selects()]
         heading = Div(text=title, render_as_text=True, styles={"font-size": "1.3rem"})
         wide = {"sizing_mode": "stretch_width"}
         self._document.title = title
@@ -65,16 +65,16 @@ class Session:
                 heading,
                 self._words,
                 row(*controls, styles=FLOWING, **wide),
-                row(self._plane(), self._track(threshold), styles=FLOWING, **wide),
-                self._profile(),
+                row(self._make_plane(), self._make_track(threshold), styles=FLOWING, **wide),
+                self._make_profile(),
                 self._news,
                 **wide,
             )
         )
-        self._look()
-        self._document.add_periodic_callback(self._look, EVERY)
+        self._update()
+        self._document.add_periodic_callback(self._update, EVERY)
 
-    def _axis_selects(self) -> list[Any]:
+    def _make_axis_selects(self) -> list[Any]:
         """Return what chooses two of more than two latent axes."""
         from bokeh.models import Select
 
@@ -89,20 +89,20 @@ class Session:
             self._across, self._up = names.index(across.value), names.index(up.value)
             self._plane_figure.xaxis.axis_label = across.value
             self._plane_figure.yaxis.axis_label = up.value
-            self._training.data = self._background()
+            self._training.data = self._find_background()
             self._reload()
 
         for select in (across, up):
             select.on_change("value", turn)
         return [across, up]
 
-    def _background(self) -> dict[str, Any]:
+    def _find_background(self) -> dict[str, Any]:
         latents = self._model.support.latents
         if self._up is None:
             return {"x": [], "y": []}
         return {"x": latents[:, self._across], "y": latents[:, self._up]}
 
-    def _plane(self) -> Any:
+    def _make_plane(self) -> Any:
         from bokeh.models import ColorBar, ColumnDataSource, HoverTool, LinearColorMapper
         from bokeh.palettes import Viridis256
         from bokeh.plotting import figure
@@ -114,7 +114,7 @@ class Session:
             y_axis_label="novelty" if self._up is None else f"latent axis {self._up}",
             tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
         )  # fmt: skip
-        self._training = ColumnDataSource(self._background())
+        self._training = ColumnDataSource(self._find_background())
         plot.scatter("x", "y", source=self._training, size=5, color=GREY)
         mapper = LinearColorMapper(Viridis256, nan_color="#bbbbbb")
         points = plot.scatter(
@@ -129,7 +129,7 @@ class Session:
         plot.toolbar.logo = None
         return plot
 
-    def _track(self, threshold: float) -> Any:
+    def _make_track(self, threshold: float) -> Any:
         from bokeh.models import HoverTool, Span
         from bokeh.plotting import figure
 
@@ -148,7 +148,7 @@ class Session:
         plot.toolbar.logo = None
         return plot
 
-    def _profile(self) -> Any:
+    def _make_profile(self) -> Any:
         from bokeh.models import PlainText
         from bokeh.plotting import figure
 
@@ -166,12 +166,12 @@ class Session:
         self._profile_figure = plot
         return plot
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         """Show what is new."""
         self._words.text = self._status()
-        news = "".join(map(_item, self._board.messages()))
+        news = "".join(map(_make_item, self._board.list_messages()))
         self._news.text = f"<ul>{news}</ul>" if news else ""
-        new = self._board.since(self._serial)
+        new = self._board.find_since(self._serial)
         if new:
             self._add(new)
         self._draw_pattern()
@@ -181,7 +181,7 @@ class Session:
             self._reload()
         else:
             self._mark(new)
-            self._points.stream(self._columns(new), rollover=MOST)
+            self._points.stream(self._make_columns(new), rollover=MOST)
         labels = sorted({name for point in new for name in point.labels})
         options = list(dict.fromkeys([*self._select.options, *labels]))
         if options != self._select.options:
@@ -191,14 +191,14 @@ class Session:
         self._serial = max([self._serial, *(point.serial for point in points)])
         self._last_row = max([self._last_row, *(point.row for point in points)])
 
-    def _columns(self, points: list[Point]) -> dict[str, Any]:
-        return columns(points, self._across, self._up, self._color)
+    def _make_columns(self, points: list[Point]) -> dict[str, Any]:
+        return make_columns(points, self._across, self._up, self._color)
 
     def _reload(self) -> None:
         self._shown = None
-        points = self._board.since(0)
+        points = self._board.find_since(0)
         self._mark(points)
-        self._points.data = self._columns(points)
+        self._points.data = self._make_columns(points)
 
     def _recolor(self, _attr: str, _old: str, new: str) -> None:
         self._color = new
@@ -218,12 +218,12 @@ class Session:
         self._shown, self._shown_at = row, now
         which = "newest" if self._chosen is None else "chosen"
         axis = self._model.autoencoder.preparation.axis.values
-        self._pattern.data = {"x": axis, "y": self._results.intensity(row)}
+        self._pattern.data = {"x": axis, "y": self._results.read_intensity(row)}
         names = dict(zip(self._points.data["row"], self._points.data["file"], strict=True))
         # One that was chosen may no longer be among the newest points.
         self._profile_figure.title.text = f"{which}: {names.get(row, f'pattern {row}')}"
 
 
-def _item(message: Message) -> str:
+def _make_item(message: Message) -> str:
     style = " style='color: #a3320b; font-weight: 600'" if message.alert else ""
     return f"<li{style}>{message.time:%H:%M:%S} {html.escape(message.text)}</li>"

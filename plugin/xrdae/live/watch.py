@@ -15,7 +15,7 @@ import xarray as xr
 
 from xrdae.errors import DataError, XrdaeError
 from xrdae.live.arrivals import Arrivals
-from xrdae.live.isolated_reading import Apart
+from xrdae.live.isolated_reading import IsolatedReader
 from xrdae.live.new_files import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.notification import Observer
 from xrdae.live.results import Results
@@ -33,13 +33,13 @@ TICK = 10  # milliseconds in which events are gathered, and after which waiting 
 class Listener(Protocol):
     """Who is told of what a watch finds."""
 
-    def found(self, rows: xr.Dataset) -> None:
+    def on_results(self, rows: xr.Dataset) -> None:
         """Hear of patterns and their results, which are in the store now."""
 
-    def gave_up(self, file: str, reason: str) -> None:
+    def on_skip(self, file: str, reason: str) -> None:
         """Hear of a file that cannot be read and has not changed for long."""
 
-    def warned(self, message: str) -> None:
+    def on_warning(self, message: str) -> None:
         """Hear that novelty stays high, or that a pattern may be cut off."""
 
 
@@ -86,7 +86,7 @@ class Watch:
         self._preparation = model.autoencoder.preparation
         self._axis = self._preparation.axis
         self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
-        self._apart = Apart()
+        self._apart = IsolatedReader()
         self.listeners = list(listeners)
         self._skipped = dict(results.skipped)
         self._fullest = results.fullest
@@ -107,12 +107,12 @@ class Watch:
     def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
         """Watch until `stop` is set, calling `after` whenever the files that came are done."""
         with contextlib.closing(self._apart):
-            for paths in self._changes(stop):
-                self._arrivals.see(paths)
+            for paths in self._iterate_changes(stop):
+                self._arrivals.record(paths)
                 self._catch_up(stop)
                 after()
 
-    def _changes(self, stop: threading.Event) -> Iterator[list[str]]:
+    def _iterate_changes(self, stop: threading.Event) -> Iterator[list[str]]:
         """Yield paths to which something happened, many times a second, none if nothing did."""
         import watchfiles
 
@@ -149,7 +149,7 @@ class Watch:
 
     def _take(self, stop: threading.Event) -> None:
         some: list[Arrived] = []
-        for arrived in self._complete():
+        for arrived in self._find_complete():
             some.append(arrived)
             if len(some) == AT_ONCE:
                 self._keep(some)
@@ -161,20 +161,20 @@ class Watch:
         if self._skipped != self.results.skipped:
             self.results.skip(self._skipped)
 
-    def _complete(self) -> Iterator[Arrived]:
-        for name, signature, last in self._arrivals.ready():
+    def _find_complete(self) -> Iterator[Arrived]:
+        for name, signature, last in self._arrivals.find_ready():
             try:
                 _check_name(name)
                 arrived = read(self._apart, self.folder, name, signature, self._preparation)
                 self._check(arrived, last)
             except (XrdaeError, OSError, ValueError) as error:
                 reason = str(error).removeprefix(f"{self.folder / name}: ")
-                if last and self._arrivals.unchanged(name, signature):
+                if last and self._arrivals.is_unchanged(name, signature):
                     self._give_up(name, signature, reason)
                 else:
                     self._arrivals.postpone(name, reason)
                 continue
-            if self._arrivals.unchanged(name, signature):
+            if self._arrivals.is_unchanged(name, signature):
                 yield arrived
 
     def _check(self, arrived: Arrived, last: bool) -> None:
@@ -182,7 +182,7 @@ class Watch:
         fullest = self._fullest or 1.0
         if arrived.coverage < CUT_OFF * fullest and not last:
             raise DataError("it covers less than others: half-written?")
-        before = self.results.scans_of(arrived.file)
+        before = self.results.count_scans(arrived.file)
         if len(arrived.scans) < before:
             raise DataError(
                 f"it holds {len(arrived.scans)} patterns, and {before} when it was encoded; those "
@@ -193,7 +193,7 @@ class Watch:
         """Encode and keep files; where that fails, one by one, to give up what it fails for."""
         skipped = {f: r for f, r in self._skipped.items() if f not in {a.file for a in some}}
         try:
-            rows = self._encoded(some)
+            rows = self._encode(some)
             self.results.write(rows.assign_attrs(generalize_provenance(rows.attrs)), skipped)
         except OSError:  # nothing to blame on a file
             raise
@@ -208,7 +208,7 @@ class Watch:
         self._skipped = skipped
         self._observer.announce(rows)
         for listener in self.listeners:
-            listener.found(rows)
+            listener.on_results(rows)
         for each in some:
             self._arrivals.finish(each.file, each.signature)
             if each.coverage < CUT_OFF * self._fullest:
@@ -217,15 +217,15 @@ class Watch:
                     f"model's axis and others {self._fullest:.0%}: is it cut off?"
                 )
             self._fullest = max(self._fullest, each.coverage)
-        message = self._observer.drift(rows["novel"].values)
+        message = self._observer.check_drift(rows["novel"].values)
         if message is not None:
             self._warn(message)
 
     def _warn(self, message: str) -> None:
         for listener in self.listeners:
-            listener.warned(message)
+            listener.on_warning(message)
 
-    def _encoded(self, some: list[Arrived]) -> xr.Dataset:
+    def _encode(self, some: list[Arrived]) -> xr.Dataset:
         rows = find_rows(some, self._axis)
         result = self._observer.results(rows)
         whole = rows.merge(result, compat="override", join="override", combine_attrs="override")
@@ -236,7 +236,7 @@ class Watch:
         shown = os.fsencode(name).decode("utf-8", "backslashreplace")
         self._skipped[shown] = reason
         for listener in self.listeners:
-            listener.gave_up(shown, reason)
+            listener.on_skip(shown, reason)
 
 
 def _check_name(name: str) -> None:

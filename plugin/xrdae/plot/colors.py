@@ -32,7 +32,7 @@ BLUE, VERMILION = OKABE_ITO[:2]
 CORNERS = np.array([[0xF3, 0xF3, 0xF3], [0xF3, 0xB3, 0x00], [0x50, 0x9D, 0xC2], [0x1A, 0x1A, 0x1A]])
 
 
-def two_dimensional(first: Float, second: Float) -> Float:
+def map_two_dimensional(first: Float, second: Float) -> Float:
     """Return colours `(..., 3)`, 0 to 1, of two coordinates `(...)`, cut to 0 to 1; NaN as NaN.
 
     Bilinear between the four corners.
@@ -44,7 +44,7 @@ def two_dimensional(first: Float, second: Float) -> Float:
 
 
 @functools.cache
-def pale(name: str = "cividis_r") -> ListedColormap:
+def make_pale_colormap(name: str = "cividis_r") -> ListedColormap:
     """Return a colour map so light that a black line on it is seen, from nearly white on."""
     import matplotlib
     from matplotlib.colors import ListedColormap

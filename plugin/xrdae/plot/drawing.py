@@ -54,9 +54,9 @@ class Label:
     kind: str
     categories: tuple[str, ...] = ()
 
-    def dress(self, axis: Axis) -> None:
+    def label_axis(self, axis: Axis) -> None:
         """Give an axis along which this label runs its title, and dates where they are dates."""
-        axis.set_label_text(wrapped(self.title))
+        axis.set_label_text(wrap_text(self.title))
         if self.kind == "time":
             from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -64,7 +64,7 @@ class Label:
             axis.set_major_locator(locator)
             axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
-    def texts(self, which: npt.NDArray[np.intp]) -> list[str]:
+    def format_texts(self, which: npt.NDArray[np.intp]) -> list[str]:
         """Return the values of some patterns as texts."""
         values = self.values[which]
         if self.kind == "time":
@@ -72,10 +72,10 @@ class Label:
 
             dates = num2date(values)  # type: ignore[no-untyped-call]
             return [f"{date:%Y-%m-%d %H:%M}" for date in dates]
-        return [v if self.kind == "text" else short(v) for v in values]
+        return [v if self.kind == "text" else format_short(v) for v in values]
 
 
-def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
+def get_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
     """Return the axes to draw in, or those of a new figure of a size in inches."""
     if ax is not None:
         return ax
@@ -86,7 +86,7 @@ def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axe
     return pyplot.figure(figsize=size, layout="constrained").add_subplot()
 
 
-def needed(dataset: xr.Dataset, **sources: str) -> xr.Dataset:
+def select_needed(dataset: xr.Dataset, **sources: str) -> xr.Dataset:
     """Return variables with their coordinates.
 
     `sources` are their names, and the calls that attach them.
@@ -97,13 +97,13 @@ def needed(dataset: xr.Dataset, **sources: str) -> xr.Dataset:
     return dataset[list(sources)]
 
 
-def flat(array: xr.DataArray, *last: str) -> Float:
+def flatten(array: xr.DataArray, *last: str) -> Float:
     """Return `(pattern, *last)`: the sample dimensions in one."""
     values = array.transpose(..., *last).values
     return np.asarray(values.reshape(-1, *(array.sizes[d] for d in last)))
 
 
-def patterns_of(dataset: xr.Dataset) -> Patterns:
+def find_drawn_patterns(dataset: xr.Dataset) -> Patterns:
     """Return the patterns that the model was applied to.
 
     Patterns over two_theta with a wavelength each are brought to the q of the results that the
@@ -204,13 +204,13 @@ def find_order(dataset: xr.Dataset, template: xr.DataArray) -> Label:
     return Label(np.arange(template.size, dtype=float), title, "number")
 
 
-def short(value: float) -> str:
+def format_short(value: float) -> str:
     """Return a number in three digits, or as many as stand before the point."""
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return text.replace("-", "−")  # the minus sign of tick labels
 
 
-def wrapped(text: str) -> str:
+def wrap_text(text: str) -> str:
     """Return text in lines that fit beside an axis."""
     return textwrap.fill(text, WIDTH)
 
@@ -219,13 +219,13 @@ def add_colorbar(ax: Axes, drawn: Any, label: Label | str) -> Colorbar:
     """Add a colour bar with its label."""
     bar = ax.figure.colorbar(drawn, ax=ax)
     if isinstance(label, str):
-        bar.set_label(wrapped(label))
+        bar.set_label(wrap_text(label))
     else:
-        label.dress(bar.ax.yaxis)
+        label.label_axis(bar.ax.yaxis)
     return bar
 
 
-def legend_above(ax: Axes, handles: Sequence[Artist] | None = None) -> None:
+def add_legend_above(ax: Axes, handles: Sequence[Artist] | None = None) -> None:
     """Put a legend of short names in one line over the axes, where it hides nothing."""
     ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False,
@@ -233,7 +233,7 @@ def legend_above(ax: Axes, handles: Sequence[Artist] | None = None) -> None:
     )  # fmt: skip
 
 
-def legend_beside(ax: Axes, title: str) -> None:
+def add_legend_beside(ax: Axes, title: str) -> None:
     """Put a legend on the right of the axes, or inside where no layout would make room for it."""
     if ax.figure.get_layout_engine() is None:
         ax.legend(title=title, fontsize="small", framealpha=0.8)
@@ -241,7 +241,7 @@ def legend_beside(ax: Axes, title: str) -> None:
         ax.legend(title=title, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
-def axes_size(ax: Axes) -> tuple[float, float]:
+def get_axes_size(ax: Axes) -> tuple[float, float]:
     """Return width and height of the axes in points, before any layout."""
     box = ax.get_window_extent()
     return box.width * 72 / ax.figure.dpi, box.height * 72 / ax.figure.dpi

@@ -13,13 +13,13 @@ from xrdae.errors import DataError
 from xrdae.plot.colors import BLUE, VERMILION
 from xrdae.plot.drawing import (
     ENCODE,
+    add_legend_above,
     find_order,
     find_scale,
-    flat,
-    legend_above,
-    needed,
-    new_axes,
-    wrapped,
+    flatten,
+    get_axes,
+    select_needed,
+    wrap_text,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def draw_training(model: Model, *, ax: Axes | None) -> Axes:
     """Draw how a model was trained; see `Plot.training`."""
     history = model.history
     step, held_out = history["step"].values, history["held_out"].values
-    ax = new_axes(ax)
+    ax = get_axes(ax)
     from matplotlib.ticker import LogLocator, NullFormatter
 
     ax.plot(step, history["loss"].values, color=BLUE, lw=1, label="loss, trained on")
@@ -53,7 +53,7 @@ def draw_training(model: Model, *, ax: Axes | None) -> Axes:
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.margins(x=0.02)
-    legend_above(ax)
+    add_legend_above(ax)
     return ax
 
 
@@ -61,31 +61,31 @@ def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:
     """Draw estimates against a label; see `Plot.estimate`."""
     call = f"estimate(model, {label!r})"
     names = {f"{label}_estimate": call, f"{label}_std": call}
-    found = needed(dataset, **names)
+    found = select_needed(dataset, **names)
     found = found.assign(
         {label: dataset.variables[label]} if label in dataset.variables else {}
     ).compute()
     estimate = found[f"{label}_estimate"]
     truth = find_scale(found, label, estimate)
-    y, std = flat(estimate), flat(found[f"{label}_std"])
+    y, std = flatten(estimate), flatten(found[f"{label}_std"])
     known = np.isfinite(truth.values) & np.isfinite(y)
     if not known.any():
         raise DataError(f"no pattern has both {label!r} and an estimate of it")
     x, y, std = truth.values[known], y[known], std[known]
-    ax = new_axes(ax, size=(5.6, 5.2))
+    ax = get_axes(ax, size=(5.6, 5.2))
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     ax.plot(ends, ends, color="0.4", lw=0.9, ls="--", zorder=1)
     ax.errorbar(
         x, y, std, ls="", marker="o", ms=4, mew=0.3, mec="white", color=BLUE, ecolor="0.6",
         elinewidth=0.8, zorder=2,
     )  # fmt: skip
-    ax.set_title(_figures(found, label, x, y), loc="left", fontsize="small")
-    ax.set(xlabel=wrapped(truth.title), ylabel=wrapped(format_title(estimate)))
+    ax.set_title(_format_figures(found, label, x, y), loc="left", fontsize="small")
+    ax.set(xlabel=wrap_text(truth.title), ylabel=wrap_text(format_title(estimate)))
     ax.set_aspect("equal", adjustable="datalim")
     return ax
 
 
-def _figures(found: xr.Dataset, label: str, x: Float, y: Float) -> str:
+def _format_figures(found: xr.Dataset, label: str, x: Float, y: Float) -> str:
     """Return R2 and mean absolute error of these patterns, and of held-out blocks."""
     units = found[label].attrs.get("units", "1")
     unit = "" if units in ("1", "") else f" {units}"
@@ -101,14 +101,14 @@ def _figures(found: xr.Dataset, label: str, x: Float, y: Float) -> str:
 
 def draw_novelty(dataset: xr.Dataset, *, x: str | None, ax: Axes | None) -> Axes:
     """Draw novelty; see `Plot.novelty`."""
-    found = needed(dataset, novelty=ENCODE)
+    found = select_needed(dataset, novelty=ENCODE)
     if x is not None and x in dataset.variables:
         found = found.assign({x: dataset.variables[x]})
     found = found.compute()
     novelty = found["novelty"]
     along = find_order(found, novelty) if x is None else find_scale(found, x, novelty)
-    values = flat(novelty)
-    ax = new_axes(ax)
+    values = flatten(novelty)
+    ax = get_axes(ax)
     novel, unknown = values > 1, np.isnan(values)
     usual = ~novel & ~unknown
     style: dict[str, Any] = {"s": 18, "linewidths": 0.3, "edgecolors": "white"}
@@ -126,7 +126,7 @@ def draw_novelty(dataset: xr.Dataset, *, x: str | None, ax: Axes | None) -> Axes
         ax.set_yscale("log")
     else:
         ax.set_ylim(bottom=0)
-    along.dress(ax.xaxis)
+    along.label_axis(ax.xaxis)
     ax.set_ylabel("novelty")
-    legend_above(ax)
+    add_legend_above(ax)
     return ax

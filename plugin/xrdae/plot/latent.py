@@ -14,14 +14,14 @@ from xrdae.plot.drawing import (
     ENCODE,
     Label,
     add_colorbar,
+    add_legend_above,
+    add_legend_beside,
     find_label,
     find_scale,
-    flat,
-    legend_above,
-    legend_beside,
-    needed,
-    new_axes,
-    wrapped,
+    flatten,
+    get_axes,
+    select_needed,
+    wrap_text,
 )
 from xrdae.preprocessing.sampling import choose_evenly
 
@@ -47,22 +47,22 @@ def draw_latent(
     ax: Axes | None,
 ) -> Axes:
     """Draw the latent space; see `Plot.latent`."""
-    found = needed(dataset, latent=ENCODE, **({"latent_std": ENCODE} if uncertainty else {}))
+    found = select_needed(dataset, latent=ENCODE, **({"latent_std": ENCODE} if uncertainty else {}))
     labels = {name for name in (color, path) if name in dataset.variables} - set(found.variables)
     found = found.assign({name: dataset.variables[name] for name in labels})
     found = found.compute()  # at once: lazy results have most of their graph in common
     template = found["latent"].isel(latent_axis=0, drop=True)
-    latents = flat(found["latent"], "latent_axis")[:, :2]
-    points = _points(latents)
+    latents = flatten(found["latent"], "latent_axis")[:, :2]
+    points = _find_points(latents)
     label = None if color is None else find_label(found, color, template)
     order = _order(found, path, template, points)
-    grid = _density(latents) if density else None
-    outlines = [] if clusters is None else _outlines(latents, clusters)
-    ax = new_axes(ax)
+    grid = _find_density(latents) if density else None
+    outlines = [] if clusters is None else _find_outlines(latents, clusters)
+    ax = get_axes(ax)
     if grid is not None:
         _draw_density(ax, *grid, top=len(points))
     if uncertainty:
-        _draw_ellipses(ax, points, flat(found["latent_std"], "latent_axis"))
+        _draw_ellipses(ax, points, flatten(found["latent_std"], "latent_axis"))
     if order is not None:
         _draw_path(ax, points[order])
     _draw_points(ax, points, label)
@@ -79,7 +79,7 @@ def draw_latent(
     return ax
 
 
-def _points(latents: Float) -> Float:
+def _find_points(latents: Float) -> Float:
     """Return `(pattern, 2)`; with one latent axis the second is the order of the patterns."""
     if latents.shape[1] > 1:
         return latents[:, :2]
@@ -101,7 +101,7 @@ def _draw_points(ax: Axes, points: Float, label: Label | None) -> None:
         hollow = style | {"edgecolors": "0.5", "facecolors": "none", "linewidths": 0.7}
         x, y = points[unknown].T
         ax.scatter(x, y, label=f"without {label.title}", **hollow)
-        legend_above(ax)
+        add_legend_above(ax)
     x, y = points[~unknown].T
     drawn = ax.scatter(x, y, c=label.values[~unknown], cmap="viridis", **style)
     add_colorbar(ax, drawn, label)
@@ -120,7 +120,7 @@ def _draw_categories(ax: Axes, points: Float, label: Label, style: dict[str, Any
     for category, color, marker in zip(categories, OKABE_ITO, MARKERS, strict=False):
         here = points[label.values == category]
         ax.scatter(*here.T, color=color, marker=marker, label=category, **style)
-    legend_beside(ax, wrapped(label.title))
+    add_legend_beside(ax, wrap_text(label.title))
 
 
 def _draw_ellipses(ax: Axes, points: Float, std: Float) -> None:
@@ -136,7 +136,7 @@ def _draw_ellipses(ax: Axes, points: Float, std: Float) -> None:
     ax.add_collection(ellipses)
 
 
-def _density(latents: Float) -> tuple[list[Float], Float, Float]:
+def _find_density(latents: Float) -> tuple[list[Float], Float, Float]:
     """Return a grid, the density on it, and the levels that hold the parts `HELD` of the points."""
     import scipy.stats
 
@@ -169,7 +169,7 @@ def _draw_density(ax: Axes, grid: list[Float], heights: Float, levels: Float, *,
     ax.contourf(*grid, heights.T, levels=levels, colors=grays, zorder=0)
 
 
-def _outlines(latents: Float, clusters: int) -> list[tuple[Float, Float]]:
+def _find_outlines(latents: Float, clusters: int) -> list[tuple[Float, Float]]:
     """Return mean and covariance of each cluster, from left to right."""
     known = latents[np.isfinite(latents).all(axis=1)]
     if not 1 <= clusters <= len(known) or len(known) < 2:

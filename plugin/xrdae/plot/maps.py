@@ -10,21 +10,21 @@ import xarray as xr
 
 from xrdae.convention.apply import format_title
 from xrdae.errors import DataError
-from xrdae.plot.colors import two_dimensional
+from xrdae.plot.colors import map_two_dimensional
 from xrdae.plot.drawing import (
     ENCODE,
     RELEVANCE,
     Label,
     add_colorbar,
+    add_legend_above,
     find_order,
     find_scale,
-    flat,
+    flatten,
+    format_short,
+    get_axes,
     is_drawn_downward,
-    legend_above,
-    needed,
-    new_axes,
     orient,
-    short,
+    select_needed,
 )
 from xrdae.preprocessing.sampling import choose_evenly
 
@@ -41,9 +41,9 @@ HATCH = "////"
 
 def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -> Axes:
     """Draw the relevance of all patterns along the axis; see `Plot.relevance_map`."""
-    profile = needed(dataset, relevance_profile=RELEVANCE)["relevance_profile"]
+    profile = select_needed(dataset, relevance_profile=RELEVANCE)["relevance_profile"]
     # The axis is the only dimension that relevance itself has not.
-    (dim,) = set(profile.dims) - set(needed(dataset, relevance=RELEVANCE)["relevance"].dims)
+    (dim,) = set(profile.dims) - set(select_needed(dataset, relevance=RELEVANCE)["relevance"].dims)
     downward = is_drawn_downward(profile, dim)
     profile = orient(profile, dim, downward=False)
     template = profile.isel({dim: 0}, drop=True)
@@ -57,24 +57,26 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
     if template.ndim == 1:  # of lazy results only the rows that are drawn
         values = rows.isel({template.dims[0]: order}).values
     else:
-        values = flat(rows, str(dim))[order]
+        values = flatten(rows, str(dim))[order]
     x, height = profile[dim].values.astype(float), label.values[order]
-    ax = new_axes(ax, size=(8.5, 4.8))
+    ax = get_axes(ax, size=(8.5, 4.8))
     from matplotlib.colors import PowerNorm
 
     even = np.unique(height).size < height.size
-    edges = np.arange(order.size + 1.0) if even else _edges(height)
-    scale = PowerNorm(0.5, 0, _largest(values))  # else one strong peak leaves the others dark
-    drawn = ax.pcolormesh(_edges(x), edges, values, cmap="cividis", norm=scale, rasterized=True)
+    edges = np.arange(order.size + 1.0) if even else _find_edges(height)
+    scale = PowerNorm(0.5, 0, _find_largest(values))  # else one strong peak leaves the others dark
+    drawn = ax.pcolormesh(
+        _find_edges(x), edges, values, cmap="cividis", norm=scale, rasterized=True
+    )
     add_colorbar(ax, drawn, format_title(profile))
-    label.dress(ax.yaxis)
+    label.label_axis(ax.yaxis)
     if even:  # several patterns of one value: each has its row, the value stands at their middle
         _, first, count = np.unique(height, return_index=True, return_counts=True)
         middle, some = first + count / 2, [0]
         for i in range(1, first.size):
             if middle[i] - middle[some[-1]] >= order.size / MOST_TEXTS:
                 some.append(i)
-        ax.set_yticks(middle[some], label.texts(order[first[some]]))
+        ax.set_yticks(middle[some], label.format_texts(order[first[some]]))
     ax.set_xlabel(format_title(profile[dim], dim))
     ax.xaxis.set_inverted(downward)
     return ax
@@ -89,7 +91,7 @@ def draw_map(
     ax: Axes | None,
 ) -> Axes:
     """Draw latents over a map; see `Plot.map`."""
-    latent = needed(dataset, latent=ENCODE)["latent"].transpose(..., "latent_axis")
+    latent = select_needed(dataset, latent=ENCODE)["latent"].transpose(..., "latent_axis")
     n_latent = latent.sizes["latent_axis"]
     axes = list(latent_axes)[:n_latent] if tuple(latent_axes) == (0, 1) else list(latent_axes)
     if not 1 <= len(axes) <= 2 or not all(0 <= i < n_latent for i in axes):
@@ -104,10 +106,10 @@ def draw_map(
         )
     places = None if x is None or y is None else [find_scale(dataset, n, template) for n in (x, y)]
     values = latent.isel(latent_axis=axes).values  # (sample dims ..., 1 or 2)
-    ranges = [_range(values[..., i]) for i in range(len(axes))]
+    ranges = [_find_range(values[..., i]) for i in range(len(axes))]
     scaled = [(values[..., i] - a) / (b - a) for i, (a, b) in enumerate(ranges)]
     missing = np.isnan(values).any(axis=-1)
-    ax = new_axes(ax)
+    ax = get_axes(ax)
     if places is None:
         _draw_image(ax, dataset, template, scaled, missing)
     else:
@@ -124,22 +126,24 @@ def _draw_image(
 
     sides = [find_order(dataset, dataset[dim]) for dim in template.dims]
     color = (
-        two_dimensional(*scaled)
+        map_two_dimensional(*scaled)
         if len(scaled) == 2
         else matplotlib.colormaps["cividis"](scaled[0])[..., :3]
     )
     color = np.concatenate([color, ~missing[..., None]], axis=-1)
     down, right = sides
-    ax.pcolormesh(_edges(right.values), _edges(down.values), np.nan_to_num(color), rasterized=True)
-    right.dress(ax.xaxis)
-    down.dress(ax.yaxis)
+    ax.pcolormesh(
+        _find_edges(right.values), _find_edges(down.values), np.nan_to_num(color), rasterized=True
+    )
+    right.label_axis(ax.xaxis)
+    down.label_axis(ax.yaxis)
     units = [dataset[d].attrs.get("units") if d in dataset.coords else "" for d in template.dims]
     if units[0] == units[1]:  # one scale: the map keeps its shape
         ax.set_aspect("equal")
     if missing.any():
         ax.patch.set(hatch=HATCH, edgecolor="0.6", facecolor="white")
         empty = Patch(hatch=HATCH, edgecolor="0.6", facecolor="white", label="without latents")
-        legend_above(ax, [empty])
+        add_legend_above(ax, [empty])
 
 
 def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: Any) -> None:
@@ -148,7 +152,7 @@ def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: A
     missing = missing.ravel()
     across, up = (place.values for place in places)
     color = (
-        two_dimensional(*(s.ravel() for s in scaled))
+        map_two_dimensional(*(s.ravel() for s in scaled))
         if len(scaled) == 2
         else matplotlib.colormaps["cividis"](scaled[0].ravel())[..., :3]
     )
@@ -157,11 +161,11 @@ def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: A
             across[missing], up[missing], marker="x", color="0.5", s=18, lw=0.8,
             label="without latents",
         )  # fmt: skip
-        legend_above(ax)
+        add_legend_above(ax)
     ok = ~missing
     ax.scatter(across[ok], up[ok], c=color[ok], s=36, linewidths=0.4, edgecolors="0.3")
-    places[0].dress(ax.xaxis)
-    places[1].dress(ax.yaxis)
+    places[0].label_axis(ax.xaxis)
+    places[1].label_axis(ax.yaxis)
 
 
 def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], values: Float) -> None:
@@ -177,11 +181,11 @@ def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], valu
     key, _ = make_axes(ax, fraction=0.22, shrink=0.35, aspect=1, anchor=(0.0, 0.5), pad=0.16)
     (a, b), (c, d) = ranges
     grid = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
-    key.imshow(two_dimensional(*grid), origin="lower", extent=(a, b, c, d), aspect="auto")
+    key.imshow(map_two_dimensional(*grid), origin="lower", extent=(a, b, c, d), aspect="auto")
     key.set_box_aspect(1)
     key.tick_params(labelsize="x-small")
-    key.set_xticks([a, b], [short(v) for v in (a, b)])
-    key.set_yticks([c, d], [short(v) for v in (c, d)])
+    key.set_xticks([a, b], [format_short(v) for v in (a, b)])
+    key.set_yticks([c, d], [format_short(v) for v in (c, d)])
     key.set_xlabel(f"latent axis {axes[0]}", fontsize="small")
     key.set_ylabel(f"latent axis {axes[1]}", fontsize="small")
     some = values[choose_evenly(len(values), 500)]
@@ -191,7 +195,7 @@ def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], valu
     )  # fmt: skip
 
 
-def _edges(centers: Float) -> Float:
+def _find_edges(centers: Float) -> Float:
     """Return the edges `(n + 1,)` of cells around their centers."""
     if centers.size == 1:
         return np.array([centers[0] - 0.5, centers[0] + 0.5])
@@ -200,12 +204,12 @@ def _edges(centers: Float) -> Float:
     return np.concatenate([[first], middle, [last]])
 
 
-def _largest(values: Float) -> float:
+def _find_largest(values: Float) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.max(initial=0)) or 1.0
 
 
-def _range(values: Float) -> tuple[float, float]:
+def _find_range(values: Float) -> tuple[float, float]:
     """Return the ends between which colours run."""
     known = values[np.isfinite(values)]
     if not known.size:

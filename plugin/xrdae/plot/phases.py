@@ -16,7 +16,7 @@ from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.plot.colors import OKABE_ITO
-from xrdae.plot.drawing import axes_size
+from xrdae.plot.drawing import get_axes_size
 from xrdae.reflections import StrPath, read_structure, reflections
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def find_rows(phases: Phases, patterns: Patterns) -> list[Row]:
     else:
         paths = [phases] if isinstance(phases, str | PathLike) else phases
         named = {Path(path).stem: Path(path) for path in paths}
-    return [_row(name, path, patterns) for name, path in named.items()]
+    return [_make_row(name, path, patterns) for name, path in named.items()]
 
 
-def _row(name: str, path: Path, patterns: Patterns) -> Row:
+def _make_row(name: str, path: Path, patterns: Patterns) -> Row:
     axis = patterns.axis
     ends = axis.values[[0, -1]].copy()
     if axis.kind == "d" or ends[0] > 0:
@@ -99,10 +99,14 @@ def _row(name: str, path: Path, patterns: Patterns) -> Row:
     first, last = axis.values[[0, -1]] / patterns.factor
     keep = (positions >= first) & (positions <= last)
     keep &= strength > WEAKEST * strength.max(where=keep, initial=0)
-    return Row(name, positions[keep], strength[keep], _usual(found.hkl[keep], structure))
+    return Row(
+        name, positions[keep], strength[keep], _choose_usual_indices(found.hkl[keep], structure)
+    )
 
 
-def _usual(hkl: npt.NDArray[np.int32], structure: SmallStructure) -> npt.NDArray[np.int32]:
+def _choose_usual_indices(
+    hkl: npt.NDArray[np.int32], structure: SmallStructure
+) -> npt.NDArray[np.int32]:
     """Return of each reflection's equivalents the usual one: 110, not 011, and 113, not 2-13.
 
     It has the fewest negative indices, and of these the highest h, then k, then l.
@@ -114,7 +118,7 @@ def _usual(hkl: npt.NDArray[np.int32], structure: SmallStructure) -> npt.NDArray
     return np.asarray(equivalents[np.arange(len(hkl)), order.argmax(axis=1)])
 
 
-def indices(hkl: npt.NDArray[np.int32]) -> str:
+def format_indices(hkl: npt.NDArray[np.int32]) -> str:
     """Return Miller indices as crystallographers write them, -1 with a bar."""
     parts = [f"\\bar{{{-i}}}" if i < 0 else str(i) for i in hkl.tolist()]
     if (hkl < 0).any():
@@ -128,16 +132,16 @@ def draw_rows(ax: Axes, rows: list[Row], *, top: float, height: float) -> None:
     The strongest reflections get their indices where there is room.
     """
     low, high = ax.get_xlim()
-    point = (high - low) / axes_size(ax)[0]
-    for i, (row, color) in enumerate(zip(rows, _colors(len(rows)), strict=True)):
+    point = (high - low) / get_axes_size(ax)[0]
+    for i, (row, color) in enumerate(zip(rows, _choose_colors(len(rows)), strict=True)):
         y = top - (i + 1) * height
         ax.vlines(row.positions, y + 0.08 * height, y + 0.45 * height, color=color, lw=0.9)
         text: dict[str, Any] = {"fontsize": FONT, "color": color, "va": "bottom"}
         ax.text(low + 3 * point, y + 0.48 * height, row.name, weight="bold", **text)
         taken = [(low, low + (8 + 0.75 * FONT * len(row.name)) * point)]
         for k in np.argsort(-row.strength)[: 3 * NAMED]:
-            name, x = indices(row.hkl[k]), float(row.positions[k])
-            half = (0.35 * FONT * _length(row.hkl[k]) + 2) * point
+            name, x = format_indices(row.hkl[k]), float(row.positions[k])
+            half = (0.35 * FONT * _count_characters(row.hkl[k]) + 2) * point
             span = (x - half, x + half)
             if span[1] > high or any(span[0] < b and a < span[1] for a, b in taken):
                 continue
@@ -147,10 +151,10 @@ def draw_rows(ax: Axes, rows: list[Row], *, top: float, height: float) -> None:
                 break
 
 
-def _length(hkl: npt.NDArray[np.int32]) -> int:
+def _count_characters(hkl: npt.NDArray[np.int32]) -> int:
     return sum(len(str(abs(i))) for i in hkl.tolist()) + 1
 
 
-def _colors(count: int) -> list[str]:
+def _choose_colors(count: int) -> list[str]:
     dark = [c for c in OKABE_ITO if c not in ("#F0E442", "#56B4E9", "#000000")]
     return [dark[i % len(dark)] for i in range(count)]

@@ -14,8 +14,15 @@ import xarray as xr
 from xrdae.convention.apply import format_title
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
-from xrdae.plot.colors import pale
-from xrdae.plot.drawing import RELEVANCE, add_colorbar, axes_size, needed, new_axes, patterns_of
+from xrdae.plot.colors import make_pale_colormap
+from xrdae.plot.drawing import (
+    RELEVANCE,
+    add_colorbar,
+    find_drawn_patterns,
+    get_axes,
+    get_axes_size,
+    select_needed,
+)
 from xrdae.plot.phases import HEIGHT, Phases, Row, draw_rows, find_rows
 from xrdae.preprocessing.peaks import CONTRARY, find_contrary_regions, measure_strengths
 
@@ -63,18 +70,18 @@ def draw_relevance(
     ax: Axes | None,
 ) -> Axes:
     """Draw a pattern and its relevance; see `Plot.relevance`."""
-    needed(dataset, relevance=RELEVANCE)
-    patterns = patterns_of(dataset)
-    shown = _shown(dataset, patterns, pattern)
+    select_needed(dataset, relevance=RELEVANCE)
+    patterns = find_drawn_patterns(dataset)
+    shown = _find_shown(dataset, patterns, pattern)
     rows = [] if phases is None else find_rows(phases, patterns)
-    ax = new_axes(ax, size=(8.5, 4.8))
+    ax = get_axes(ax, size=(8.5, 4.8))
     ends = shown.x[[0, -1]]
     axis = patterns.axis
     ax.set_xlim(*(ends[::-1] if axis.kind == OTHER and axis.descending else ends))
     top = float(np.nanmax(shown.relevance, initial=0)) or 1.0
     _draw_scale(ax, top)
     low, high = _draw_bands(ax, shown, rows)
-    for start, stop, value in cells(shown.bounds, shown.relevance):
+    for start, stop, value in find_cells(shown.bounds, shown.relevance):
         _draw_region(ax, start, stop, low, high, value / top)
     ax.plot(shown.x, shown.y, color="black", lw=0.8)
     ax.set_yticks([t for t in ax.get_yticks() if low <= t <= high])
@@ -86,7 +93,7 @@ def draw_relevance(
     return ax
 
 
-def _shown(
+def _find_shown(
     dataset: xr.Dataset, patterns: Patterns, pattern: Mapping[str, int] | int | None
 ) -> Shown:
     results = ("relevance", "latent_shift", "relevance_excess")
@@ -116,11 +123,11 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
     """
     low, high = float(np.nanmin(shown.y, initial=0)), float(np.nanmax(shown.y, initial=0))
     high = low + 1.03 * (high - low or 1.0)
-    names = _places(ax, shown)
+    names = _find_places(ax, shown)
     lines = max((line for _, _, line in names), default=-1) + 1
     above = (ARROWS if shown.shift is not None else 4.0) + LINE * lines
     below = HEIGHT * len(rows)
-    height = axes_size(ax)[1]
+    height = get_axes_size(ax)[1]
     squeeze = min(1.0, 0.6 * height / max(above + below, 1.0))
     unit = (high - low) / (height - squeeze * (above + below)) * squeeze  # a point's intensity
     ax.set_ylim(low - below * unit, high + above * unit)
@@ -141,10 +148,10 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
     return low, high
 
 
-def _places(ax: Axes, shown: Shown) -> list[tuple[int, float, int]]:
+def _find_places(ax: Axes, shown: Shown) -> list[tuple[int, float, int]]:
     """Return region, position of its name, and the line of text in which it stands."""
     low, high = sorted(ax.get_xlim())
-    size = 0.54 * 8 * len(CONTRARY[0]) * (high - low) / axes_size(ax)[0]
+    size = 0.54 * 8 * len(CONTRARY[0]) * (high - low) / get_axes_size(ax)[0]
     regions = [region for region in shown.named if region is not None]
     x = np.array([shown.bounds[region].mean() for region in regions])
     if x.size == 2 and abs(x[1] - x[0]) < size:  # apart, each towards its side
@@ -175,7 +182,7 @@ def _draw_scale(ax: Axes, top: float) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    scale = ScalarMappable(Normalize(0, top), pale())
+    scale = ScalarMappable(Normalize(0, top), make_pale_colormap())
     add_colorbar(ax, scale, "relevance: latent shift when masked")
 
 
@@ -184,11 +191,13 @@ def _draw_region(
 ) -> None:
     from matplotlib.patches import Rectangle
 
-    box = Rectangle((start, low), stop - start, high - low, color=pale()(share), lw=0, zorder=0.5)
+    box = Rectangle(
+        (start, low), stop - start, high - low, color=make_pale_colormap()(share), lw=0, zorder=0.5
+    )
     ax.add_patch(box)
 
 
-def cells(bounds: Float, values: Float) -> list[tuple[float, float, float]]:
+def find_cells(bounds: Float, values: Float) -> list[tuple[float, float, float]]:
     """Return start, stop and value of what regions cover; where they overlap, their mean."""
     edges = np.unique(bounds)
     found = []

@@ -14,15 +14,15 @@ from xrdae.convention.apply import format_title
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.plot.drawing import (
-    flat,
+    add_legend_above,
+    find_drawn_patterns,
+    flatten,
+    format_short,
+    get_axes,
     is_drawn_downward,
-    legend_above,
-    needed,
-    new_axes,
     orient,
-    patterns_of,
-    short,
-    wrapped,
+    select_needed,
+    wrap_text,
 )
 
 if TYPE_CHECKING:
@@ -70,17 +70,17 @@ class Waterfall:
 def draw_synthesis(dataset: xr.Dataset, *, ax: Axes | None) -> Axes:
     """Draw a waterfall of synthesized patterns; see `Plot.synthesis`."""
     source = {"synthesized": "synthesize(model, ...)"}
-    found = needed(dataset, **source)["synthesized"].compute()
+    found = select_needed(dataset, **source)["synthesized"].compute()
     (dim,) = (d for d in found.dims if d != "synthetic")
     downward = is_drawn_downward(found, dim)
     found = orient(found, dim, downward=downward)  # from left to right
     values, x = found.transpose("synthetic", dim).values, found[dim].values
-    fall = _waterfall(dataset, found, downward=downward)
+    fall = _make_waterfall(dataset, found, downward=downward)
     known = values[np.isfinite(values)]
     height = float(np.ptp(known)) if known.size else 0.0
     height = height or 1.0
     step = height * min(STEP, TALLEST / max(fall.top, 1.0))
-    ax = new_axes(ax, size=(8.5, 5.2))
+    ax = get_axes(ax, size=(8.5, 5.2))
     import matplotlib
 
     if fall.behind is not None:
@@ -104,18 +104,18 @@ def draw_synthesis(dataset: xr.Dataset, *, ax: Axes | None) -> Axes:
     ax.margins(x=0, y=0.02)
     ax.xaxis.set_inverted(downward)
     _draw_texts(ax, fall, values, step)
-    legend_above(ax)
+    add_legend_above(ax)
     return ax
 
 
 def _draw_texts(ax: Axes, fall: Waterfall, values: Float, step: float) -> None:
     """Write at the right end of lines what each says of itself."""
-    rows, texts, levels = list(fall.rows), list(fall.texts), [_last(p) for p in values]
+    rows, texts, levels = list(fall.rows), list(fall.texts), [_find_last(p) for p in values]
     if fall.ends is not None:
         inner = [i for i, row in enumerate(rows) if 0 < row < fall.top]
         rows = [0.0, *(rows[i] for i in inner), fall.top]
         texts = [fall.end_texts[0], *(texts[i] for i in inner), fall.end_texts[1]]
-        levels = [_last(fall.ends[0]), *(levels[i] for i in inner), _last(fall.ends[1])]
+        levels = [_find_last(fall.ends[0]), *(levels[i] for i in inner), _find_last(fall.ends[1])]
     if not fall.title:
         return
     every = -(-(len(rows) - 1) // (MOST_TEXTS - 1)) or 1
@@ -124,21 +124,21 @@ def _draw_texts(ax: Axes, fall: Waterfall, values: Float, step: float) -> None:
     at = [row * step + level for row, level in zip(rows, levels, strict=True)]
     side.set_yticks(at[some], texts[some])
     side.tick_params(labelsize="small", length=2)
-    side.set_ylabel(wrapped(fall.title))
+    side.set_ylabel(wrap_text(fall.title))
 
 
-def _last(pattern: Float) -> float:
+def _find_last(pattern: Float) -> float:
     """Return the typical intensity at the right end of a pattern."""
     tail = pattern[-max(1, pattern.size // 50) :]
     return float(np.median(tail[np.isfinite(tail)])) if np.isfinite(tail).any() else 0.0
 
 
-def _waterfall(dataset: xr.Dataset, found: xr.DataArray, *, downward: bool) -> Waterfall:
-    patterns = _measured(dataset)
+def _make_waterfall(dataset: xr.Dataset, found: xr.DataArray, *, downward: bool) -> Waterfall:
+    patterns = _find_measured(dataset)
     if patterns is None or "xrdae_between" not in found.attrs:
         rows = np.arange(found.sizes["synthetic"], dtype=float)
-        title, texts, _ = _texts(dataset)
-        behind = None if patterns is None else _nearest(dataset, patterns, downward=downward)
+        title, texts, _ = _format_texts(dataset)
+        behind = None if patterns is None else _find_nearest(dataset, patterns, downward=downward)
         return Waterfall(rows, None, rows[-1], behind, title, texts, [])
     positions = json.loads(found.attrs["xrdae_between"])
     fractions = np.array(json.loads(found.attrs["xrdae_fractions"]))
@@ -147,25 +147,29 @@ def _waterfall(dataset: xr.Dataset, found: xr.DataArray, *, downward: bool) -> W
     ends = np.stack([intensity.isel(patterns.position(p)).values.astype(float) for p in positions])
     behind = (1 - fractions[:, None]) * ends[0] + fractions[:, None] * ends[1]
     labels = patterns.labels()
-    title, texts, name = _texts(dataset, set(labels))
+    title, texts, name = _format_texts(dataset, set(labels))
     if name is not None:
-        end_texts = [short(float(labels[name].isel(patterns.position(p)))) for p in positions]
+        end_texts = [
+            format_short(float(labels[name].isel(patterns.position(p)))) for p in positions
+        ]
     else:
-        title, texts = "part of the way", [short(f) for f in fractions]
+        title, texts = "part of the way", [format_short(f) for f in fractions]
         end_texts = ["0", "1"]
     return Waterfall(fractions / step, ends, 1 / step, behind, title, texts, end_texts)
 
 
-def _measured(dataset: xr.Dataset) -> Patterns | None:
+def _find_measured(dataset: xr.Dataset) -> Patterns | None:
     """Return the measured patterns, None where the dataset holds only synthesized ones."""
     try:
-        patterns = patterns_of(dataset)
+        patterns = find_drawn_patterns(dataset)
     except DataError:
         return None
     return None if "synthetic" in patterns.intensity.dims else patterns
 
 
-def _texts(dataset: xr.Dataset, among: set[str] | None = None) -> tuple[str, list[str], str | None]:
+def _format_texts(
+    dataset: xr.Dataset, among: set[str] | None = None
+) -> tuple[str, list[str], str | None]:
     """Return title, texts and name of the first label that varies, else of the latent point."""
     # A dimension's coordinate comes last: it may only count the patterns.
     for variable in sorted(map(str, dataset.variables), key=lambda v: v[12:] in dataset.dims):
@@ -174,19 +178,21 @@ def _texts(dataset: xr.Dataset, among: set[str] | None = None) -> tuple[str, lis
             continue
         values = dataset[variable].values.astype(float)
         if np.ptp(values) > 0 and (among is None or name in among):
-            return format_title(dataset[variable], name), [short(v) for v in values], name
+            return format_title(dataset[variable], name), [format_short(v) for v in values], name
     if "synthesized_latent" not in dataset.variables:
         return "", [""] * dataset.sizes["synthetic"], None
-    points = flat(dataset["synthesized_latent"], "latent_axis")
+    points = flatten(dataset["synthesized_latent"], "latent_axis")
     return "latent point", [", ".join(f"{v:.2f}" for v in point) for point in points], None
 
 
-def _nearest(dataset: xr.Dataset, patterns: Patterns, *, downward: bool) -> Float | None:
+def _find_nearest(dataset: xr.Dataset, patterns: Patterns, *, downward: bool) -> Float | None:
     """Return the measured pattern whose latents are nearest to each synthesized one's."""
     if not {"latent", "synthesized_latent"} <= set(dataset.variables):
         return None
-    latents = flat(dataset["latent"].transpose(*patterns.sample_dims, "latent_axis"), "latent_axis")
-    wanted = flat(dataset["synthesized_latent"], "latent_axis")
+    latents = flatten(
+        dataset["latent"].transpose(*patterns.sample_dims, "latent_axis"), "latent_axis"
+    )
+    wanted = flatten(dataset["synthesized_latent"], "latent_axis")
     known = np.flatnonzero(np.isfinite(latents).all(axis=1))
     if not known.size or latents.shape[1] != wanted.shape[1]:
         return None

@@ -22,7 +22,7 @@ from xrdae.model import Model
 from xrdae.plugins import manager
 from xrdae.preprocessing.empty_patterns import silence_empty_warnings
 from xrdae.preprocessing.peaks import CONTRARY, find_contrary_regions, measure_strengths
-from xrdae.report.packing import quantized
+from xrdae.report.packing import quantize
 
 Float = npt.NDArray[Any]
 
@@ -64,7 +64,7 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         dataset = dataset.expand_dims("pattern")
         patterns = model.patterns(dataset)
     sizes = {d: dataset.sizes[d] for d in patterns.sample_dims}
-    steps = _steps(sizes)
+    steps = _find_steps(sizes)
     if max(steps.values()) > 1:
         dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
         patterns = model.patterns(dataset)
@@ -83,7 +83,7 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         raise DataError("no pattern has usable intensity: there is nothing to show")
     scale = inputs.coords.get("scale")
     scales = np.ones(len(latent)) if scale is None else flat(scale)
-    labels, values = _labels(patterns, encoded)
+    labels, values = _find_labels(patterns, encoded)
     axis = patterns.axis.values / patterns.factor
     shift = flat(maps["latent_shift"])
     arrays = {
@@ -91,13 +91,13 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         "latent": latent,
         "latent_std": flat(encoded["latent_std"]),
         "scale": scales,
-        **_intensities(patterns, model, flat(inputs), scales, novelty),
+        **_load_intensities(patterns, model, flat(inputs), scales, novelty),
         **{f"label.{i}": flat(value) for i, value in enumerate(values)},
-        **quantized("latent_shift", shift.reshape(len(shift), -1)),
-        **quantized("relevance_excess", flat(maps["relevance_excess"])),
+        **quantize("latent_shift", shift.reshape(len(shift), -1)),
+        **quantize("relevance_excess", flat(maps["relevance_excess"])),
         "region_start": maps["region_start"].values,
         "region_stop": maps["region_stop"].values,
-        **_engine(model, patterns),
+        **_export_engine(model, patterns),
     }
     preparation = model.autoencoder.preparation
     header = {
@@ -111,7 +111,7 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         "shape": [dataset.sizes[d] for d in sizes],
         "steps": list(steps.values()),
         "labels": labels,
-        "notes": _notes(axis, patterns, maps),
+        "notes": _make_notes(axis, patterns, maps),
         "points": axis.size,
         "n_latent": model.n_latent,
         "gain": preparation.gain,
@@ -136,7 +136,7 @@ class _Flat:
         return np.asarray(array.values).reshape(-1, *array.shape[len(dims) :])
 
 
-def _steps(sizes: dict[Hashable, int]) -> dict[Hashable, int]:
+def _find_steps(sizes: dict[Hashable, int]) -> dict[Hashable, int]:
     """Return by what step to go along each dimension, so that the page stays fluid."""
     steps = dict.fromkeys(sizes, 1)
     while math.prod(-(-n // steps[d]) for d, n in sizes.items()) > MOST_PATTERNS:
@@ -144,7 +144,7 @@ def _steps(sizes: dict[Hashable, int]) -> dict[Hashable, int]:
     return steps
 
 
-def _intensities(
+def _load_intensities(
     patterns: Patterns, model: Model, inputs: Float, scale: Float, novelty: Float
 ) -> dict[str, Float]:
     """Return coefficients of all patterns, and the patterns themselves as far as there is room.
@@ -175,13 +175,13 @@ def _intensities(
     )
     return {
         "kept": kept,
-        **quantized("measured", measured),
-        **({} if as_measured else quantized("prepared", prepared)),
-        **quantized("coefficients", autoencoder.basis.project(filled)),
+        **quantize("measured", measured),
+        **({} if as_measured else quantize("prepared", prepared)),
+        **quantize("coefficients", autoencoder.basis.project(filled)),
     }
 
 
-def _labels(
+def _find_labels(
     patterns: Patterns, encoded: xr.Dataset
 ) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
     """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
@@ -226,7 +226,7 @@ def _labels(
     return found, values
 
 
-def _notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
+def _make_notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
     """Return the regions that are contrary on average, see `xrdae.preprocessing.peaks.contrary`."""
     mean = patterns.intensity.mean(patterns.sample_dims, dtype=np.float64).values
     excess = maps["relevance_excess"].mean(patterns.sample_dims).values
@@ -235,17 +235,17 @@ def _notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
     return {i: words for i, words in zip(found, CONTRARY, strict=True) if i is not None}
 
 
-def _engine(model: Model, patterns: Patterns) -> dict[str, Float]:
+def _export_engine(model: Model, patterns: Patterns) -> dict[str, Float]:
     """Return what the page synthesizes with: decoder, basis, training patterns, mixture."""
     autoencoder, support = model.autoencoder, model.support
     back = make_regridder(autoencoder.preparation.axis, patterns.axis).weights
     arrays: dict[str, Float] = {
         "mean": autoencoder.preparation.whole_mean,
         "unknown": np.flatnonzero(np.isnan(autoencoder.preparation.mean)),
-        **quantized("components", autoencoder.basis.components),
+        **quantize("components", autoencoder.basis.components),
         "reference": support.latents,
         "reference_scale": support.scale,
-        **quantized("reference_coefficients", support.coefficients),
+        **quantize("reference_coefficients", support.coefficients),
         "mixture": model.mixture.weights,
         "mixture_error": model.mixture.error,
     }

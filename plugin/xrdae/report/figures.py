@@ -22,7 +22,7 @@ CATEGORIES = [
 ]
 
 
-def explorer_document(content: Content) -> Any:
+def make_document(content: Content) -> Any:
     """Return a Bokeh document of the roots `plane`, `pattern`, `path`, `positions`, `relevance`.
 
     When the page is ready it calls `startExplorer` (explorer.js) with the models by their names.
@@ -36,10 +36,10 @@ def explorer_document(content: Content) -> Any:
     start, end = (high, low) if header["descending"] else (low, high)
     shared = Range1d(start, end, bounds=(low, high), reset_start=start, reset_end=end)
     made: dict[str, Any] = {}
-    _plane(made, len(content.arrays["latent"]))
-    _pattern(made, header, shared)
-    _path(made, header, shared)
-    _relevance(made, header, shared)
+    _add_plane(made, len(content.arrays["latent"]))
+    _add_pattern(made, header, shared)
+    _add_path(made, header, shared)
+    _add_relevance(made, header, shared)
     document = Document()
     for name in ("plane", "pattern", "path", "positions", "relevance"):
         document.add_root(made[name])
@@ -49,14 +49,14 @@ def explorer_document(content: Content) -> Any:
     return document
 
 
-def _source(made: dict[str, Any], name: str, *columns: str) -> Any:
+def _make_source(made: dict[str, Any], name: str, *columns: str) -> Any:
     from bokeh.models import ColumnDataSource
 
     made[f"{name}_source"] = ColumnDataSource({column: [] for column in columns})
     return made[f"{name}_source"]
 
 
-def _figure(made: dict[str, Any], name: str, *, x: str, y: str, **options: Any) -> Any:
+def _make_figure(made: dict[str, Any], name: str, *, x: str, y: str, **options: Any) -> Any:
     from bokeh.models import PlainText
     from bokeh.plotting import figure
 
@@ -69,12 +69,14 @@ def _figure(made: dict[str, Any], name: str, *, x: str, y: str, **options: Any) 
     return plot
 
 
-def _profile(made: dict[str, Any], name: str, header: dict[str, Any], shared: Any, **y: Any) -> Any:
+def _make_profile(
+    made: dict[str, Any], name: str, header: dict[str, Any], shared: Any, **y: Any
+) -> Any:
     """Return a figure along the axis, which all of them share."""
     from bokeh.models import BoxZoomTool, PanTool, ResetTool, WheelZoomTool
 
     options = {"y": header["intensity"]} | y
-    plot = _figure(
+    plot = _make_figure(
         made, name, x=header["axis"], x_range=shared, tools="", toolbar_location="above", **options
     )
     plot.window_axis = "x"  # intensities fill the height, also of a part
@@ -85,14 +87,14 @@ def _profile(made: dict[str, Any], name: str, header: dict[str, Any], shared: An
     return plot
 
 
-def _legend(plot: Any) -> None:
+def _add_legend(plot: Any) -> None:
     plot.legend.click_policy = "hide"
     plot.legend.background_fill_alpha = 0.7
     plot.legend.padding = plot.legend.margin = 4
     plot.legend.label_text_font_size = "11px"
 
 
-def _plane(made: dict[str, Any], n_pattern: int) -> None:
+def _add_plane(made: dict[str, Any], n_pattern: int) -> None:
     from bokeh.models import (
         BasicTicker,
         ColorBar,
@@ -107,12 +109,12 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
     )  # fmt: skip
     from bokeh.palettes import Viridis256
 
-    plot = _figure(
+    plot = _make_figure(
         made, "plane", x="latent axis 0", y="latent axis 1", height=460, tools="",
         toolbar_location=None, x_range=Range1d(), y_range=Range1d(),
         output_backend="webgl" if n_pattern > FEW else "canvas",
     )  # fmt: skip
-    shade = _source(made, "shade", "image", "x", "y", "dw", "dh")
+    shade = _make_source(made, "shade", "image", "x", "y", "dw", "dh")
     shade.data = {"image": [np.full((90, 90), np.nan, np.float32)]} | {
         column: [1.0] for column in ("x", "y", "dw", "dh")
     }
@@ -122,7 +124,7 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
     made["mapper"] = LinearColorMapper(Viridis256, nan_color="#bbbbbb")
     made["viridis"], made["categories"] = list(Viridis256), CATEGORIES
     points = plot.scatter(
-        "x", "y", source=_source(made, "points", "x", "y", "color"), size=7, line_color=None,
+        "x", "y", source=_make_source(made, "points", "x", "y", "color"), size=7, line_color=None,
         fill_color={"field": "color", "transform": made["mapper"]}, fill_alpha=0.85,
         nonselection_fill_alpha=0.15,
     )  # fmt: skip
@@ -136,17 +138,17 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
     made["bar"] = bar
     # What moves is on a level of its own, so that the points are not painted again with it.
     above = {"level": "overlay"}
-    route = _source(made, "route", "x", "y")
+    route = _make_source(made, "route", "x", "y")
     plot.line("x", "y", source=route, color="black", line_width=1.5, line_dash="dashed", **above)
-    here = _source(made, "here", "x", "y")
+    here = _make_source(made, "here", "x", "y")
     plot.scatter("x", "y", source=here, size=10, marker="square", color="black", **above)
-    masked = _source(made, "masked", "x", "y")
+    masked = _make_source(made, "masked", "x", "y")
     plot.line("x", "y", source=masked, color=ORANGE, line_width=2, **above)
     plot.scatter("x", "y", source=masked, color=ORANGE, marker="x", size=9, line_width=2, **above)
-    pinned = _source(made, "pinned", "x", "y")
+    pinned = _make_source(made, "pinned", "x", "y")
     ring = {"fill_color": None, "line_color": "black", "line_width": 2}
     plot.scatter("x", "y", source=pinned, size=15, **ring, **above)
-    probe = _source(made, "probe", "x", "y", "color")
+    probe = _make_source(made, "probe", "x", "y", "color")
     rim = {"fill_color": "color", "line_color": "white", "line_width": 2}
     plot.scatter("x", "y", source=probe, size=19, marker="diamond", **rim, **above)
     lasso, pan, wheel = LassoSelectTool(renderers=[points]), PanTool(), WheelZoomTool()
@@ -160,68 +162,72 @@ def _plane(made: dict[str, Any], n_pattern: int) -> None:
         plot.js_on_event(event, CustomJS(code="window.onPlane?.(cb_obj)"))
 
 
-def _line(plot: Any, source: Any, **options: Any) -> None:
+def _draw_line(plot: Any, source: Any, **options: Any) -> None:
     plot.line("x", "y", source=source, **options)
 
 
-def _band(plot: Any, source: Any, color: str, label: str) -> None:
+def _draw_band(plot: Any, source: Any, color: str, label: str) -> None:
     plot.varea(
         "x", "low", "high", source=source, fill_color=color, fill_alpha=0.2, legend_label=label
     )
 
 
-def _pattern(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
-    plot = _profile(made, "pattern", header, shared, height=460)
-    group = _source(made, "group", "x", "y", "low", "high")
-    probe = _source(made, "synthesized", "x", "y", "low", "high")
-    _band(plot, group, BLUE, "group: mean, spread")
-    _line(plot, group, color=BLUE, line_dash="dashed", legend_label="group: mean, spread")
-    _line(plot, _source(made, "measured", "x", "y"), color="black", legend_label="pinned pattern")
-    _band(plot, probe, ORANGE, "synthesized at the probe")
-    _line(plot, probe, color=ORANGE, line_width=1.5, legend_label="synthesized at the probe")
-    _legend(plot)
+def _add_pattern(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
+    plot = _make_profile(made, "pattern", header, shared, height=460)
+    group = _make_source(made, "group", "x", "y", "low", "high")
+    probe = _make_source(made, "synthesized", "x", "y", "low", "high")
+    _draw_band(plot, group, BLUE, "group: mean, spread")
+    _draw_line(plot, group, color=BLUE, line_dash="dashed", legend_label="group: mean, spread")
+    _draw_line(
+        plot, _make_source(made, "measured", "x", "y"), color="black", legend_label="pinned pattern"
+    )
+    _draw_band(plot, probe, ORANGE, "synthesized at the probe")
+    _draw_line(plot, probe, color=ORANGE, line_width=1.5, legend_label="synthesized at the probe")
+    _add_legend(plot)
 
 
-def _path(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
+def _add_path(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
     from bokeh.models import Range1d
 
-    plot = _profile(made, "path", header, shared)
+    plot = _make_profile(made, "path", header, shared)
     ends = (("from", GREY, "solid"), ("to", PURPLE, "solid"))
     for name, color, dash in ends:
-        source = _source(made, name, "x", "y")
-        _line(plot, source, color=color, line_dash=dash, line_alpha=0.7, legend_label=name)
-    between = _source(made, "between", "x", "y", "low", "high")
-    _line(
-        plot, _source(made, "blend", "x", "y"), color="black", line_dash="dashed",
+        source = _make_source(made, name, "x", "y")
+        _draw_line(plot, source, color=color, line_dash=dash, line_alpha=0.7, legend_label=name)
+    between = _make_source(made, "between", "x", "y", "low", "high")
+    _draw_line(
+        plot, _make_source(made, "blend", "x", "y"), color="black", line_dash="dashed",
         legend_label="linear blend",
     )  # fmt: skip
-    _band(plot, between, ORANGE, "synthesized")
-    _line(plot, between, color=ORANGE, line_width=1.5, legend_label="synthesized")
-    _legend(plot)
-    track = _profile(
+    _draw_band(plot, between, ORANGE, "synthesized")
+    _draw_line(plot, between, color=ORANGE, line_width=1.5, legend_label="synthesized")
+    _add_legend(plot)
+    track = _make_profile(
         made, "positions", header, shared, height=240, y="way along the path",
         y_range=Range1d(-0.03, 1.03),
     )  # fmt: skip
-    peaks = _source(made, "peaks", "x", "y")
+    peaks = _make_source(made, "peaks", "x", "y")
     track.scatter("x", "y", source=peaks, size=5, color=ORANGE)
-    _line(track, _source(made, "fraction", "x", "y"), color="black", line_dash="dashed")
+    _draw_line(track, _make_source(made, "fraction", "x", "y"), color="black", line_dash="dashed")
 
 
-def _relevance(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
+def _add_relevance(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
     from bokeh.models import ColorBar, CustomJS, LinearColorMapper, PlainText
     from bokeh.palettes import Cividis256
 
-    plot = _profile(made, "relevance", header, shared)
+    plot = _make_profile(made, "relevance", header, shared)
     plot.toolbar.active_drag = None
     made["shift"] = mapper = LinearColorMapper(Cividis256[::-1], low=0, high=1)
-    regions = _source(made, "regions", "left", "right", "bottom", "top", "relevance", "alpha")
+    regions = _make_source(made, "regions", "left", "right", "bottom", "top", "relevance", "alpha")
     plot.quad(
         "left", "right", "top", "bottom", source=regions, line_color=None, fill_alpha="alpha",
         fill_color={"field": "relevance", "transform": mapper},
     )  # fmt: skip
-    pattern = plot.line("x", "y", source=_source(made, "pattern_again", "x", "y"), color="black")
+    pattern = plot.line(
+        "x", "y", source=_make_source(made, "pattern_again", "x", "y"), color="black"
+    )
     plot.y_range.renderers = [pattern]  # not the regions, which are as high as the highest peak
-    _line(plot, _source(made, "mask", "x", "y"), color=ORANGE, line_width=3)
+    _draw_line(plot, _make_source(made, "mask", "x", "y"), color=ORANGE, line_width=3)
     bar = ColorBar(
         color_mapper=mapper, width=12, padding=4, margin=4, title=PlainText(text="shift")
     )

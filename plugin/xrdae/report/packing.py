@@ -16,10 +16,10 @@ LEVELS = 65534  # of a quantized row; one more code says: not a number
 TYPES = {"f": "float32", "i": "int32", "u": "uint16", "b": "int32"}
 
 
-def packed(arrays: Mapping[str, Float]) -> tuple[dict[str, dict[str, Any]], str]:
+def pack(arrays: Mapping[str, Float]) -> tuple[dict[str, dict[str, Any]], str]:
     """Return the header and all arrays in one base64 text.
 
-    The header has `type`, `shape` and `start` [byte] of each. What is not uint16 (see `quantized`)
+    The header has `type`, `shape` and `start` [byte] of each. What is not uint16 (see `quantize`)
     becomes float32, float64 where it is that, or int32; little-endian.
     """
     header, parts, start = {}, [], 0
@@ -35,7 +35,7 @@ def packed(arrays: Mapping[str, Float]) -> tuple[dict[str, dict[str, Any]], str]
     return header, text.decode("ascii")
 
 
-def quantized(name: str, rows: Float) -> dict[str, Float]:
+def quantize(name: str, rows: Float) -> dict[str, Float]:
     """Return rows `(row, column)` in 16 bits, each with a step and an offset of its own.
 
     A value is `offset + step * code`; it is wrong by at most half a step, a part in 130 000 of the

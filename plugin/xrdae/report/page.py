@@ -16,7 +16,7 @@ from xrdae import describe
 from xrdae.analysis.estimate import find_estimator
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.report.content import Content, find_content
-from xrdae.report.packing import packed
+from xrdae.report.packing import pack
 from xrdae.storage.atomic_writing import check_ending, write_aside
 
 if TYPE_CHECKING:
@@ -99,45 +99,45 @@ def make_report(
         from bokeh.embed import file_html
         from bokeh.resources import Resources
 
-        from xrdae.report.figures import explorer_document
+        from xrdae.report.figures import make_document
     except ImportError as error:
         raise ImportError("a report needs bokeh: pip install 'xrdae[report]'") from error
     content = find_content(dataset, model)
-    header, arrays = packed(content.arrays)
+    header, arrays = pack(content.arrays)
     kind = model.autoencoder.preparation.axis.kind
     what = "Patterns" if kind == OTHER else "Diffraction patterns"
     title = str(title or dataset.attrs.get("title") or f"{what} and their latents")
     page = file_html(
-        explorer_document(content),
+        make_document(content),
         Resources(mode="inline", minified=True, log_level="error"),
         title=title,
-        template=_asset("page.html"),
+        template=_read_asset("page.html"),
         template_variables={
             "title": title,
-            "lead": _lead(content),
-            "css": _asset("page.css"),
+            "lead": _make_lead(content),
+            "css": _read_asset("page.css"),
             # The first also makes the worker.
-            "synthesis": "".join(map(_asset, SYNTHESIS)),
-            "explorer": "".join(map(_asset, EXPLORER)),
-            "header": _json(content.header | {"arrays": header}),
+            "synthesis": "".join(map(_read_asset, SYNTHESIS)),
+            "explorer": "".join(map(_read_asset, EXPLORER)),
+            "header": _to_json(content.header | {"arrays": header}),
             "arrays": arrays,
             "n_latent": model.n_latent,
-            "sections": _sections(content, model, progress),
+            "sections": _make_sections(content, model, progress),
         },
     )
     return Report(page)
 
 
-def _asset(name: str) -> str:
+def _read_asset(name: str) -> str:
     return (files("xrdae") / "report" / "assets" / name).read_text(encoding="utf-8")
 
 
-def _json(value: Any) -> str:
+def _to_json(value: Any) -> str:
     """Return JSON that cannot end the script element that it stands in."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
 
 
-def _lead(content: Content) -> str:
+def _make_lead(content: Content) -> str:
     header, axis = content.header, content.arrays["axis"]
     first, last = axis[[-1, 0]] if header["descending"] else axis[[0, -1]]
     sizes = " x ".join(f"{n} {d}" for n, d in zip(header["shape"], header["dims"], strict=True))
@@ -149,7 +149,7 @@ def _lead(content: Content) -> str:
     return words
 
 
-def _sections(content: Content, model: Model, progress: bool | None) -> describe.Sections:
+def _make_sections(content: Content, model: Model, progress: bool | None) -> describe.Sections:
     """Return the tables of figures."""
     header, arrays = content.header, content.arrays
     values = {label["name"]: arrays[f"label.{i}"] for i, label in enumerate(header["labels"])}
@@ -163,18 +163,18 @@ def _sections(content: Content, model: Model, progress: bool | None) -> describe
             f"{np.nanmax(error):.4f} (largest)",
             "novelty above 1": f"{int((novelty > 1).sum())} of {novelty.size}",
         },
-        "Estimates, in held-out blocks of the patterns the model was fitted to": _cross_validation(
+        "Estimates, in held-out blocks of the patterns the model was fitted to": _cross_validate(
             model, progress
         ),
         "Synthesis is a mixture of": {
             name: f"{weight:.2f}"
             for name, weight in zip(header["methods"], arrays["mixture"], strict=True)
         },
-        **_of_model(model),
+        **_describe_model(model),
     }
 
 
-def _of_model(model: Model) -> describe.Sections:
+def _describe_model(model: Model) -> describe.Sections:
     """Return the tables of a model; an axis that is not one of diffraction has no wavelength."""
     sections = describe.describe_model(model.fitted)
     if model.autoencoder.preparation.axis.kind == OTHER:
@@ -182,7 +182,7 @@ def _of_model(model: Model) -> describe.Sections:
     return sections
 
 
-def _cross_validation(model: Model, progress: bool | None) -> dict[str, str]:
+def _cross_validate(model: Model, progress: bool | None) -> dict[str, str]:
     """Return what block cross-validation says of every label that varies."""
     found: dict[str, str] = {}
     disable = None if progress is None else not progress  # None: where there is no terminal
