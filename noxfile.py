@@ -26,6 +26,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    session.run("python", "docs/developers/draw_layers.py", "--check")
 
 
 @nox.session

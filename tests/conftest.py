@@ -30,7 +30,7 @@ VERSIONS = (
         "laws/test_laws",
     ),
     *("live/test_results", "loading/", "plot/", "preprocessing/", "report/", "storage/", "test_"),
-    *("training/test_loop", "training/test_update"),
+    *("training/test_training_loop", "training/test_update"),
 )
 
 

@@ -156,15 +156,8 @@ def find_mixture(fitted: Fitted) -> Mixture:
     The middle pattern is decoded by members that have not seen it, and is not among the neighbours.
     The weights are not negative. They minimize the mean norm of the error plus 5 % of the error of
     blending times the weight of all other methods. Another method is therefore used only if it is
-    better than linear blending.
-
-    Notes
-    -----
-    Tried besides, and left out: alignment by the linear expansion alone (finds wrong peaks when
-    they moved far), local polynomials and Gaussian processes of the patterns over the latents
-    (best on smooth series, far worse at sharp transitions), least squares instead of norms (a few
-    triplets decide), triplets only in the order of the file (meaningless in a library) or only
-    among the latents (out of order where peaks move by more than their width).
+    better than linear blending. Other methods that were tried are in decision
+    record 0004 (`docs/developers/decisions`).
     """
     autoencoder, support = fitted.autoencoder, fitted.support
     middle, ends, fractions = _find_triplets(support.latents)

@@ -1,10 +1,10 @@
-"""Bytes of an HDF5 file, and the texts in its global heaps.
+"""Read the bytes of an HDF5 file, and the texts in its global heaps.
 
-Why not the HDF5 library: it follows links and data into any other file, unpacks whatever was
-packed, and does not return from some damaged files (`xrdae.storage.netcdf_structure`). These
-modules read only the parts of HDF5 (its File Format Specification 3.0; sections are named below)
-in which the netCDF library writes numbers, texts and groups, and refuse everything else. No
-structure is trusted beyond the file, and no more is read than the file has.
+The HDF5 library follows links and external data into other files, and hangs on some damaged files.
+pyfive accepts external data and does not verify checksums (decision record 0006). These modules
+read only the parts of HDF5 in which the netCDF library writes numbers, texts and groups, and refuse
+everything else. Source: HDF5 File Format Specification 3.0; its sections are named below. No
+address is trusted beyond the end of the file, and no more bytes are read than the file has.
 """
 
 from __future__ import annotations
