@@ -34,6 +34,12 @@ VERSIONS = (
 )
 
 
+def pytest_ignore_collect(collection_path):
+    """Ignore programs and helpers, which `--doctest-modules` would import."""
+    is_program = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    return True if is_program else None
+
+
 def pytest_collection_modifyitems(items):
     """Mark tests by their folders and files; a slow one is not repeated with other versions."""
     for item in items:

@@ -29,3 +29,27 @@ def test_every_path_of_the_repository_exists(page):
     globs = [re.sub(r"<[^>]*>", "*", path) for path in paths]
     missing = [path for path in globs if not list(ROOT.glob(path.rstrip("/")))]
     assert missing == []
+
+
+def list_public_functions():
+    """Return all public functions and methods, by name."""
+    import xrdae
+    from xrdae import plot, simulate
+    from xrdae.accessor import XrdaeAccessor
+
+    found = {f"xrdae.{name}": getattr(xrdae, name) for name in xrdae.__all__}
+    found |= {f"simulate.{name}": getattr(simulate, name) for name in simulate.__all__}
+    for owner in (XrdaeAccessor, xrdae.Model, plot.Plot):
+        for name in dir(owner):
+            if not name.startswith("_"):
+                found[f"{owner.__name__}.{name}"] = getattr(owner, name)
+    errors = {
+        name for name, one in found.items() if isinstance(one, type) and issubclass(one, Exception)
+    }
+    no_example = errors | {"xrdae.hookimpl", "xrdae.Model", "Model.patterns"}
+    return {n: one for n, one in found.items() if callable(one) and n not in no_example}
+
+
+@pytest.mark.parametrize("name", list_public_functions())
+def test_every_public_function_has_an_example(name):
+    assert ">>> " in (list_public_functions()[name].__doc__ or "")

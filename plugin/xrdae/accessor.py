@@ -35,7 +35,7 @@ def analyze(obj: Any, model: Model) -> Any:
     Parameters
     ----------
     obj
-        What a plugin can turn into a Dataset: a Dataset, a DataArray, an adapter's object.
+        A Dataset, a DataArray, or any object that an adapter converts.
     model
         A fitted model.
 
@@ -43,6 +43,12 @@ def analyze(obj: Any, model: Model) -> Any:
     -------
     object
         The host's object, or its replacement, with the results of `encode` and `relevance`.
+
+    Examples
+    --------
+    >>> analyzed = xrdae.analyze(ds, model)
+    >>> sorted(set(analyzed.data_vars) & {"latent", "relevance"})
+    ['latent', 'relevance']
     """
     check_model(model)
     result = latents_and_relevance(to_dataset(obj), model)
@@ -54,7 +60,7 @@ def analyze(obj: Any, model: Model) -> Any:
 class XrdaeAccessor:
     """Fit and apply models to the diffraction patterns of a Dataset (or DataArray).
 
-    Every method returns a new Dataset and leaves this one as it is.
+    Every method returns a new Dataset. The original is not changed.
     """
 
     def __init__(self, obj: xr.Dataset | xr.DataArray) -> None:
@@ -70,9 +76,15 @@ class XrdaeAccessor:
     ) -> Model:
         """Fit a model; keyword arguments are the fields of `xrdae.Config`.
 
-        With `update`, return that model trained on, so that it knows these patterns too: its
-        settings hold, its map stays, and itself it is left as it is; see `xrdae.training.update`.
-        `checkpoint` is a file that keeps how far training is; see `Model.fit`.
+        With `update`, return a model that continues from that model and is also trained on these
+        patterns. It keeps settings and map; see `Model.update`. `checkpoint` is a file for the
+        state of training; see `Model.fit`.
+
+        Examples
+        --------
+        >>> model = ds.xrdae.fit(n_latent=1, members=2, steps=20, progress=False)
+        >>> model.label_names()
+        ['x']
         """
         from xrdae.config import Config
 
@@ -86,11 +98,23 @@ class XrdaeAccessor:
         return call_hook("xrdae_update", dataset=dataset, model=update, config=config, **options)  # type: ignore[no-any-return]
 
     def encode(self, model: Model) -> xr.Dataset:
-        """Add `latent`, `latent_std`, `reconstruction_error` and `novelty`: `Model.encode`."""
+        """Add `latent`, `latent_std`, `reconstruction_error` and `novelty`; see `Model.encode`.
+
+        Examples
+        --------
+        >>> ds.xrdae.encode(model)["latent"].dims
+        ('pattern', 'latent_axis')
+        """
         return self._attach(call_hook("xrdae_encode", dataset=to_dataset(self._obj), model=model))
 
     def reconstruct(self, model: Model) -> xr.Dataset:
-        """Add `reconstruction`: `Model.reconstruct`."""
+        """Add `reconstruction`; see `Model.reconstruct`.
+
+        Examples
+        --------
+        >>> ds.xrdae.reconstruct(model)["reconstruction"].dims
+        ('pattern', 'two_theta')
+        """
         given = self._get_input(model)
         return self._attach(model.reconstruct(**given))
 
@@ -101,7 +125,14 @@ class XrdaeAccessor:
         fill: str = "background",
         label: str | None = None,
     ) -> xr.Dataset:
-        """Add `relevance`, `latent_shift` and their companions: `Model.relevance`."""
+        """Add `relevance`, `latent_shift` and related results; see `Model.relevance`.
+
+        Examples
+        --------
+        >>> result = ds.xrdae.relevance(model, regions=2.0, label="x")
+        >>> result["relevance"].dims, result["x_shift"].dims
+        (('pattern', 'region'), ('pattern', 'region'))
+        """
         from xrdae.autoencoder.fitted import parse_once
 
         dataset = to_dataset(self._obj)
@@ -129,7 +160,14 @@ class XrdaeAccessor:
         latent: npt.ArrayLike | None = None,
         extrapolate: bool = False,
     ) -> xr.Dataset:
-        """Add `synthesized` and its companions: `Model.synthesize`."""
+        """Add `synthesized` and related results; see `Model.synthesize`.
+
+        Examples
+        --------
+        >>> result = ds.xrdae.synthesize(model, between=(0, 11), n=3)
+        >>> result["synthesized"].shape
+        (3, 200)
+        """
         from xrdae.analysis.request import Request
 
         request = Request(
@@ -149,7 +187,14 @@ class XrdaeAccessor:
     def estimate(
         self, model: Model, label: str, *, reference: xr.Dataset | None = None
     ) -> xr.Dataset:
-        """Add `<label>_estimate` and `<label>_std`: `Model.estimate`."""
+        """Add `<label>_estimate` and `<label>_std`; see `Model.estimate`.
+
+        Examples
+        --------
+        >>> result = ds.xrdae.estimate(model, "x")
+        >>> bool(abs(result["x_estimate"] - ds["x"]).mean() < 0.1)
+        True
+        """
         given = self._get_input(model)
         if reference is not None:
             reference = to_dataset(reference)
@@ -157,7 +202,7 @@ class XrdaeAccessor:
 
     @property
     def plot(self) -> Plot:
-        """Plots of results that are attached: `plot.latent()`, ...; see `xrdae.plot.Plot`."""
+        """Plots of attached results, such as `plot.latent()`; see `xrdae.plot.Plot`."""
         from xrdae.plot import Plot
 
         return Plot(to_dataset(self._obj))
@@ -170,7 +215,12 @@ class XrdaeAccessor:
         title: str | None = None,
         progress: bool | None = None,
     ) -> Report:
-        """Return the explorer, one HTML page, and write it where a path is given: `make_report`."""
+        """Return the explorer, one HTML page, and write it if a path is given; see `make_report`.
+
+        Examples
+        --------
+        >>> page = ds.xrdae.report(model, "explorer.html", progress=False)
+        """
         from xrdae.report import make_report
 
         check_model(model)

@@ -150,6 +150,15 @@ class Config:
     device
         Where to compute: "auto" (the first CUDA device if there is one, else the processor),
         "cpu", "cuda", "cuda:1".
+
+    Examples
+    --------
+    >>> xrdae.Config(n_latent=3, scale="area").n_latent
+    3
+    >>> xrdae.Config(n_latent=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: n_latent=0 must be a whole number of at least 1
     """
 
     variable: str | None = _name(None, ", or None")
@@ -185,12 +194,25 @@ class Config:
         return _from_json, (self.to_json(),)
 
     def to_json(self) -> str:
-        """Return the settings as one JSON string."""
+        """Return the settings as one JSON string.
+
+        Examples
+        --------
+        >>> import json
+        >>> json.loads(xrdae.Config(rank=8).to_json())["rank"]
+        8
+        """
         return json.dumps(vars(self) | {"background_options": dict(self.background_options)})
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Config:
-        """Build from keyword arguments; an unknown name is an error that lists the known ones."""
+        """Build from keyword arguments; an unknown name is an error that lists the known ones.
+
+        Examples
+        --------
+        >>> xrdae.Config.from_options({"seed": 1}) == xrdae.Config(seed=1)
+        True
+        """
         known = [field.name for field in attrs.fields(cls)]
         unknown = [name for name in options if name not in known]
         if unknown:

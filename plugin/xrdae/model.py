@@ -24,29 +24,29 @@ from xrdae.training.update import update_fitted
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model(Verbs):
-    """A fitted autoencoder, with the verbs on labelled patterns.
+    """A fitted autoencoder, with methods on labelled patterns.
 
-    Make one with `Model.fit` (or `ds.xrdae.fit()`), keep it with `save` and `xrdae.load_model`.
+    `Model.fit` (or `ds.xrdae.fit()`) makes one, `save` and `xrdae.load_model` keep it.
 
     Attributes
     ----------
     fitted
-        What the fit left behind; its parts are attributes of the model too.
+        Result of the fit. Its parts are also attributes of the model.
     config
-        The settings it was fitted with.
+        Settings of the fit.
     autoencoder
         Preparation, basis and ensemble.
     support
-        Where the training data lie.
+        Training patterns that the model keeps, and limits of novelty.
     labels
         `latent (pattern, latent_axis)` of the training patterns and their numeric labels.
     history
         `loss` and `held_out` along `step`: root mean squared errors, relative to the spread of
         the patterns.
     provenance
-        `time`, `versions`, `command` and fingerprints of the `data`, see `xrdae.provenance`.
+        `time`, `versions`, `command` and fingerprints of the `data`; see `xrdae.provenance`.
     mixture
-        How far each method of synthesis is trusted.
+        Weights of the synthesis methods.
     """
 
     @classmethod
@@ -63,26 +63,32 @@ class Model(Verbs):
         Parameters
         ----------
         dataset
-            At least 3 patterns by the convention. Patterns that the `mask` variable hides whole
-            are left out.
+            At least 3 patterns by the convention. Patterns that the `mask` variable hides
+            completely are left out.
         config
             Settings; None: the defaults.
         progress
             A progress bar; None: on a terminal only.
         checkpoint
-            A file that keeps how far training is, written every few seconds and at the end. The
-            same fit (data, settings) goes on from it, and gives the same model as one that was
-            not interrupted. It stays: remove it once the model is saved.
+            A file for the state of training, written every few seconds and at the end. The same
+            fit (data and settings) resumes from it, and gives the same model as a fit without an
+            interruption. The file is not removed; remove it after the model is saved.
 
         Raises
         ------
         DataError
-            If the dataset lacks what is needed, or a pattern has no usable intensity, or the
-            checkpoint is that of another fit.
+            If the dataset is incomplete, a pattern has no usable intensity, or the checkpoint
+            belongs to another fit.
         FormatError
             If the checkpoint is damaged.
         TrainingError
             If the loss is not finite.
+
+        Examples
+        --------
+        >>> config = xrdae.Config(n_latent=1, members=2, steps=20)
+        >>> xrdae.Model.fit(ds, config, progress=False).n_latent
+        1
         """
         config = config or Config()
         patterns = find_patterns(dataset, variable=config.variable, dim=config.dim)
@@ -97,28 +103,35 @@ class Model(Verbs):
         progress: bool | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Model:
-        """Return the model trained on, so that it knows the patterns of a dataset too.
+        """Return a model that is trained on further patterns, in addition to its own.
 
         Parameters
         ----------
         dataset
-            At least 3 further patterns, on any axis that can be brought to the model's.
+            At least 3 further patterns, on any axis that can be converted to the model's.
         config
             Settings; only those in `xrdae.training.update.FREE` may differ. None: the model's.
         inputs
-            Model input of the dataset where it is known already; None: `model_input(dataset)`.
+            Model input of the dataset, if already computed; None: `model_input(dataset)`.
         progress, checkpoint
             As for `fit`.
 
         Raises
         ------
         DataError
-            If the dataset cannot be brought to the model's axis, lacks what is needed, or has a
-            label in other units than the model; if the checkpoint is that of another update.
+            If the dataset cannot be converted to the model's axis, is incomplete, or has a label
+            in other units than the model. If the checkpoint belongs to another update.
         ValueError
-            If a setting differs that has to stay.
+            If a setting differs that an update cannot change.
         TrainingError
             If the loss is not finite.
+
+        Examples
+        --------
+        >>> more = ds.isel(pattern=slice(0, 4))
+        >>> updated = model.update(more, progress=False)
+        >>> model.labels.sizes["pattern"], updated.labels.sizes["pattern"]
+        (12, 16)
         """
         return Model(
             update_fitted(
@@ -137,7 +150,13 @@ class Model(Verbs):
         Raises
         ------
         ValueError
-            If the name has the ending of another kind of file; `.nc` is the usual one.
+            If the name has the ending of another kind of file; use `.nc`.
+
+        Examples
+        --------
+        >>> model.save("model.nc")
+        >>> xrdae.load_model("model.nc").config == model.config
+        True
         """
         check_ending(path, NETCDF, "a model as netCDF")
         model_file.write_model(path, self._with_mixture())
@@ -154,7 +173,7 @@ class Model(Verbs):
 
     @property
     def support(self) -> Support:
-        """Where the training data lie."""
+        """Training patterns that the model keeps, and limits of novelty."""
         return self.fitted.support
 
     @property
@@ -169,7 +188,7 @@ class Model(Verbs):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What the model was made of, by what, and how."""
+        """Data, versions and settings from which the model was made."""
         return self.fitted.provenance
 
     def __repr__(self) -> str:
@@ -187,7 +206,13 @@ class Model(Verbs):
         return "".join(describe.format_table(rows, caption) for caption, rows in sections)
 
     def label_names(self) -> list[str]:
-        """Return the names of the training patterns' numeric labels."""
+        """Return the names of the training patterns' numeric labels.
+
+        Examples
+        --------
+        >>> model.label_names()
+        ['x']
+        """
         return self.fitted.label_names()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -205,14 +230,20 @@ def load_model(path: str | os.PathLike[str], *, device: str | None = None) -> Mo
     path
         The file.
     device
-        Where it shall compute, see `Config.device`; None: as it was fitted.
+        Device to compute on, see `Config.device`; None: the device of the fit.
 
     Raises
     ------
     FormatError
-        If the file is no xrdae model, a newer one, or damaged.
+        If the file is not an xrdae model, is of a newer format, or is damaged.
     FileNotFoundError
         If there is no such file.
+
+    Examples
+    --------
+    >>> model.save("model.nc")
+    >>> xrdae.load_model("model.nc").label_names()
+    ['x']
     """
     fitted = model_file.read_model(path)
     if device is not None:

@@ -146,7 +146,15 @@ def attach_provenance(
 
 
 def fingerprint(model: Fitted | HasFitted) -> str:
-    """Return the SHA-256 of a model: settings but the device, arrays, training labels."""
+    """Return the SHA-256 of a model: settings but the device, arrays, training labels.
+
+    Examples
+    --------
+    >>> from xrdae.provenance import fingerprint
+    >>> model.save("model.nc")
+    >>> fingerprint(xrdae.load_model("model.nc")) == fingerprint(model)
+    True
+    """
     return _find_record(_get_fitted(model))[0]
 
 
@@ -158,7 +166,15 @@ def describe_origin(model: Fitted | HasFitted) -> dict[str, Any]:
 
 
 def read_provenance(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return `steps` and `models` of a dataset's attributes; none where there are none."""
+    """Return `steps` and `models` of a dataset's attributes; none where there are none.
+
+    Examples
+    --------
+    >>> from xrdae.provenance import read_provenance
+    >>> made = read_provenance(ds.xrdae.encode(model).attrs)
+    >>> [step["step"] for step in made["steps"]]
+    ['encode']
+    """
     if ATTRIBUTE not in attrs:
         return {"steps": [], "models": {}}
     try:
@@ -233,6 +249,12 @@ def differences(results: xr.Dataset, dataset: xr.Dataset, model: Fitted | HasFit
         Patterns by the convention; 64 of them are read where they are lazy.
     model
         A fitted model.
+
+    Examples
+    --------
+    >>> from xrdae.provenance import differences
+    >>> differences(ds.xrdae.encode(model), ds, model)
+    []
     """
     found = []
     patterns = _get_fitted(model).find_patterns(dataset)

@@ -40,6 +40,13 @@ class Reflections:
     cos2_axis : (reflection, operation) squared cosine between the equivalents and (0, 0, 1).
     cell_volume : [angstrom^3].
     cell_mass : [dalton] mass of the unit cell's content, Z M.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import alloy_structure, reflections
+    >>> found = reflections(alloy_structure(1, zr=0), wavelength=1.5406, two_theta_range=(20, 60))
+    >>> found.hkl.shape[1], found.d.shape == found.f_squared.shape
+    (3, True)
     """
 
     hkl: npt.NDArray[np.int32]
@@ -59,6 +66,13 @@ def reflections(
     `structure` has crystallographic occupancies (divided by the site symmetry), as those of
     `alloy_structure` and `read_structure`; `wavelength` [angstrom] also sets the anomalous terms
     f' and f'' (Cromer & Liberman, by gemmi); `two_theta_range` [degree] is cut to 0 .. 179.9.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import alloy_structure, reflections
+    >>> found = reflections(alloy_structure(1, zr=0), wavelength=1.5406, two_theta_range=(20, 60))
+    >>> found.hkl[found.f_squared.argmax()].tolist()
+    [4, 0, 0]
     """
     gemmi = _import_gemmi()
     group = structure.spacegroup.operations()
@@ -92,6 +106,15 @@ def profile(
 
     `two_theta` (two_theta,), `position` and `fwhm` (reflection,) are in degree, `area`
     (reflection,) in counts*degree; `eta` is the Lorentzian share.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import profile
+    >>> two_theta = np.linspace(29, 31, 201)
+    >>> peak = {"position": np.array([30.0]), "area": np.array([5.0]), "fwhm": np.array([0.2])}
+    >>> intensity = profile(two_theta, **peak, eta=0.5)
+    >>> float(two_theta[intensity.argmax()])
+    30.0
     """
     total = np.zeros_like(two_theta)
     for block in range(0, len(position), 256):  # bounds the memory of a large cell's thousands
@@ -125,6 +148,12 @@ def alloy_structure(ti: float, *, zr: float) -> SmallStructure:
 
     Ti replaces Fe on 8i, Zr replaces Sm on 2a; the atomic coordinates do not vary, the
     lattice does, by illustrative Vegard slopes (`LATTICE_A`, `LATTICE_C`).
+
+    Examples
+    --------
+    >>> from xrdae.simulate import alloy_structure
+    >>> alloy_structure(1.0, zr=0.1).spacegroup.hm
+    'I 4/m m m'
     """
     gemmi = _import_gemmi()
     structure: SmallStructure = gemmi.SmallStructure()
@@ -156,6 +185,12 @@ def read_structure(path: StrPath) -> SmallStructure:
     """Read the first data block of a CIF that has atoms.
 
     Raises ValueError for no atoms, no cell, an unknown space group, element or coordinate.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import read_structure
+    >>> read_structure("iron.cif").spacegroup.hm
+    'I m -3 m'
     """
     gemmi = _import_gemmi()
     blocks: list[SmallStructure] = [

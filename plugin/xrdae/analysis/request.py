@@ -34,6 +34,12 @@ class Request:
         Points `(synthetic, latent_axis)`.
     extrapolate
         With `at`: allow values outside those of the known patterns.
+
+    Examples
+    --------
+    >>> from xrdae.analysis.request import Request
+    >>> Request(between=(0, 4), n=3, endpoints=True).find_fractions()
+    array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
 
     between: tuple[Position, Position] | None = None

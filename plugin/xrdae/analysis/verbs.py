@@ -51,6 +51,11 @@ class Verbs:
         It is NaN where not measured, and lazy if the data are lazy. The coordinate `scale` is the
         number by which each pattern was divided. A pattern without a usable scale is NaN, with a
         warning, unless it is masked or the data are lazy.
+
+        Examples
+        --------
+        >>> model.model_input(ds).dims
+        ('pattern', 'channel')
         """
         return self._prepare(self.patterns(dataset))
 
@@ -72,6 +77,12 @@ class Verbs:
             norm of the pattern; `novelty (...)`. The novelty is above 1 for one in twenty patterns
             of the kind of the training data, and for patterns outside of them, for instance with
             a new phase.
+
+        Examples
+        --------
+        >>> result = model.encode(ds)
+        >>> result["latent"].sizes["latent_axis"], result["novelty"].dims
+        (2, ('pattern',))
         """
         return self._run("encode", dataset, inputs, lambda found: self._encode(found, inputs))
 
@@ -82,6 +93,11 @@ class Verbs:
         model's axis and in channels that no training pattern covers. It is negative only if
         training intensities were. For patterns over two_theta that have a wavelength each, the
         axis is q.
+
+        Examples
+        --------
+        >>> model.reconstruct(ds)["reconstruction"].shape
+        (12, 200)
         """
         return self._run(
             "reconstruct", dataset, inputs, lambda found: self._reconstruct(found, inputs)
@@ -92,6 +108,11 @@ class Verbs:
 
         It is on the typical scale of the training patterns, negative only if training intensities
         were, and NaN in channels that no training pattern covers.
+
+        Examples
+        --------
+        >>> model.decode([[0.0, 0.0], [1.0, 0.0]]).shape
+        (2, 200)
         """
         return decode_latents(self.fitted.autoencoder, latent)
 
@@ -141,6 +162,12 @@ class Verbs:
         the coefficients (untrained networks of the same shape gave the same order). The
         significance is the difference of the shares in standard deviations of such maps and of
         noise. Compare it between regions of one width, narrower than the shifts of peaks.
+
+        Examples
+        --------
+        >>> result = model.relevance(ds, regions=[[28, 32], [50, 55]])
+        >>> result["relevance"].mean("pattern").values.argmax()  # the region with a peak
+        np.int64(0)
         """
 
         def compute(patterns: Patterns) -> xr.Dataset:
@@ -164,6 +191,12 @@ class Verbs:
         `latent_shift (..., region, latent_axis)` is the result of `relevance` for the same
         dataset, `label` a numeric label of the training data, and `inputs` the model input, if
         already computed.
+
+        Examples
+        --------
+        >>> shift = model.relevance(ds, regions=5.0)["latent_shift"]
+        >>> model.label_shift(ds, shift, "x")["x_shift"].dims
+        ('pattern', 'region')
         """
 
         def compute(patterns: Patterns) -> xr.Dataset:
@@ -230,6 +263,12 @@ class Verbs:
             `between`, `synthesized` has the JSON attributes `xrdae_between`, the positions of the
             two patterns, and `xrdae_fractions (synthetic)`, the fractions of the path from the
             first to the second.
+
+        Examples
+        --------
+        >>> result = model.synthesize(ds, at={"x": [0.25, 0.35]})
+        >>> result["synthesized"].dims, result["synthesized_x"].values.tolist()
+        (('synthetic', 'two_theta'), [0.25, 0.35])
         """
         request = Request(
             between=between,
@@ -286,6 +325,12 @@ class Verbs:
             If the reference has no such numeric label, or fewer than 3 patterns with it.
         ImportError
             Without scikit-learn.
+
+        Examples
+        --------
+        >>> result = model.estimate(ds, "x")
+        >>> result["x_estimate"].dims, result["x_std"].dims
+        (('pattern',), ('pattern',))
         """
         given: dict[str, Any] = {"label": label, "reference": None}
         if reference is None:

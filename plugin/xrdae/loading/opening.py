@@ -89,6 +89,14 @@ def open_patterns(
         If a path or glob leads to no file.
     DataError
         If the files cannot share one grid, or the table of labels does not fit.
+
+    Examples
+    --------
+    >>> for i in range(3):
+    ...     np.savetxt(f"scan_{i}.xy", np.stack([[20.0, 20.5, 21.0], [i, 9, 1]], axis=1))
+    >>> found = xrdae.open_patterns("scan_*.xy")
+    >>> found["intensity"].dims, found["file"].values.tolist()
+    (('pattern', 'two_theta'), ['scan_0.xy', 'scan_1.xy', 'scan_2.xy'])
     """
     if errors not in ("warn", "raise"):
         raise ValueError(f"errors={errors!r} is not known; choose 'warn' or 'raise'")

@@ -66,6 +66,10 @@ class Plot:
             one sample dimension), a name in that of a label.
         ax
             Where to draw; None: a new figure.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.encode(model).xrdae.plot.latent(color="x")
         """
         return draw_latent(
             self._dataset,
@@ -107,6 +111,10 @@ class Plot:
         DataError
             With `phases` on a two_theta axis without a wavelength, or on an axis that is not one
             of diffraction.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.relevance(model).xrdae.plot.relevance()
         """
         return draw_relevance(self._dataset, pattern=pattern, phases=phases, ax=ax)
 
@@ -122,6 +130,10 @@ class Plot:
             than 2000 patterns, as many are drawn, evenly chosen.
         ax
             Where to draw; None: a new figure.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.relevance(model).xrdae.plot.relevance_map(y="x")
         """
         return draw_relevance_map(self._dataset, y=y, ax=ax)
 
@@ -131,6 +143,10 @@ class Plot:
         Those between two patterns: with these below and above in black, and their linear blend
         dashed. Others: with the measured pattern of the nearest latents in grey, where the
         dataset has `latent`. At the right: the first label that varies, else how far between.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.synthesize(model, between=(0, 11)).xrdae.plot.synthesis()
         """
         return draw_synthesis(self._dataset, ax=ax)
 
@@ -139,6 +155,10 @@ class Plot:
 
         Both are root mean squared errors over the spread of the patterns. The best held-out error
         is marked: the model's state is that of its step.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.plot.training(model)
         """
         return draw_training(model, ax=ax)
 
@@ -147,6 +167,10 @@ class Plot:
 
         The text says R2 and mean absolute error of the patterns drawn, of which the estimate may
         know the labels, and of the blocks held out in cross-validation.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.estimate(model, "x").xrdae.plot.estimate("x")
         """
         return draw_estimate(self._dataset, label, ax=ax)
 
@@ -172,6 +196,13 @@ class Plot:
             One or two latent axes.
         ax
             Where to draw; None: a new figure.
+
+        Examples
+        --------
+        >>> row, column = np.divmod(np.arange(12), 4)
+        >>> rows = ds.assign_coords(y=("pattern", row), z=("pattern", column))
+        >>> grid = rows.set_index(pattern=["y", "z"]).unstack("pattern")
+        >>> ax = grid.xrdae.encode(model).xrdae.plot.map()
         """
         return draw_map(self._dataset, x=x, y=y, latent_axes=latent_axes, ax=ax)
 
@@ -185,5 +216,9 @@ class Plot:
             it rises or falls throughout, else the position; several sample dimensions are stacked.
         ax
             Where to draw; None: a new figure.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.encode(model).xrdae.plot.novelty(x="x")
         """
         return draw_novelty(self._dataset, x=x, ax=ax)

@@ -90,6 +90,11 @@ def make_report(
         Without bokeh.
     TypeError
         If `model` is no model.
+
+    Examples
+    --------
+    >>> from xrdae.report import make_report
+    >>> make_report(ds, model, title="Two peaks", progress=False).save("explorer.html")
     """
     if not hasattr(model, "autoencoder"):
         raise TypeError(

@@ -20,6 +20,12 @@ class Instrument:
     eta : Lorentzian share of the pseudo-Voigt, 0 to 1.
     background : (order,) Chebyshev coefficients over the grid's range, as fractions of the
         counts at the strongest peak; () is none.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import Instrument
+    >>> Instrument(w=0.04, u=0.0, v=0.0).fwhm(np.array([30.0, 60.0]))
+    array([0.2, 0.2])
     """
 
     u: float = 0.010

@@ -77,6 +77,12 @@ def alloy_series(
     not public. Intensities: m |F|^2 LP exp(-2B s^2), LP = (1 + cos^2 2theta) /
     (sin^2 theta cos theta); no absorption, no K-alpha 2. Texture: Dollase, J. Appl. Cryst. 19
     (1986) 267.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import alloy_series
+    >>> alloy_series(ti=[0.0, 1.0], zr=[0.0, 0.2], seed=0)["intensity"].dims
+    ('pattern', 'two_theta')
     """
     x, y = pair_compositions(
         np.linspace(0, 2, 15) if ti is None else ti,
@@ -153,6 +159,12 @@ def cif_patterns(
         For an argument out of its range or shape, or a CIF without atoms, cell or symmetry.
     ImportError
         Without gemmi: ``pip install "xrdae[simulate]"``.
+
+    Examples
+    --------
+    >>> from xrdae.simulate import cif_patterns
+    >>> cif_patterns("iron.cif")["intensity"].dims
+    ('pattern', 'two_theta')
     """
     files = [Path(p) for p in ([paths] if isinstance(paths, str | PathLike) else paths)]
     if not files:
