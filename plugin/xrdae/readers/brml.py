@@ -65,7 +65,7 @@ def read_scans(file: DataFile) -> list[Scan]:
 
 
 def _read_scan(route: Element, header: dict[str, float | str]) -> Scan | None:
-    """Return the pattern of a route, None where it is none (other axes, nothing measured)."""
+    """Return the pattern of a route; None if it is over another axis or was not measured."""
     rows = parse_numbers([(d.text or "").split(",") for d in route.iterfind("Datum")], "data")
     recorded = [v for v in route.iterfind("DataViews/RawDataView") if _is(v, "Recorded")]
     counters = [v for v in recorded if _read_unit(v) == "Counts"] or recorded[:1]

@@ -27,7 +27,7 @@ _RANGE_MARKERS_4 = frozenset({0, 160})
 
 
 def is_mine(file: DataFile) -> bool:
-    """Tell whether the first bytes are those of one of the versions."""
+    """Tell whether a file starts with the signature of a known version."""
     return any(file.content.startswith(magic) for magic in _READERS) and file.text is None
 
 
@@ -221,14 +221,14 @@ def _read_source_4(content: bytes, at: int, length: int) -> dict[str, float | st
 
 
 def _read_range_4(content: bytes, at: int, header: Metadata) -> tuple[int, Scan | None]:
-    """Return where a range ends and its pattern, None where it is none."""
+    """Return the end of a range and its pattern; None if the range has no pattern."""
     start, step, n, time = _unpack(content, "ddIf", at + 72)
     voltage, current, _, used = _unpack(content, "fffd", at + 100)
     record, length = _unpack(content, "II", at + 136)
     first = at + 160 + length
     if first > len(content) or not 4 <= record <= _LONGEST_RECORD:
         raise FormatError(f"a range states {length} bytes of drives and {record} bytes a point")
-    # After the intensity comes what is not known (4 bytes in files of DIFFRAC.EVA).
+    # Unknown content follows the intensity (4 bytes in files of DIFFRAC.EVA).
     points = _unpack_records(
         content, first, n, np.dtype([("counts", "<f4"), ("", f"V{record - 4}")])
     )
@@ -264,7 +264,7 @@ def _read_drives_4(content: bytes, at: int, end: int) -> Iterator[tuple[str, boo
 def _is_over_two_theta_4(
     scan_type: str, start: float, drives: list[tuple[str, bool, float]]
 ) -> bool:
-    """Tell whether the range's steps are those of the drive 2Theta: it starts where they start."""
+    """Tell whether the range is over 2Theta: its start is the start of that drive."""
     two_theta = [(moves, value) for name, moves, value in drives if name.lower() == "2theta"]
     known = scan_type in _OVER_TWO_THETA_4
     return (known and not two_theta) or any(

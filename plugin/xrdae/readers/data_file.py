@@ -16,7 +16,7 @@ from xrdae.storage import netcdf_structure
 from xrdae.storage.netcdf_structure import HDF5
 
 MOST_BYTES = 512 * 2**20  # a text of 10 million points
-MOST_TIMES = 100  # of a file's size, what it may unpack to; instruments' files reach 20
+MOST_TIMES = 100  # largest ratio of unpacked to packed size; files of instruments reach 20
 ALWAYS_UNPACKED = 16 * 2**20  # bytes; as XML they take 25 times that
 ALWAYS_LOADED = 256 * 2**20  # bytes of numbers, which a scan that has just begun may announce
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
@@ -76,7 +76,7 @@ class DataFile:
 
     @functools.cached_property
     def text(self) -> str | None:
-        """Its content as text, None where it is none."""
+        """Content as text; None if it is binary."""
         content = self.content
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             return content.decode("utf-16", errors="replace")
@@ -103,7 +103,7 @@ class DataFile:
         return {info.filename: info for info in infos}
 
     def member(self, name: str) -> bytes:
-        """Unpack a member; what it claims to be in size is not believed.
+        """Unpack a member, whatever size it claims to have.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class DataFile:
 
 
 def check_loaded(loaded: int, stored: int) -> None:
-    """Refuse numbers that are far more than the file's size: nobody wrote them.
+    """Refuse an announced size that is far larger than the file.
 
     Parameters
     ----------
@@ -145,5 +145,5 @@ def check_loaded(loaded: int, stored: int) -> None:
     if loaded > max(ALWAYS_LOADED, MOST_TIMES * stored):
         raise FormatError(
             f"it announces {loaded / 2**20:.0f} MB of numbers but has {stored / 2**20:.1f} MB; "
-            "write it anew with the size that was measured"
+            "write it again with the measured size"
         )

@@ -71,7 +71,7 @@ def read_scans(file: DataFile) -> list[Scan]:
 
 
 def _decode_text(file: DataFile) -> str:
-    """Return the content as text; titles hold whatever was in memory, zeros among it."""
+    """Return the content as text. Titles may contain zeros and other bytes."""
     return file.text if file.text is not None else file.content.decode("latin-1")
 
 
@@ -84,7 +84,7 @@ def _split_records(text: str) -> list[str]:
 
 def _read_bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str]:
     match = _BANK.match(record)
-    assert match is not None  # the record was found by this pattern
+    assert match is not None  # the record was found by this expression
     words = match["rest"].split()
     form = next((word for word in words if word.isalpha()), "STD")
     if match["bins"] not in {"CONS", "CONST"}:
@@ -108,7 +108,7 @@ def _read_bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None
             positions = (start + step * np.arange(len(intensity))) / 100
     except ValueError as error:
         raise FormatError(f"its {form} data are broken: {error}") from error
-    if len(intensity) < n:  # real files hold a record more than they announce
+    if len(intensity) < n:  # real files have a record more than announced
         raise FormatError(
             f"its header announces {n} points, but {len(intensity)} follow; the file is cut off"
         )
@@ -136,7 +136,7 @@ def _read_esd(rows: list[str], n: int) -> tuple[Float, Float]:
 
 
 def _is_free(rows: list[str], words: list[str], n: int) -> bool:
-    """Tell whether blanks part the counts, so that they need not stand in columns."""
+    """Tell whether blanks separate the counts, so that they need no fixed columns."""
     return len(words) == n or (
         len(words) > n > _PER_RECORD and max(len(row.split()) for row in rows) <= _PER_RECORD
     )

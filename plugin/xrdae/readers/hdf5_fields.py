@@ -1,4 +1,4 @@
-"""Fields of HDF5 files: what they announce is not believed, damaged links are none."""
+"""Read fields of HDF5 files, with checks of announced sizes and links."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from xrdae.readers.data_file import check_loaded
 
 
 def find_field(group: Any, name: str) -> Any:
-    """Return a field; None where there is none, or a group, or a link that leads nowhere."""
+    """Return a field; None if the name is missing, a group, or a broken link."""
     found = group.get(name) if name else None
     return found if getattr(found, "shape", None) is not None else None
 
 
 def read_values(field: Any) -> npt.NDArray[Any]:
-    """Read a field now, unless it announces far more than the file can hold."""
+    """Read a field now. Refuse it if it announces far more than the file can hold."""
     check_loaded(get_loaded_size(field), get_file_size(field))
     return np.asarray(field[()])
 
@@ -44,7 +44,7 @@ def read_units(field: Any) -> str:
 
 
 def decode_text(value: Any) -> str:
-    """Return a text that a field or an attribute holds, alone or as an array of one."""
+    """Return the text of a field or an attribute, which may be an array of one."""
     value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
@@ -56,7 +56,7 @@ def open_lazily(field: Any, path: Path | None) -> Any:
 
 
 class FieldArray(BackendArray):
-    """A field of an HDF5 file; xarray reads of it what is asked for.
+    """Field of an HDF5 file, of which xarray reads parts on demand.
 
     Attributes
     ----------

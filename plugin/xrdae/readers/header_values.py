@@ -1,4 +1,4 @@
-"""What the headers of files state, kept where it can be true."""
+"""Parse header values of files, and drop impossible ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 # Headers are full of zeros, -1 and 1e30 where nothing was entered; units as in METADATA_UNITS.
 _ANGLE = (-360.0, 360.0)
-_LENGTH = (-9997.9, 9997.9)  # 9998 and 9999 stand for an axis that is not there
+_LENGTH = (-9997.9, 9997.9)  # 9998 and 9999 mean that there is no such axis
 _BOUNDS = {
     "wavelength": (0.1, 3.0),  # lines of X-ray tubes: W K-alpha 0.21, Cr K-alpha 2.29
     "k_alpha_2": (0.1, 3.0),
@@ -24,14 +24,14 @@ _BOUNDS = {
     "current": (1e-3, 1e4),
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-# Dates by what they begin with.
+# Dates by their first part.
 _DATES = {
     "year": r"(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d)",
     "month": r"(?P<month>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4}|\d\d)",
     "day": r"(?P<day>\d\d?)-(?P<month>\d\d?|[A-Za-z]{3})-(?P<year>\d{4}|\d\d)",
 }
 _CLOCK = r"(?P<clock>\d\d?:\d\d(?::\d\d)?)(?P<rest>(?:\.\d+)?\s?(?:Z|[+-]\d\d:?\d\d)?)"
-_FIRST_YEAR = 1950  # converters write 1-1-1900 where they know none
+_FIRST_YEAR = 1950  # converters write 1-1-1900 if the date is unknown
 
 
 def select_possible(**values: float | str | None) -> dict[str, float | str]:
@@ -49,7 +49,7 @@ def select_possible(**values: float | str | None) -> dict[str, float | str]:
 
 
 def parse_number(text: str | None) -> float | None:
-    """Return the number that a text is, None where it is none."""
+    """Return a text as a number; None if it is not a number."""
     try:
         return float(text or "")
     except ValueError:
@@ -72,12 +72,12 @@ def format_iso_time(text: str, begins_with: str = "year") -> str | None:
     text
         Such as `2024-05-01T12:30:00Z`, `05/01/2024 12:30` or `1-May-24, 12:30:00`.
     begins_with
-        What the date begins with: "year", "month" (slashes) or "day" (dashes).
+        First part of the date: "year", "month" (slashes) or "day" (dashes).
 
     Returns
     -------
     str or None
-        To the minute or the second, as in the text; None where it is no such date.
+        To the minute or the second, as in the text; None if it is not such a date.
     """
     match = re.fullmatch(rf"\s*{_DATES[begins_with]}(?:[T\s,]*{_CLOCK})?\s*", text)
     if match is None:

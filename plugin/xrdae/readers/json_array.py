@@ -22,9 +22,9 @@ def is_mine(file: DataFile) -> bool:
 
 
 def read_scans(file: DataFile) -> list[Scan]:
-    """Return the one scan: `data` holds positions and intensities, one row each.
+    """Return the scan: `data` holds a row of positions and a row of intensities.
 
-    What the positions are, the `dataformat` of the processing says.
+    The `dataformat` of the processing gives the kind of the positions.
     """
     try:
         content: dict[str, Any] = json.loads(file.text or "")

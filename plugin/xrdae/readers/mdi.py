@@ -38,11 +38,11 @@ def read_scans(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If it does not hold the intensities that it announces.
+        If the number of intensities differs from the announced one.
     """
     lines = split_lines(file.text or "")
     match = _RANGE.match(lines[1])
-    assert match is not None  # is_mine has seen to it
+    assert match is not None  # checked by is_mine
     n = int(match[7])
     values = parse_intensities(" ".join(lines[2:]))
     if values.size and values[-1] == -1:

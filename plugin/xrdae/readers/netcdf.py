@@ -49,7 +49,7 @@ def read_scans(file: DataFile) -> xr.Dataset:
     Raises
     ------
     FormatError
-        If it is damaged, announces more than it can hold, or holds no variable.
+        If it is damaged, announces more than it can hold, or has no variable.
     """
     try:
         with ONE_BY_ONE, open_netcdf(file.path) as dataset:

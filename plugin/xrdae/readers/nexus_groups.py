@@ -31,8 +31,8 @@ def find_data(group: Any) -> Any:
     Raises
     ------
     FormatError
-        If there is none with a signal, or several and neither is one the default nor is one alone
-        of diffraction (or else of spectra).
+        If there is none with a signal. If there are several, none is the default, and not exactly
+        one of them has an axis of diffraction (or of spectra).
     """
     import h5py
 
@@ -78,7 +78,7 @@ def walk_groups(group: Any) -> Iterator[Any]:
 
 
 def _get_address(group: Any) -> int:
-    """Return where in its file a group is: the same by whatever path it is reached."""
+    """Return the address of a group in its file, which does not depend on the path."""
     import h5py
 
     return int(h5py.h5o.get_info(group.id).addr)
@@ -111,7 +111,7 @@ def find_signal(group: Any) -> str | None:
 
 
 def find_axes(group: Any) -> list[str]:
-    """Return the names of the axes, a dot where a dimension has none."""
+    """Return the names of the axes, a dot for a dimension without an axis."""
     signal = group[find_signal(group)]
     axes = group.attrs.get("axes", signal.attrs.get("axes"))
     if axes is None:
@@ -136,7 +136,7 @@ def _is_spectral(group: Any, name: str) -> bool:
 
 
 def find_field_kind(name: str, field: Any, *, with_values: bool = True) -> str:
-    """Return the kind of axis that a field is; one that contradicts itself is refused later."""
+    """Return the kind of axis of a field. Contradictions are refused later."""
     if field is None or not read_units(field) or field.dtype.kind not in "iuf":
         return OTHER
     name, long_name = name_axis(name, field), decode_text(field.attrs.get("long_name", ""))
@@ -150,8 +150,8 @@ def find_field_kind(name: str, field: Any, *, with_values: bool = True) -> str:
 def name_axis(axis: str, field: Any) -> str:
     """Return what an axis is called.
 
-    pyFAI's HDF5Writer calls any `radial`, and says its `name`; xdart calls any `q`, and says by
-    units such as `2th_deg` what it is.
+    pyFAI's HDF5Writer calls every axis `radial` and has an attribute `name`. xdart calls every axis
+    `q`, and its units, such as `2th_deg`, give the kind.
     """
     if field is None:
         return axis
@@ -163,7 +163,7 @@ def name_axis(axis: str, field: Any) -> str:
 
 
 def find_axis(group: Any, axes: list[str]) -> int | None:
-    """Return which dimension of the signal is the axis; None where nothing says it.
+    """Return the dimension of the signal that is the axis; None if it is not known.
 
     The last one where the signal is called a spectrum. Else the last one, or else the only one,
     that is of diffraction or of spectra; or the last one if it has units and is no position.

@@ -15,7 +15,7 @@ _HC = 12.398419843320026  # keV angstrom
 
 
 def find_wavelength(group: Any) -> float | None:
-    """Return the one wavelength [angstrom] that the entry states; of a tube that of K-alpha 1."""
+    """Return the wavelength [angstrom] of the entry; that of K-alpha 1 for a tube."""
     entry = group
     while entry.name != "/" and decode_text(entry.attrs.get("NX_class", "")) != "NXentry":
         entry = entry.parent
@@ -43,7 +43,7 @@ def find_wavelength(group: Any) -> float | None:
         if len(values) == 1:
             return values.pop()
         if values:
-            return None  # which of them is meant, nobody says
+            return None  # ambiguous
     return _find_configured_wavelength(group)
 
 

@@ -64,7 +64,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If it is no CIF, or holds no pattern over 2theta, d or Q.
+        If it is not a CIF, or has no pattern over 2theta, d or Q.
     """
     try:
         from gemmi import cif
@@ -79,7 +79,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         return scans
     if any("_atom_site_fract_x" in columns for _, columns in blocks):
         raise FormatError(
-            "it holds a crystal structure, no measured pattern (for simulated ones see "
+            "it holds a crystal structure, not a measured pattern (to simulate patterns, see "
             "xrdae.simulate.cif_patterns)"
         )
     raise FormatError("it holds no measured powder pattern (_pd_meas_ or _pd_proc_ intensities)")
@@ -124,7 +124,7 @@ def _make_scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -
 
 
 def _parse_values(texts: list[str]) -> tuple[Float, Float]:
-    """Return numbers and their standard uncertainties, NaN where there are none."""
+    """Return numbers and their standard uncertainties; NaN if missing."""
     values, errors = np.full((2, len(texts)), np.nan)
     for i, text in enumerate(texts):
         match = _NUMBER.fullmatch(text)
@@ -184,7 +184,7 @@ def _find_metadata(
     name: str, columns: Columns, blocks: list[tuple[str, Columns]]
 ) -> dict[str, float | str]:
     lines = _find_wavelengths(columns)
-    if not lines:  # some programs keep the radiation in a block of its own
+    if not lines:  # some programs have a separate block for the radiation
         others = {tuple(_find_wavelengths(other).items()) for _, other in blocks} - {()}
         lines = dict(others.pop()) if len(others) == 1 else {}
     return lines | select_possible(
@@ -199,7 +199,7 @@ def _find_metadata(
 
 
 def _find_wavelengths(columns: Columns) -> dict[str, Any]:
-    """Return the strongest line, and K-alpha 2 where it is beside it; neutrons have longer ones."""
+    """Return the strongest line, and K-alpha 2 if it is next to it; neutrons have longer ones."""
     stem = "_diffrn_radiation_wavelength"
     values = next(
         (v for tag in (stem, f"{stem}_value", f"{stem}_wavelength") if (v := columns.get(tag))), []

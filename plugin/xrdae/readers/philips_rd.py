@@ -32,7 +32,7 @@ _ANODES = {0: "Cu", 1: "Mo"}  # the sources agree on these two only
 
 
 def is_mine(file: DataFile) -> bool:
-    """Tell whether the first bytes are those of a scan."""
+    """Tell whether a file starts with the signature of a scan."""
     return file.content.startswith((b"V3RD", b"V5RD"))
 
 
@@ -42,7 +42,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If it is V5RD, or does not hold as many counts as its range has steps.
+        If it is V5RD, or if the number of counts differs from the number of steps.
     """
     content = file.content
     if content.startswith(b"V5RD"):

@@ -156,7 +156,7 @@ def _read_metadata(header: dict[str, str], moving: str) -> dict[str, float | str
 
 
 def _read_axes(header: dict[str, str]) -> dict[str, float | None]:
-    """Return where the axes stand; each is described by keys that end in its number."""
+    """Return the positions of the axes, whose keys end in the number of the axis."""
     prefix = "MEAS_COND_AXIS_NAME_INTERNAL"
     numbers = {
         value.lower(): key.removeprefix(prefix)

@@ -1,4 +1,4 @@
-"""Rigaku's binary RAW: recognized, so that it is not taken for something else, and refused.
+"""Recognize Rigaku's binary RAW, and refuse it, so that no other reader takes it.
 
 Its layout is not published, and no library that is kept up reads it; the readers there are guess
 where the start and the step are.
@@ -23,7 +23,7 @@ def read_scans(file: DataFile) -> NoReturn:  # noqa: ARG001  (the readers' inter
     Raises
     ------
     FormatError
-        Always; the message says what to export instead.
+        Always. The message says which format to export.
     """
     raise FormatError(
         "it is Rigaku RAW, whose layout is not published; export it as .ras, .rasx or .xy from "

@@ -1,4 +1,4 @@
-"""A pattern as a file holds it, before it is put into a Dataset."""
+"""A scan of a file: positions, intensities and metadata, before gridding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 Float = npt.NDArray[Any]
 Metadata = Mapping[str, float | str]
 
-# Units of what scans say of themselves; text (sample, time, title, instrument, anode) has none.
+# Units of the metadata of scans. Texts (sample, time, title, instrument, anode) have none.
 # `time` is the start of the scan, ISO 8601 as the file has it; `wavelength` is that of K-alpha 1
 # where the file tells the two apart, then `k_alpha_2` and `k_alpha_ratio` (2 over 1) may be there.
 METADATA_UNITS = {
@@ -33,16 +33,16 @@ METADATA_UNITS = {
 
 @dataclasses.dataclass(frozen=True)
 class ScanAxis:
-    """What a file says of the axis of a scan.
+    """Axis of a scan.
 
     Attributes
     ----------
     kind
         "two_theta", "q", "d" or "other".
     factor
-        What the file's positions are multiplied by to be in the units of the kind.
+        Factor from the file's positions to the units of the kind.
     name, units, long_name
-        Of an axis of kind "other", as the file has them.
+        Name, units and description of an axis of kind "other", from the file.
     descending
         Whether its positions ran down in the file.
     """
@@ -63,19 +63,19 @@ class Scan:
     ----------
     kind
         "two_theta" [degree], "q" [1/angstrom] or "d" [angstrom], in which the positions are; or
-        "other", whose positions are as `axis` says.
+        "other", described by `axis`.
     positions
         `(point,)`, in the order of the file.
     intensity
-        `(point,)`, NaN where the file says that nothing was measured.
+        `(point,)`, NaN where the file marks points as not measured.
     errors
         `(point,)`, one standard deviation; None: the file does not say.
     units
         Of the intensity: "counts", "counts/s" or "1" (arbitrary).
     metadata
-        What the file says of the scan; see `METADATA_UNITS`.
+        Metadata of the scan; see `METADATA_UNITS`.
     label_units
-        Units of what else is in the metadata.
+        Units of other metadata.
     axis
         Name and units of an axis of kind "other"; None: the kind says all.
     """

@@ -30,7 +30,7 @@ def parse_intensities(text: str) -> Float:
     Raises
     ------
     FormatError
-        If something else is among them.
+        If the text contains anything else.
     """
     try:
         return np.array(text.split(), np.float64)
@@ -49,7 +49,7 @@ def make_positions(n: int, start: float | None, step: float | None, end: float |
     if start is None or step is None or end is None or not 0 < step <= end - start < np.inf:
         raise FormatError(f"it states start {start}, step {step}, end {end}, which is no range")
     announced = (end - start) / step + 1
-    if abs(n - announced) > 0.99:  # the end need not be a whole number of steps away
+    if abs(n - announced) > 0.99:  # the range may not be a whole number of steps
         raise FormatError(
             f"it announces {announced:.0f} points from {start:g} to {end:g}, but {n} follow; "
             "the file is cut off or damaged"
@@ -77,12 +77,12 @@ def find_announced_steps(lines: list[str]) -> tuple[int, float, float, float] | 
 
 
 def read_steps(lines: list[str]) -> Scan | None:
-    """Return the pattern of a FullProf file with INSTRM = 0 or 8; None where it is none.
+    """Return the pattern of a FullProf file with INSTRM = 0 or 8; None for other files.
 
     Raises
     ------
     FormatError
-        If it holds other numbers than it announces.
+        If the number of intensities differs from the announced one.
     """
     announced = find_announced_steps(lines)
     if announced is None:

@@ -27,7 +27,7 @@ _NO_TITLE = "This file has no Title"
 
 
 def is_mine(file: DataFile) -> bool:
-    """Tell whether the first bytes are those of the version."""
+    """Tell whether a file starts with the signature of the version."""
     return file.content.startswith(_MAGIC)
 
 
@@ -37,7 +37,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If it has none, is cut off, or was scanned over omega.
+        If it has no range, is cut off, or was scanned over omega.
     """
     content = file.content
     if len(content) < _RECORD:

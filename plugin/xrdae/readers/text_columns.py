@@ -1,4 +1,4 @@
-"""Columns of numbers: .xy, .xye, .dat, .csv, .txt, .chi and whatever else looks like them.
+"""Read columns of numbers: .xy, .xye, .dat, .csv, .txt, .chi and similar files.
 
 Sources: FIT2D's CHIPLOT format (four header lines: title, x label, y label, number of points),
 A. P. Hammersley, https://www.esrf.fr/computing/scientific/FIT2D/; pyFAI's and diffpy's headers
@@ -79,7 +79,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         called.
     """
     lines = split_lines(file.text or "")
-    vars(file).pop("text", None)  # a large text need not stay beside its lines
+    vars(file).pop("text", None)  # saves memory: the lines hold the text
     if (scan := read_steps(lines)) is not None:
         return [scan]
     table = read_table(lines)
@@ -140,7 +140,7 @@ def _check_announced(table: Table) -> None:
 
 
 def _find_column_names(table: Table) -> list[str]:
-    """Return the names above the columns, one each, or none."""
+    """Return the names above the columns, one for each column, or an empty list."""
     if _is_fit2d(table):
         return [label.strip() for label in table.header[-3:-1]]
     lines = [line for line in table.header if line.strip(" \t#!%;'\"/*")]
@@ -149,30 +149,30 @@ def _find_column_names(table: Table) -> list[str]:
     above = _split_names(lines[-2], n) if len(lines) > 1 else []
     if (
         above and not _have_known_name(last) and _have_known_name(above)
-    ):  # units stand below the names
+    ):  # units are below the names
         return [f"{a} ({b})" for a, b in zip(above, last, strict=True)] if last else above
     return last if any(map(_INTENSITY.search, last)) or _have_known_name(last) else []
 
 
 def _have_known_name(names: list[str]) -> bool:
-    """Tell whether any name says what its column is, other than intensity."""
+    """Tell whether any name is that of an axis, a label or errors."""
     return any(_is_axis(name) or _is_other(name) or _ERRORS.search(name) for name in names)
 
 
 def _is_axis(name: str) -> bool:
-    """Tell whether a column's name is one of an axis of diffraction; I(q) is none."""
+    """Tell whether a column's name is that of a diffraction axis; I(q) is not."""
     axis = None if _INTENSITY.search(name) else find_label_axis(name)
     return axis is not None and axis.kind != OTHER
 
 
 def _is_other(name: str) -> bool:
-    """Tell whether a column's name is one of what is neither such an axis nor an intensity."""
+    """Tell whether a column's name is neither that of a diffraction axis nor of an intensity."""
     axis = find_label_axis(name)
     return axis is not None and axis.kind == OTHER
 
 
 def _split_names(line: str, n: int) -> list[str]:
-    """Return the n names in a line, however they are parted; none where it has not n."""
+    """Return the n names in a line, with any separator; an empty list if there are not n."""
     line = re.sub(r"(?i)^[\s#!%;'\"/*]*(?:L\s+|column\s?(?:label|name)s?:)?", "", line[:2000])
     if re.search(r":\s|:$|=", line):
         return []  # a key and its value
@@ -191,7 +191,7 @@ def _choose_columns(
 ) -> tuple[int, list[int], int | None]:
     """Return which columns are positions, intensities and (None: none) errors."""
     n = table.values.shape[1]
-    if len(names) != n:  # none, or FIT2D's two labels over three columns
+    if len(names) != n:  # no names, or FIT2D's two labels over three columns
         if n > 3 and not _is_monotonic(table.values[:, 0]):
             raise FormatError(
                 f"its {n} columns have no names and the first does not run in one direction; put "
@@ -206,7 +206,7 @@ def _choose_columns(
     measured = [i for i in unknown if not _NOT_MEASURED.search(names[i])]
     plain = measured or unknown or others
     named = [i for i in plain if _INTENSITY.search(names[i])]
-    # What stands before the positions numbers the points.
+    # A column before the positions numbers the points.
     behind = [i for i in named or plain if i > x and names[i]]
     if measured == others and len(behind) > 1:
         return x, behind, None
@@ -221,7 +221,7 @@ def _may_be_errors(values: Float) -> bool:
 
 
 def _find_axis(table: Table, name: str, file: DataFile) -> ScanAxis:
-    """Return what the positions are."""
+    """Return the axis of the positions."""
     if name and (axis := find_label_axis(name) or find_units_axis(name)):
         return axis
     if axis := find_header_axis(table.header):
@@ -257,8 +257,8 @@ def _check_positions(table: Table, positions: Float, kind: str, has_names: bool)
 
 
 def _check_one_pattern(table: Table, positions: Float) -> None:
-    """Refuse patterns below one another, which would be taken for repeated points of one."""
-    advice = "write each pattern into a file of its own"
+    """Refuse several patterns one below the other, which look like repeated points."""
+    advice = "write each pattern to a separate file"
     if table.is_interrupted:
         raise FormatError(f"comments part it into several tables; {advice}")
     steps = np.diff(positions)

@@ -1,4 +1,4 @@
-"""What the header of a text says: the axis, and keys with values."""
+"""Parse the header of a text: the axis, and keys with values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS = {
     "q": r"(?<![a-z])q(?:vec\w*)?(?![a-z])|momentum transfer|scattering vector",
     "d": r"^\W*d(?![a-z*^])|d[\s_-]?spac|lattice spacing",
 }
-# 1/d; s and k are that too, but only with units that say so: s may be sigma.
+# 1/d; s and k are 1/d only with units of an inverse length: s may be sigma.
 _RECIPROCAL = re.compile(r"\W*(?:1\s*/\s*d|d\s*(?:\*|\^?{?-1}?\$?)|(?P<letter>[sk]))(?![a-z^*\d])")
 _OTHER = re.compile(
     r"time|tof|energy|kev|channel|omega|theta|(?<![a-z])(?:chi|phi|psi|r|t|z)(?![a-z_\d])|wave"
@@ -91,11 +91,11 @@ _LEAST_Q = 1e-5  # 1/angstrom, of one of the units of a q
 
 
 def find_label_axis(label: str) -> ScanAxis | None:
-    """Return the axis that a label names; None where it names none.
+    """Return the axis that a label names; None if it names no axis.
 
-    Without units, two_theta is in degree, q in 1/angstrom and d in angstrom. What is 1/d (or called
-    s or k, with units of it) is q after times 2 pi. An axis of something else, such as an energy,
-    is of kind "other": its name and units are those of the label.
+    Without units, two_theta is in degree, q in 1/angstrom and d in angstrom. 1/d (also called s
+    or k, with units of an inverse length) is multiplied by 2 pi to be q. Another axis, such as an
+    energy, is of kind "other", with name and units of the label.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
     Raises
     ------
     FormatError
-        If they name something else.
+        If the units are those of another quantity.
     """
     for name, value in split_pairs(lines):
         key = name.lower()
@@ -174,7 +174,7 @@ def find_units_axis(label: str) -> ScanAxis | None:
 
 
 def _make_other_axis(label: str) -> ScanAxis:
-    """Return the axis of something else: the label without its units, and these."""
+    """Return an axis of kind "other": the label without its units, and the units."""
     text = re.sub(r"^[\s#!%;'\"/*]+|[\s\"']+$", "", label)
     match = re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text)
     for pattern in (r"(.*[^\W\d])\s*(?:/|,\s)\s*([^\W\d]\S*)$", r"(.+)_([A-Za-zÅ]{1,3}\^?-\d)$"):
@@ -185,7 +185,7 @@ def _make_other_axis(label: str) -> ScanAxis:
 
 
 def find_metadata(lines: Iterable[str]) -> dict[str, float | str]:
-    """Return what a header says of the scan, in the units of `METADATA_UNITS`.
+    """Return the metadata in a header, in the units of `METADATA_UNITS`.
 
     Of several values for a name the first holds. A temperature must be given with units: 25 may be
     degC or K. A counting time must too, but for the keys `counting_time` and `timeperstep` [s].
@@ -221,7 +221,7 @@ def _split_more_pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def convert_header_value(value: float, units: str, to: str) -> float | None:
-    """Convert between units as headers spell them; None where that makes no sense."""
+    """Convert between units in the spelling of headers; None if the dimensions differ."""
     units = _SPELLINGS.get(units, units)
     if units == to:
         return value
@@ -247,7 +247,7 @@ def _parse_value(name: str, key: str, text: str, units: str) -> float | str | No
         return None
     value = convert_header_value(number, units or METADATA_UNITS[name], METADATA_UNITS[name])
     if name == "wavelength" and value is not None:
-        value = value * 1e10 if not units and value < 1e-6 else value  # pyFAI means metres
+        value = value * 1e10 if not units and value < 1e-6 else value  # pyFAI writes metres
         return value if 0.01 <= value <= 100 else None
     return value if value is not None and math.isfinite(value) else None
 
@@ -258,14 +258,14 @@ def _may_be_units(text: str) -> bool:
 
 
 def _find_kind_of_units(units: Units) -> str | None:
-    """Return the kind of axis that units are those of; lengths above 100 nm are positions."""
+    """Return the kind of axis with these units. Lengths above 100 nm are positions."""
     if units.dimension == "length" and units.factor > 1e3:
         return None
     return next(kind for kind, of_kind in DIMENSIONS.items() if of_kind == units.dimension)
 
 
 def _parse_axis_units(label: str) -> tuple[str, float] | None:
-    """Return the kind that the units in a label say: in brackets, behind `/` or `_` or a comma."""
+    """Return the kind from the units in a label: in brackets, or after `/`, `_` or a comma."""
     match = _IN_BRACKETS.search(label) or re.search(r"[\s\w]+?[/,_]\s*(\S.*)$", label)
     for text in filter(None, (match[1] if match else "", label if "_" in label else "")):
         units = text.strip()

@@ -34,7 +34,7 @@ class Dialect(NamedTuple):
     comma
         What commas are to be read as.
     ends_rows
-        Whether the delimiter stands behind the last column too.
+        Whether the delimiter also follows the last column.
     """
 
     delimiter: str | None
@@ -56,7 +56,7 @@ class Dialect(NamedTuple):
         return self.delimiter.join(field.strip() or "nan" for field in fields)
 
     def width(self, row: str) -> int:
-        """Return how many numbers a row holds, 0 where not all of it are numbers."""
+        """Return the number of numbers in a row; 0 if it has anything else."""
         try:
             return len([float(field) for field in self.clean(row).split(self.delimiter)])
         except ValueError:
@@ -76,7 +76,7 @@ class Table:
     line_numbers
         Of the rows in the file, from 1.
     is_interrupted
-        Whether comments stand between rows, as between the scans of a multi-scan file.
+        Whether comments interrupt the rows, as between the scans of a multi-scan file.
     """
 
     header: list[str]
@@ -86,7 +86,7 @@ class Table:
 
 
 def split_lines(text: str) -> list[str]:
-    """Return lines whatever ends them (Unix, Windows, old Mac); a DOS end-of-file mark is cut."""
+    """Return lines with any ending (Unix, Windows, old Mac), without a DOS end-of-file mark."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     while len(lines) > 1 and not lines[-1].strip(_AT_THE_END):
         lines.pop()
@@ -127,7 +127,7 @@ def read_table(lines: list[str]) -> Table:
         lines = remove_quotes(lines)
         start = find_first_row(lines)
     if start is None:
-        raise FormatError("it holds no rows of two or more numbers")
+        raise FormatError("it has no rows of two or more numbers")
     header, rows = lines[:start], lines[start:]
     dialect = _find_dialect(list(islice(_iterate_rows(rows, 0), 200)))
     _check_header(header, dialect.width(rows[0]), dialect)
@@ -156,7 +156,7 @@ def _parse_rows(rows: Iterable[str], dialect: Dialect) -> Float:
 
 
 def parse_row_numbers(lines: Sequence[str]) -> list[float]:
-    """Return the numbers, separated by blanks, up to the first line of anything else."""
+    """Return the numbers, separated by blanks, up to the first line that is not numbers."""
     found: list[float] = []
     for line in lines:
         if not line.strip() or COMMENT.match(line):
@@ -169,7 +169,7 @@ def parse_row_numbers(lines: Sequence[str]) -> list[float]:
 
 
 def _is_row(line: str) -> bool:
-    """Tell whether a line holds digits and what may stand beside them, but for a comment."""
+    """Tell whether a line, without its comment, holds only numbers and separators."""
     if len(line) >= _LONGEST_ROW:
         return False
     row = _BEHIND.split(line, maxsplit=1)[0]
@@ -198,7 +198,7 @@ def _find_dialect(rows: list[str]) -> Dialect:
         return Dialect(None, ",")
     ends_rows = all(row.rstrip().endswith(",") for row in rows)
     if not re.search(r",\S", sample) and all(re.search(r"\S\s+\S", row) for row in rows):
-        return Dialect(None, " ")  # commas are followed by blanks, and not everywhere there
+        return Dialect(None, " ")  # commas are followed by blanks, and missing in places
     is_decimal = not has_point and all(re.search(r"\d\s+[+-]?\d", row) for row in rows)
     return Dialect(None, ".") if is_decimal else Dialect(",", ",", ends_rows)
 

@@ -27,7 +27,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If it has no counts (a list of peaks), or not those of its range.
+        If it has no counts (a list of peaks), or another number of counts than its range.
     """
     lines = split_lines(file.text or "")
     start = next((i for i, line in enumerate(lines) if line.strip() == "RawScan"), None)

@@ -103,7 +103,7 @@ def _read_range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n:
 
 
 def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
-    """Return what a range says of itself; omega moves with 2theta, so it is not told."""
+    """Return the metadata of a range, without omega, which moves with 2theta."""
     factor = _ANGSTROMS.get(keys.get("WL_UNIT", "A").upper())
     lines = {
         name: factor * value

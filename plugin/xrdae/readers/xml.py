@@ -40,12 +40,12 @@ def parse(content: bytes) -> Element:
 
 
 def read_text(parent: Element | None, path: str) -> str:
-    """Return the text of the first element at a path, empty where there is none."""
+    """Return the text of the first element at a path; empty if there is no element."""
     return (parent.findtext(path) or "").strip() if parent is not None else ""
 
 
 def read_numbers(parent: Element, path: str) -> Float:
-    """Return the numbers listed in the first element at a path, none where there is no element.
+    """Return the numbers in the first element at a path; empty if there is no element.
 
     Raises
     ------

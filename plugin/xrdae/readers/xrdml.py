@@ -20,7 +20,7 @@ _ROOT = re.compile(r"<(?:\w{1,40}:)?xrdMeasurements\b")
 
 
 def is_mine(file: DataFile) -> bool:
-    """Tell whether the root element is that of XRDML."""
+    """Tell whether the root element belongs to XRDML."""
     return file.text is not None and _ROOT.search(file.text[:4096]) is not None
 
 
@@ -78,7 +78,7 @@ def _read_intensity(points: Element) -> Float:
 
 
 def _find_two_theta(points: Element, n: int) -> Float | None:
-    """Return the positions [degree] of n points, None where 2theta stood still."""
+    """Return the positions [degree] of n points; None if 2theta was fixed."""
     for positions in points.iterfind("positions"):
         # pyFAI writes "2\theta", Data Collector "2Theta".
         if positions.get("axis", "").replace("\\", "").lower() != "2theta":
