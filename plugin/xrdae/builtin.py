@@ -102,9 +102,9 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
         dataset = obj.to_dataset(name=obj.name).assign_attrs(dataset.attrs)
     earlier = {name for step in read_provenance(dataset.attrs)["steps"] for name in step["results"]}
     check_result_names(dataset, result, earlier)
-    # What an earlier result left on a dimension that the new one brings anew must not clash.
+    # Earlier results on a dimension that the new result replaces must not clash.
     anew = {"region"} & set(result.dims)
-    if "synthesized" in result:  # else it is a dimension of the patterns
+    if "synthesized" in result:  # otherwise it is a dimension of the patterns
         anew |= {"synthetic"}
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
         anew |= {"latent_axis"} & set(result.dims)
@@ -131,7 +131,7 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
 def _match_positions(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     """Return a result whose positions along each dimension are those of the dataset.
 
-    Patterns are never moved: the first result belongs to the first pattern, whatever the labels.
+    Results are matched by position and not by label: the first result is that of the first pattern.
     Along the axis a result may run the other way.
 
     Raises
@@ -184,13 +184,13 @@ def _is_different(one: xr.Variable, other: xr.Variable) -> bool:
     try:
         same = (mine == theirs) | ((mine != mine) & (theirs != theirs))
         return not bool(np.all(same))
-    except (TypeError, ValueError):  # NA of pandas, and arrays of somebody's own kind
+    except (TypeError, ValueError):  # NA of pandas, and unknown array types
         return False
 
 
 def _find_index(dataset: xr.Dataset, dim: Hashable) -> Any:
-    """Return the labels along a dimension as pandas has them; None where there are none."""
+    """Return the pandas index along a dimension; None if it has none."""
     try:
         return dataset.xindexes[dim].to_pandas_index()
-    except (KeyError, TypeError):  # an index of somebody's own kind has none
+    except (KeyError, TypeError):  # an unknown index type has none
         return None

@@ -10,14 +10,14 @@ from typing import Any
 
 import attrs
 
-# Of background_options, what says how often to repeat: a model file must not hold up its reader.
+# Numbers of iterations in background_options: a model file must not block its reader.
 ROUNDS = {"max_iter", "max_iter_2", "num_smooths"}
 MOST_ROUNDS = 10_000
 LARGEST = 2**31
 
 
 def _whole(default: int | None, least: int, most: int = LARGEST) -> Any:
-    """Return a field of whole numbers; None is allowed where it is the default."""
+    """Return a field of whole numbers; None is allowed if it is the default."""
 
     def convert(value: Any, field: attrs.Attribute[Any]) -> int | None:
         if value is None and default is None:
@@ -107,13 +107,13 @@ class Config:
     background_options
         Keyword arguments of that method; at most 10 000 rounds (`max_iter`).
     scale
-        What each pattern is divided by: its "max", its "area" (mean intensity), its "std" (standard
-        deviation over the axis), or "none": one number for all, so that absolute intensities
-        count. The last two take spectra that are negative in part or everywhere.
+        Scale by which each pattern is divided: its "max", its "area" (mean intensity), its "std"
+        (standard deviation over the axis), or "none": one number for all, so that absolute
+        intensities count. The last two accept negative intensities.
     transform
-        What is done to scaled intensities before they are compared: "none", "log" or "sqrt", for
-        intensities that run over decades. Results are in intensities again. Negative noise counts
-        as zero; signed patterns are refused.
+        Transform of scaled intensities: "none", or, for intensities that span decades, "log" or
+        "sqrt". Results are intensities again. Negative noise counts as zero, and signed patterns
+        are refused.
     most_patterns
         Largest number of patterns to train on; of more, so many are chosen, spread over all. In
         an update, of known and further patterns together.
@@ -136,11 +136,11 @@ class Config:
         Standard deviation of the noise added to the latents in training; the latents of
         the training set have a standard deviation of one.
     zero_shift, strain, texture, background_change
-        What latents shall not depend on, at the cost of some accuracy: training then shows the
-        encoder patterns changed at random up to this size. A shift of the whole pattern, in units
-        of the axis; a relative change of the lattice (0.001: one part in a thousand); the
-        standard deviation of the logarithm of intensities that change from peak to peak; a smooth
-        addition, relative to the strongest peak. 0: none.
+        Largest random changes of patterns in training. The encoder learns to ignore them, at the
+        cost of some accuracy. `zero_shift` shifts the complete pattern, in units of the axis;
+        `strain` is a relative change of the lattice; `texture` is the standard deviation of the
+        logarithm of the factors of peaks; `background_change` adds a smooth background, relative
+        to the strongest peak. 0: no change.
     held_out
         Fraction of the patterns that each member does not see, for early stopping.
     patience
@@ -148,7 +148,7 @@ class Config:
     seed
         Seed of everything random.
     device
-        Where to compute: "auto" (the first CUDA device if there is one, else the processor),
+        Device to compute on: "auto" (the first CUDA device, or the processor without one),
         "cpu", "cuda", "cuda:1".
 
     Examples

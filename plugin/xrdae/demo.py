@@ -16,8 +16,8 @@ from xrdae.preprocessing.peaks import find_contrary_regions
 from xrdae.preprocessing.sampling import choose_evenly
 from xrdae.simulate import alloy_series
 
-IRON = 0.15  # weight fraction of alpha-iron: strong peaks that say nothing of the composition
-WINDOW = 0.5  # degree, in which relevance is compared with what is known of the simulation
+IRON = 0.15  # weight fraction of alpha-iron, whose strong peaks do not depend on the composition
+WINDOW = 0.5  # degree, width in which relevance is compared with the known derivative
 HELD_OUT = 30  # of the 150 patterns: training does not see them
 PAIRS = 60  # neighbours in composition between which patterns are synthesized
 
@@ -78,7 +78,7 @@ def compute_r_squared(truth: xr.DataArray, estimate: xr.DataArray) -> float:
 
 
 def compare_synthesis_with_blending(training: xr.Dataset, model: Model) -> float:
-    """Return the error of synthesized mid-points over that of blending the two ends linearly.
+    """Return the error of synthesized mid-points over the error of linear blending.
 
     The truth is simulated without noise at the composition half-way between neighbours in the
     training series; errors are mean norms of the difference, patterns scaled to their maximum.
@@ -156,7 +156,7 @@ def find_contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
             ("sensitivity", np.array(change) / np.maximum(height, 1e-9)),
         )
     }
-    # Windows without a peak set the level here: the sign of the mean excess says little.
+    # Windows without a peak set the level, so the sign of the mean excess means little.
     strong, weak = find_contrary_regions(height, excess, signed=False)
     return {
         name: Window(
@@ -207,7 +207,7 @@ def _draw_pictures(results: xr.Dataset, synthesized: xr.Dataset, folder: Path) -
     from matplotlib.figure import Figure
 
     def draw(name: str, *plots: Callable[[Any], Any]) -> None:
-        # A Figure of its own, not pyplot's: no window, no global state.
+        # A separate Figure, not pyplot's, has no window and no global state.
         figure = Figure(figsize=(6.5 * len(plots), 4.5), layout="constrained")
         for i, plot in enumerate(plots):
             plot(figure.add_subplot(1, len(plots), i + 1))

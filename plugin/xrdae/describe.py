@@ -1,4 +1,4 @@
-"""A model in a few words: what it takes, what it does first, how well it was trained."""
+"""Describe a model, a dataset or results in short tables."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _describe_axis(axis: Axis) -> str:
 
 
 def _describe_scale(config: Config) -> str:
-    """Return what is done to the intensities of a pattern."""
+    """Return a description of the preparation of intensities."""
     divided = "all patterns divided by one number"
     if config.scale != "none":
         divided = f"each pattern divided by its {config.scale}"
@@ -106,7 +106,7 @@ def find_pattern_names(dataset: xr.Dataset) -> dict[str, str | None]:
     variable, dim = (steps[-1]["data"].get(name) for name in ("variable", "dim"))
     if variable not in dataset.variables:
         return {"variable": None, "dim": dim if dim in dataset.dims else None}
-    # Patterns over two_theta with a wavelength each were brought to a dimension of their own.
+    # Patterns over two_theta with a wavelength each were converted to the dimension q.
     return {"variable": variable, "dim": dim if dim in dataset[variable].dims else None}
 
 
@@ -125,7 +125,7 @@ def describe_dataset(dataset: xr.Dataset) -> Sections:
 
 
 def describe_provenance(dataset: xr.Dataset) -> Sections:
-    """Return sections of names and values that say how a dataset's results were made."""
+    """Return sections of names and values about the provenance of a dataset's results."""
     record = provenance.read_provenance(dataset.attrs)
     sections = {}
     for i, entry in enumerate(record["steps"], 1):

@@ -1,4 +1,4 @@
-"""What is installed here, and what is wrong with it."""
+"""Check the installation: versions, extras, devices and plugins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ONLY_FOR_TESTS = {"all", "bench", "demo", "hosts", "test"}
 
 
 def examine() -> tuple[Sections, list[str]]:
-    """Return sections of names and values, and what is wrong, a line each."""
+    """Return sections of names and values, and a list of problems."""
     manager, broken = load()
     return {
         "Versions": {"python": platform.python_version(), **_check_core()},

@@ -13,7 +13,7 @@ class XrdaeError(Exception):
 
 
 class DataError(XrdaeError, ValueError):
-    """The dataset does not say what is needed; the message names what to set."""
+    """The dataset lacks information, or contradicts itself. The message says what to set."""
 
 
 class FormatError(XrdaeError, ValueError):
@@ -25,7 +25,7 @@ class TrainingError(XrdaeError, RuntimeError):
 
 
 def warn(message: str) -> None:
-    """Issue a warning at the line that called the package, from whatever depth, through hooks."""
+    """Issue a warning at the line that called the package, also from inside hooks."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back

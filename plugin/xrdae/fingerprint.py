@@ -1,4 +1,4 @@
-"""Fingerprints: the SHA-256 of numbers and texts, whatever their type and byte order."""
+"""Fingerprints: SHA-256 of numbers and texts, independent of type and byte order."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MOST_VALUES = 200  # of an array that is an argument
 MOST_NAMES = 8  # of files
 SAMPLED = 64  # patterns: about a millisecond
 _SAMPLED_VALUES = 2**18
-_BLOCK = 2**18  # values that are brought to one form at a time
-_SETTINGS_OF_A_PLACE = {"device"}  # that say where to compute, not what
+_BLOCK = 2**18  # values converted together
+_SETTINGS_OF_A_PLACE = {"device"}  # settings that do not change the result
 
 
 def hash_values(*parts: Any) -> str:
@@ -66,7 +66,7 @@ def compact_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compact_argument(value: Any) -> Any:
-    """Return an argument as JSON has it, or its fingerprint and size where that would be long."""
+    """Return an argument as JSON, or its fingerprint and size if the JSON is long."""
     if isinstance(value, np.ndarray | xr.DataArray) and value.size > MOST_VALUES:
         return {"sha256": hash_values(value), "shape": list(value.shape)}
     plain = _to_plain(value)
@@ -152,7 +152,7 @@ def _hash_labels(labels: Mapping[str, xr.DataArray]) -> str:
 
 
 def fingerprint_fitted(fitted: Fitted) -> str:
-    """Return the fingerprint of what a model's file holds but history, provenance and device."""
+    """Return the fingerprint of a model's content, without history, provenance and device."""
     from xrdae.autoencoder.model_file import make_groups
 
     config = json.loads(fitted.config.to_json())
@@ -165,7 +165,7 @@ def fingerprint_fitted(fitted: Fitted) -> str:
 
 
 def _find_files(array: xr.DataArray) -> dict[str, Any] | list[str]:
-    """Return the names of the files that patterns come from, or what stands for many."""
+    """Return the names of the files of the patterns, or a summary of many files."""
     coord = array.coords.get("file")
     if coord is not None and coord.chunks is None:
         names = convert_to_texts(np.ravel(coord.values)).tolist()
@@ -178,5 +178,5 @@ def _find_files(array: xr.DataArray) -> dict[str, Any] | list[str]:
 
 
 def _drop_folder(name: str) -> str:
-    """Return a file's name: where it lay, and a key in its address, are nobody else's business."""
+    """Return the name of a file without its folder, and without a key in its address."""
     return shorten_name(name.split("?")[0].replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])

@@ -24,7 +24,7 @@ hookimpl = pluggy.HookimplMarker("xrdae")
 
 @hookspec(firstresult=True)
 def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
-    """Turn a host's object into a Dataset by the convention, lazily; None where it is not yours."""
+    """Convert a host's object to a Dataset by the convention, lazily; None if it is not yours."""
 
 
 @hookspec(firstresult=True)
@@ -69,9 +69,9 @@ def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.
 
 @hookspec(firstresult=True)
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
-    """Put a result into, or beside, the host's object and return it (or its replacement)."""
+    """Attach a result to the host's object, and return the object (or its replacement)."""
 
 
 @hookspec
 def xrdae_on_result(result: xr.Dataset) -> None:
-    """Hear of patterns that were encoded as they arrived: `novel` is True where one is new."""
+    """Receive newly encoded patterns after they are stored; `novel` is True for novel ones."""

@@ -90,13 +90,13 @@ def _check_arguments(
     implementations: Sequence[pluggy.HookImpl],  # noqa: ARG001
     arguments: Mapping[str, Any],
 ) -> None:
-    """Refuse a model that is none before any plugin sees it."""
+    """Refuse an object that is not a model, before any plugin gets it."""
     if "model" in arguments:
         check_model(arguments["model"])
 
 
 def call_hook(name: str, **arguments: Any) -> Any:
-    """Return what the first plugin returns from a hook."""
+    """Call a hook, and return the result of the first plugin that has one."""
     return getattr(manager().hook, name)(**arguments)
 
 
@@ -119,7 +119,7 @@ def to_dataset(obj: Any) -> Any:
 
 
 def model_input(dataset: Any, model: Any) -> Any:
-    """Return model input by a plugin's own `xrdae_model_input`; None where none takes part.
+    """Return model input from a plugin's `xrdae_model_input`; None if no plugin has one.
 
     The built-in step is left out: encoding folds it into its products, so nothing as large as the
     data need be made.
@@ -155,7 +155,7 @@ def on_result(result: Any) -> None:
 
 
 def check_model(model: Any) -> None:
-    """Refuse what is no model, such as the path of one.
+    """Refuse an object that is not a model, such as a path.
 
     Raises
     ------
@@ -175,14 +175,14 @@ def check_model(model: Any) -> None:
 
 
 def check_return(hook: str, result: Any, given: Mapping[str, Any], plugin: str) -> None:
-    """Refuse what a plugin returned from a hook if it is of a wrong type, name or shape.
+    """Refuse the result of a plugin's hook if its type, name or shape is wrong.
 
     Parameters
     ----------
     hook
         Name of the hook.
     result
-        What was returned, not None.
+        Result of the hook, not None.
     given
         The arguments that the plugin took.
     plugin

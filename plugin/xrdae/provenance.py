@@ -1,4 +1,4 @@
-"""Provenance: what a model or a result was made of, by what, and how; plain JSON.
+"""Provenance of models and results: data, versions, settings and steps, as plain JSON.
 
 A model keeps its own. A dataset keeps one attribute, `xrdae_provenance`: a JSON object with the
 `steps` that made its results, in order, and the `models` that these name.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from xrdae.convention.patterns import Patterns
 
 ATTRIBUTE = "xrdae_provenance"
-LARGEST = 32_000  # characters of the attribute: HDF5 has none beyond 64 kB
+LARGEST = 32_000  # characters of the attribute; HDF5 allows 64 kB
 MOST_UPDATES = 10  # whose models are remembered
 MOST_RESULTS = 50  # that are named of a step
 _KEYS = {"step", "results", "arguments", "model", "data"}
@@ -49,7 +49,7 @@ _known: weakref.WeakKeyDictionary[Fitted, tuple[str, dict[str, Any]]] = weakref.
 
 @contextmanager
 def record_command(words: Sequence[str]) -> Iterator[None]:
-    """Have all that is made in here say that this command made it; Python's own calls say none."""
+    """Record a command in the provenance of everything that is made in the block."""
     token = _command.set(_shorten_text(shlex.join(words), LONGEST))
     try:
         yield
@@ -92,7 +92,7 @@ def record_fit(
 
 
 def record_update(fitted: Fitted, made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the provenance of a model that is updated, `made` that of the further patterns.
+    """Return the provenance of an updated model; `made` is that of the further patterns.
 
     `updated_from` is that of the models before it, the last ones, each with its fingerprint and
     settings.
@@ -111,18 +111,18 @@ def attach_provenance(
     labels: Collection[str] = (),
     **arguments: Any,
 ) -> xr.Dataset:
-    """Return a result with the attribute that says how it was made.
+    """Return a result with provenance in its attribute.
 
     There is no time in it: the same step gives the same result.
 
     Parameters
     ----------
     result
-        What the step returns.
+        Result of the step.
     step
         Its name.
     model, patterns
-        What it was made with and of.
+        Model and patterns of the step.
     inputs
         The model input, where a plugin or the caller gave it.
     labels
@@ -166,7 +166,7 @@ def describe_origin(model: Fitted | HasFitted) -> dict[str, Any]:
 
 
 def read_provenance(attrs: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return `steps` and `models` of a dataset's attributes; none where there are none.
+    """Return `steps` and `models` from a dataset's attributes; empty if there are none.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def read_provenance(attrs: Mapping[Any, Any]) -> dict[str, Any]:
 
 def merge_attrs(
     attrs: Sequence[Mapping[Any, Any]],
-    context: Any = None,  # noqa: ARG001  (xarray says here what it combines)
+    context: Any = None,  # noqa: ARG001  (from xarray)
 ) -> dict[Any, Any]:
     """Return attributes in one, where the later ones count; of provenance, all steps.
 
@@ -224,7 +224,7 @@ def prune_provenance(attrs: Mapping[Any, Any], names: Collection[Hashable]) -> d
 
 
 def generalize_provenance(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return attributes that hold for any patterns on this axis: what tells of these is left out.
+    """Return attributes that are valid for any patterns on this axis.
 
     For results that more are appended to.
     """
@@ -272,7 +272,7 @@ def differences(results: xr.Dataset, dataset: xr.Dataset, model: Fitted | HasFit
 
 @functools.cache
 def find_versions(device: str) -> dict[str, str]:
-    """Return the versions that figures depend on, and what a device of this name is here."""
+    """Return the versions on which results depend, and the name of the device."""
     import torch
 
     from xrdae.compute.device import find_device
@@ -293,7 +293,7 @@ def _get_fitted(model: Fitted | HasFitted) -> Fitted:
 
 
 def _find_record(fitted: Fitted) -> tuple[str, dict[str, Any]]:
-    """Return a model's fingerprint and what its results say of it; found once a model."""
+    """Return a model's fingerprint and its record for results, computed once for a model."""
     if fitted not in _known:
         # Without the time: the same fit and step give the same result.
         made = {name: part for name, part in fitted.provenance.items() if name != "time"}

@@ -77,7 +77,7 @@ def reflections(
     gemmi = _import_gemmi()
     group = structure.spacegroup.operations()
     low, high = np.sin(np.radians(np.clip(two_theta_range, 0, 179.9)) / 2)
-    dmax = wavelength / (2 * low) if low > 0 else 0.0  # gemmi's 0 is: no limit
+    dmax = wavelength / (2 * low) if low > 0 else 0.0  # in gemmi, 0 is no limit
     hkl = gemmi.make_miller_array(
         structure.cell, structure.spacegroup, wavelength / (2 * high), dmax
     )

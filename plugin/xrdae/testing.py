@@ -21,7 +21,7 @@ Float = npt.NDArray[np.float64]
 DTYPES = (
     "f8", "f4", "f2", ">f8", ">f4", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", ">u2",
 )  # fmt: skip
-# Spellings of units, and what one of them is in the units of the kind.
+# Spellings of units, with factors to the units of the kind.
 SPELLINGS = {
     "two_theta": {"degree": 1.0, "deg": 1.0, "2th_deg": 1.0, "°": 1.0, "rad": math.degrees(1)},
     "q": {"1/angstrom": 1.0, "q_A^-1": 1.0, "Å^-1": 1.0, "1/nm": 0.1, "q_nm^-1": 0.1, "A-1": 1.0},
@@ -32,7 +32,7 @@ NAMES = {
     "q": ("q", "Q", "momentum_transfer", "radial", "s.q"),
     "d": ("d", "d_spacing", "D"),
 }
-# Axes of something else, which are kept as they are: names and units.
+# Names and units of other axes, which are not converted.
 OTHER = (
     ("energy", "eV"), ("Energy loss", "keV"), ("raman_shift", "1/cm"), ("wavenumber", "cm^-1"),
     ("chemical_shift", "ppm"), ("tof", "us"), ("r", "angstrom"), ("wavelength", "nm"),
@@ -47,7 +47,7 @@ _SEEDS = st.integers(0, 2**32 - 1)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AxisOf:
-    """An axis as a dataset has it.
+    """Axis of a dataset.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ def intensities(
     low, high = (-3, 4) if dtype.itemsize == 2 else exponents
     values = values - draw(st.sampled_from([0.0, 0.0, 0.1, 0.2, 0.5]))
     values = values * 10.0 ** draw(st.integers(low, high))
-    if draw(st.booleans()):  # each pattern on a scale of its own
+    if draw(st.booleans()):  # each pattern has another scale
         values = values * 10.0 ** random.uniform(-2, 0, (n, 1))
     values = np.asarray(values, dtype)
     if gaps:
@@ -280,7 +280,7 @@ def datasets(
 
 @st.composite
 def _draw_shapes(draw: st.DrawFn, most: int) -> tuple[int, ...]:
-    """Draw the sizes of sample dimensions; mostly those of enough patterns for a fit."""
+    """Draw the sizes of sample dimensions, mostly with enough patterns for a fit."""
     kind = draw(st.sampled_from(["line", "line", "map", "stack", "few"]))
     if kind == "few":
         return draw(st.sampled_from([(), (1,), (2,), (1, 2)]))
@@ -291,7 +291,7 @@ def _draw_shapes(draw: st.DrawFn, most: int) -> tuple[int, ...]:
 
 @st.composite
 def _draw_masks(draw: st.DrawFn, intensity: xr.Variable) -> xr.Variable:
-    """Draw a mask over all, over the axis or over the patterns; what is all NaN is masked too."""
+    """Draw a mask over all, over the axis or over the patterns. Patterns of NaN are masked, too."""
     random = np.random.default_rng(draw(_SEEDS))
     dims = draw(st.sampled_from([intensity.dims, intensity.dims[-1:], intensity.dims[:-1]]))
     values = random.random([intensity.sizes[d] for d in dims]) < 0.1

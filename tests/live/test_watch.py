@@ -212,7 +212,7 @@ def test_a_shorter_scan_is_taken_once_it_has_not_changed_for_long(run):
     assert run.heard.files == ["whole.xy", "short.xy"]
     np.testing.assert_allclose(run.content()["coverage"], [1, 179 / 199], rtol=1e-6)
     (message,) = run.heard.messages
-    assert message.startswith("short.xy is taken as it is, though it covers 90%")
+    assert message.startswith("short.xy is accepted, although it covers 90%")
 
 
 def test_the_folder_itself_and_names_that_are_no_text_do_not_end_a_watch(run):

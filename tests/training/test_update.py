@@ -412,7 +412,7 @@ def test_the_command_line_updates_and_spares_the_old_model(halves, old, new, tmp
     found = xrdae.load_model(tmp_path / "new.nc")
     assert provenance.fingerprint(found) == provenance.fingerprint(new)
     kept = (tmp_path / "old.nc").read_bytes()
-    assert "is what is read" in run("-o", tmp_path / "old.nc", code=2)
+    assert "is also read" in run("-o", tmp_path / "old.nc", code=2)
     assert "n_latent=3 cannot change" in run("-o", tmp_path / "no.nc", "--n-latent", 3, code=1)
     assert (tmp_path / "old.nc").read_bytes() == kept
     assert not (tmp_path / "no.nc").exists()

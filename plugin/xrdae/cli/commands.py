@@ -34,7 +34,7 @@ OUT = click.option(
     help="netCDF file to write (Zarr store where it ends in .zarr); it is replaced if it exists.",
 )  # fmt: skip
 JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Say what was done as JSON, for other programs."
+    "--json", "as_json", is_flag=True, help="Print the outcome as JSON, for other programs."
 )
 
 
@@ -49,8 +49,8 @@ def main() -> None:
     a glob such as "run42/*.xrdml", or - for a list of them on the standard input. Other dimensions
     and labels are kept.
 
-    Exit codes: 0 done, 1 an error (said in one line; XRDAE_TRACEBACK=1 shows where it came from),
-    2 wrong usage, 130 interrupted. Files are written whole or not at all.
+    Exit codes: 0 done, 1 an error (in one line; XRDAE_TRACEBACK=1 shows the traceback), 2 wrong
+    usage, 130 interrupted. Files are written completely or not at all.
     """
 
 
@@ -59,7 +59,7 @@ def main() -> None:
               show_default=True, help="Folder for the results.")  # fmt: skip
 @JSON
 def demo(out: Path, as_json: bool) -> None:
-    """Run the whole method on simulated patterns of a magnetic alloy.
+    """Run all steps on simulated patterns of a magnetic alloy.
 
     Simulates 150 patterns of [Sm(1-y)Zr(y)]Fe(12-x)Ti(x), fits a model to 120 of them, encodes
     all, finds relevant peaks, synthesizes compositions in between, and prints how well it went.
@@ -88,11 +88,13 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("--background", help="pybaselines method, for example snip. [default: none]")
 @click.option("--scale", help="Divide each pattern by its max, area or std, or all by one number: "
               "none. [default: max]")  # fmt: skip
-@click.option("--transform", help="Of intensities over decades: log or sqrt. [default: none]")
+@click.option(
+    "--transform", help="Transform intensities that span decades: log or sqrt. [default: none]"
+)
 @click.option("--variable", help="Name of the intensity variable.")
 @click.option("--dim", help="Name of the dimension that is the axis.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path),
-              help="File that keeps how far training is; the same command goes on.")  # fmt: skip
+              help="File for the state of training; the same command resumes.")  # fmt: skip
 @JSON
 def fit(
     data: tuple[str, ...],
@@ -147,7 +149,7 @@ def encode(data: tuple[str, ...], model_path: Path, out: Path, as_json: bool) ->
 @click.option("--regions", default="peaks", show_default=True,
               help="'peaks', or a window's width in units of the axis.")  # fmt: skip
 @click.option("--fill", type=click.Choice(["background", "zero", "mean"]), default="background",
-              show_default=True, help="What a masked region is filled with.")  # fmt: skip
+              show_default=True, help="Fill of a masked region.")  # fmt: skip
 @click.option("--label", help="A numeric label: how far its estimate moves is added.")
 @JSON
 def relevance(
@@ -166,7 +168,7 @@ def relevance(
         try:
             windows = float(regions)
         except ValueError:
-            raise click.BadParameter(f"{regions!r} is neither 'peaks' nor a width") from None
+            raise click.BadParameter(f"{regions!r} must be 'peaks' or a width") from None
 
     def result() -> xr.Dataset:
         dataset, model = open_data(data), _load_model(model_path)
@@ -241,7 +243,7 @@ def report(
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @MODEL
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
-              help="Zarr store to keep results in; one of an earlier watch goes on.")  # fmt: skip
+              help="Zarr store for the results; an earlier one is continued.")  # fmt: skip
 @click.option("--match", default="*", show_default=True, help='Which names count: "*.xy".')
 @click.option("--threshold", default=1.0, show_default=True, help="Novelty that is an alert.")
 @click.option("--patience", default=10.0, show_default=True, metavar="SECONDS",
@@ -254,7 +256,7 @@ def watch(folder: Path, model_path: Path, out: Path, as_json: bool, **options: A
 
     A file is read once it is complete, encoded with relevance and novelty, and appended to the
     store; the live page shows it within a second. Files that are in the store are left alone,
-    unless they change. What is novel, and what cannot be read, is said on the standard error.
+    unless they change. Novel patterns and unreadable files are reported on standard error.
     """
     from xrdae.live.command import keep_watch
 
@@ -307,7 +309,7 @@ def plugins(as_json: bool) -> None:
 @main.command()
 @JSON
 def doctor(as_json: bool) -> None:
-    """Say what is installed: versions, hosts, devices, plugins; exit code 1 if one is broken."""
+    """Print what is installed: versions, hosts, devices, plugins. Exit code 1 if one is broken."""
     from xrdae.doctor import examine
 
     sections, wrong = examine()

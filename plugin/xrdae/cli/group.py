@@ -21,7 +21,7 @@ _OPTIONS = {
     "by dim=...": "by --dim",
     "variable=...": "--variable",
 }
-INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
+INTERRUPTED = 130  # exit code of shells for Ctrl-C
 
 
 class ReportingGroup(click.Group):
@@ -35,7 +35,7 @@ class ReportingGroup(click.Group):
             _end_interrupted(interrupt)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the words of the command: what it makes says so."""
+        """Record the words of the command for the provenance of its results."""
         ctx.obj = ["xrdae", *args]
         return super().parse_args(ctx, args)
 
@@ -57,7 +57,7 @@ class ReportingGroup(click.Group):
 
 @contextmanager
 def _show_plain_warnings() -> Iterator[None]:
-    """Show warnings as a line each: where in the package they come from helps nobody here."""
+    """Show each warning in one line, without its place in the package."""
     usual = warnings.formatwarning
 
     def format_plainly(message: Warning | str, *_: Any, **__: Any) -> str:
@@ -83,6 +83,6 @@ def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
 
 
 def _format_error(error: Exception) -> str:
-    """Return an error in one line; of one that is not ours, its type says more than its words."""
+    """Return an error in one line. Errors of other packages have their type in front."""
     text = _use_option_names(" ".join(str(error).split()))
     return text if isinstance(error, REPORTED) and text else f"{type(error).__name__}: {text}"

@@ -41,7 +41,7 @@ def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> 
 
 
 def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
-    """Write a result whole or not at all; DATA itself may be the target."""
+    """Write a result completely or not at all. The target may be DATA."""
     from xrdae import describe
     from xrdae.compute.lazy_arrays import is_lazy, show_progress
 
@@ -59,7 +59,7 @@ def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> No
 
 
 def check_out_ending(out: Path, endings: Sequence[str], what: str) -> None:
-    """Refuse a target whose ending is none of these."""
+    """Refuse a target with another ending."""
     try:
         check_ending(out, endings, what)
     except ValueError as error:
@@ -67,7 +67,7 @@ def check_out_ending(out: Path, endings: Sequence[str], what: str) -> None:
 
 
 def refuse_overwrite(out: Path, *inputs: str | Path | None) -> None:
-    """Refuse to write a model or a page over what it is made from."""
+    """Refuse to write a model or a page over its input."""
     for path in inputs:
         if path is not None and Path(path).exists() and out.exists() and out.samefile(path):
-            raise click.BadParameter(f"{out} is what is read; choose another name", param_hint="-o")
+            raise click.BadParameter(f"{out} is also read; choose another name", param_hint="-o")

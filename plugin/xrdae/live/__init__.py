@@ -1,1 +1,1 @@
-"""Results while patterns arrive: what is new is encoded, kept, told to hosts and shown."""
+"""Process patterns as they arrive: encode and store them, notify plugins, show them."""

@@ -12,7 +12,7 @@ from pathlib import Path
 Signature = tuple[int, int]  # of a file's state: time of its last change [ns], size [byte]
 
 SETTLE = 0.05  # seconds without a change after which a file is tried
-RESCAN = 2.0  # seconds between looks at the whole folder, for what no event told of
+RESCAN = 2.0  # seconds between scans of the folder, for changes without an event
 SHARE = 0.02  # of the time that these looks may take
 UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".lock", ".swp", "~")
 

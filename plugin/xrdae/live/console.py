@@ -1,4 +1,4 @@
-"""What a watch says on a terminal, or to another program."""
+"""Print the events of a watch on a terminal, or as JSON for another program."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Console:
             self._print(f"skipped: {file}: {reason}")
 
     def on_warning(self, message: str) -> None:
-        """Tell what a person should know of."""
+        """Print a warning."""
         if self._as_json:
             self._write({"warning": message})
         else:
@@ -55,7 +55,7 @@ class Console:
             print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
 
     def _print(self, line: str) -> None:
-        # A file's name may hold what a terminal would obey.
+        # The name of a file may contain control characters for the terminal.
         shown = "".join(c if c.isprintable() else "?" for c in line)
         end = f"\n{self._count}" if self._counts else "\n"
         print(f"\r\x1b[K{shown}" if self._counts else shown, end=end, file=sys.stderr, flush=True)

@@ -45,7 +45,7 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """Something to be said: when, what, and whether a person has to act."""
+    """Message: time, text, and whether the user has to act."""
 
     time: datetime.datetime
     text: str
@@ -104,7 +104,7 @@ class Board:
 
 
 def select_needed(rows: xr.Dataset) -> xr.Dataset:
-    """Return what a board takes of rows."""
+    """Return the variables of rows that a board uses."""
     found = rows[["scan", "latent", "novelty", "novel"]]
     return found.drop_vars([name for name, c in found.coords.items() if c.dims != ("pattern",)])
 

@@ -1,4 +1,4 @@
-"""Reads HDF5 files in a process of its own: one that breaks its library ends no watch.
+"""Read HDF5 files in a separate process, so that a crash of the library does not end a watch.
 
 As a program (`python -m xrdae.live.isolated_reading`) it is that process: paths in, scans out.
 """
@@ -18,7 +18,7 @@ from xrdae.loading.gridding import read_scans
 from xrdae.readers.scan import Scan
 from xrdae.storage.netcdf_structure import HDF5
 
-MOST_SECONDS = 60  # for a file, after which it is taken for damaged
+MOST_SECONDS = 60  # for a file; one that takes longer counts as damaged
 
 
 class IsolatedReader:
@@ -77,7 +77,7 @@ def serve() -> None:
             path = Path(pickle.load(paths))
         except EOFError:
             return
-        # Ends this process whatever the library is at; nobody needs to know where.
+        # Ends this process without a traceback, even if the library is busy.
         with open(os.devnull, "w") as nowhere:
             faulthandler.dump_traceback_later(MOST_SECONDS, exit=True, file=nowhere)
             try:

@@ -19,7 +19,7 @@ from xrdae.loading.gridding import Grid, make_axis, merge_scans
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.readers.scan import Scan
 
-CUT_OFF = 0.95  # of what the fullest pattern covered: with less a file is taken for half-written
+CUT_OFF = 0.95  # least coverage, relative to the largest so far; a file with less may be incomplete
 
 OUR_NAMES = RESERVED | {
     "pattern", "file", "scan", "modified", "size", "coverage", "intensity", "intensity_errors",
@@ -52,7 +52,7 @@ class Arrived:
 def read(
     apart: IsolatedReader, folder: Path, file: str, signature: Signature, preparation: Preparation
 ) -> Arrived:
-    """Read a file whose patterns can be brought to the model's axis.
+    """Read a file whose patterns can be converted to the model's axis.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def read(
 
 
 def _drop_reserved_names(scan: Scan) -> Scan:
-    """Return a scan without labels that a row has of its own."""
+    """Return a scan without labels whose names are reserved for rows."""
     labels = {name: value for name, value in scan.metadata.items() if name not in OUR_NAMES}
     return dataclasses.replace(scan, metadata=labels)
 
@@ -89,7 +89,9 @@ def find_rows(arrived: Sequence[Arrived], axis: Axis) -> xr.Dataset:
     dataset = merge_scans(scans, sizes, grid, units_matter=False)
     labels = {}
     for name, coord in dataset.coords.items():
-        if name == "wavelength":  # the axis' own counts, to which the patterns were brought
+        if (
+            name == "wavelength"
+        ):  # the axis has one wavelength, for which the patterns were converted
             continue
         if not coord.dims:
             labels[name] = coord.variable.set_dims({"pattern": len(scans)}).copy()

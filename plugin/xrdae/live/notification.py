@@ -20,7 +20,7 @@ TOO_MANY = RECENT // 2  # of which novel: one chance in a hundred million
 
 
 class Observer:
-    """Encodes patterns as they come, tells plugins of them, and says when the model is outgrown.
+    """Encodes arriving patterns, notifies plugins, and detects that the data leave the model.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Observer:
         plugins.on_result(result)
 
     def check_drift(self, novel: npt.NDArray[np.bool_]) -> str | None:
-        """Return a message once novelty stays high, with what to do; None otherwise.
+        """Return a message with advice if novelty stays high; otherwise None.
 
         It stays high when half of the last twenty patterns are novel, where one in twenty is
         usual. The message comes again only after novelty was usual in between.

@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 
 class LivePage:
-    """A page, served to browsers on this machine, that shows what a watch finds.
+    """Web page, served to browsers on this machine, that shows the results of a watch.
 
     It is a listener of `xrdae.live.watch.Watch`. A point appears a fraction of a second after its
     result is kept; the newest 20 000 are shown.
@@ -29,9 +29,9 @@ class LivePage:
     model
         The fitted model; its training patterns are the background of the latent plane.
     results
-        The store; what it holds already is shown from the start.
+        Store of results; its rows are shown from the start.
     status
-        Says in words how far the watch is.
+        Returns the state of the watch as text.
     threshold
         Novelty above which a pattern is novel.
     title
@@ -44,7 +44,7 @@ class LivePage:
     ImportError
         Without bokeh.
     OSError
-        If the port is taken.
+        If the port is in use.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class LivePage:
         self._board.put(rows, self._results.find_rows(rows))
 
     def on_skip(self, file: str, reason: str) -> None:
-        """Say that a file cannot be read."""
+        """Show that a file cannot be read."""
         self._board.add_message(f"{file}: {reason}")
 
     def on_warning(self, message: str) -> None:
-        """Say what a person should know of."""
+        """Show a warning."""
         self._board.add_message(message, alert=True)
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class LivePage:
 
 
 class _Server:
-    """Bokeh's server in a thread of its own."""
+    """Bokeh server in a separate thread."""
 
     def __init__(self, show: Callable[[Any], None], port: int) -> None:
         self._ready = threading.Event()

@@ -23,7 +23,7 @@ FILL: dict[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.in
 
 
 class Column:
-    """An array `(row, ...)` in chunks of some whole rows.
+    """Array `(row, ...)` in chunks of complete rows.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _NAME = re.compile(r"\.zgroup|\.zattrs|(?!\.{1,2}/)[^/\\\0]+/\.(zarray|zattrs)")
 
 
 def read_layout(path: Path) -> dict[str, Any]:
-    """Return what `.zmetadata` says of each file of metadata in a store.
+    """Return the content of each metadata file of a store, from `.zmetadata`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def _check_arrays(path: Path, metadata: Mapping[str, Any]) -> None:
     for name in (name for name in metadata if name.endswith("/.zarray")):
         array = metadata[name]
         chunks, shape, dtype = array["chunks"], array["shape"], np.dtype(array["dtype"])
-        if not (path / name).is_file():  # a name that was changed; what it was is not to go
+        if not (path / name).is_file():  # a changed name; the file of the original name must stay
             raise FormatError(f"{name} is missing")
         if len(chunks) != len(shape) or not all(type(n) is int for n in (*chunks, *shape)):
             raise FormatError(f"{name} has a shape or chunks that cannot be")
@@ -67,7 +67,7 @@ def _check_arrays(path: Path, metadata: Mapping[str, Any]) -> None:
             raise FormatError(f"{name} is of type {dtype} in chunks of {chunks}")
         dims = metadata[name.replace(".zarray", ".zattrs")]["_ARRAY_DIMENSIONS"]
         if len(dims) != len(shape) or "fill_value" not in array:
-            raise FormatError(f"{name} lacks dimensions or what is filled in")
+            raise FormatError(f"{name} lacks dimensions or a fill value")
         codecs = [*(array["filters"] or []), array["compressor"]]
         unknown = {codec["id"] for codec in codecs if codec} - CODECS
         if unknown:
@@ -81,7 +81,9 @@ def _check_arrays(path: Path, metadata: Mapping[str, Any]) -> None:
     if len(rows) != 1:
         raise FormatError(f"its columns have {sorted(rows)} rows")
     chunk = metadata["file/.zarray"]["chunks"][0]
-    chunks = sum(1 for _ in (path / "file").iterdir())  # each row has a name: none is left out
+    chunks = sum(
+        1 for _ in (path / "file").iterdir()
+    )  # each row has a name, so that all chunks exist
     if max(rows) > chunk * chunks:
         raise FormatError(f"it declares {max(rows)} rows, which are not there")
     if not isinstance(metadata[".zattrs"].get("xrdae_skipped", ""), str):

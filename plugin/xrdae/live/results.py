@@ -22,7 +22,7 @@ from xrdae.loading.sources import write_zarr
 from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.bounded_json import parse_json
 
-CHUNK = 2**17  # values, at most, of a chunk: the last one is written anew with each append
+CHUNK = 2**17  # most values in a chunk; each append writes the last chunk again
 SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
 KEPT_IN_MIND = ("file", "scan", "modified", "size", "novel")
 LAST = ("modified", "size")  # an interrupted rewriting then shows, and is done again
@@ -44,17 +44,17 @@ class Results:
     path
         The store; made with the first rows.
     attrs
-        What belongs to the store, such as the model's provenance. A store that says something
-        else is refused.
+        Attributes of the store, such as the model's provenance. A store with other attributes is
+        refused.
 
     Raises
     ------
     DataError
         If the store was made with other `attrs`, or another process writes to it.
     FileNotFoundError
-        If the folder that it shall be in is not there.
+        If the folder of the store does not exist.
     FormatError
-        If `path` is something else than such a store.
+        If `path` is not such a store.
     """
 
     def __init__(self, path: str | os.PathLike[str], attrs: Mapping[str, str]) -> None:
@@ -82,7 +82,7 @@ class Results:
         begun = re.compile(rf"\.{re.escape(self.path.name)}\..*\.part")
         for left in self.path.parent.iterdir():
             if begun.fullmatch(left.name) and left.is_dir():
-                shutil.rmtree(left)  # of one that was killed when it began
+                shutil.rmtree(left)  # from a process that was killed at its start
         if self.path.exists():
             try:
                 self._open()
@@ -125,7 +125,7 @@ class Results:
         return n
 
     def write(self, rows: xr.Dataset, skipped: Mapping[str, str]) -> None:
-        """Write rows, in one step, over those of the same file and scan, else behind the last one.
+        """Write rows in one step: over those of the same file and scan, or after the last row.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class Results:
         self._remember(keys, *(rows[name].values for name in ("modified", "size", "novel")))
 
     def skip(self, skipped: Mapping[str, str]) -> None:
-        """Say which files cannot be read, and why; once there is a row."""
+        """Record the unreadable files with reasons, if there is a row."""
         self._recover()
         self.skipped = dict(skipped)
         if self._rows:
@@ -158,7 +158,7 @@ class Results:
             self._whole = True
 
     def find_rows(self, rows: xr.Dataset) -> list[int]:
-        """Return where in the store rows are that it holds."""
+        """Return the positions of rows in the store."""
         return [self._rows[key] for key in _make_keys(rows)]
 
     def read_intensity(self, row: int) -> npt.NDArray[np.float32]:
@@ -218,7 +218,7 @@ class Results:
                 f"{os.fspath(self.path)!r} is damaged: {strange[0]!r} has no row for each pattern; "
                 "write to another store"
             )
-        self._write_out()  # writing new arrays makes the others count as their metadata say
+        self._write_out()  # new metadata make all rows visible
         n = len(self._rows)
         empty = {
             name: xr.Variable(v.dims, _make_missing((n, *v.shape[1:]), v.dtype), v.attrs)
@@ -240,7 +240,7 @@ class Results:
         return {**self._attrs, "xrdae_skipped": json.dumps(self.skipped)}
 
     def _commit(self, total: int) -> None:
-        """Make what was written count."""
+        """Make the written rows visible."""
         attrs = self._metadata[".zattrs"] | self._merge_all_attrs()
         self._metadata[".zattrs"] = attrs
         for name in self._columns:
@@ -252,7 +252,7 @@ class Results:
         )
 
     def _recover(self) -> None:
-        """Go back to what counts, after a writing that failed: the disk was full, say."""
+        """Restore the visible state after a failed write, for example on a full disk."""
         if not self._whole:
             if self._rows:
                 self._open()
@@ -271,7 +271,7 @@ class Results:
         differ = [name for name, value in self._attrs.items() if attrs.get(name) != value]
         if differ:
             raise DataError(
-                f"{os.fspath(self.path)!r} holds results of another model or threshold "
+                f"{os.fspath(self.path)!r} has results of another model or threshold "
                 f"({differ[0]} is {attrs.get(differ[0])!r:.200}, not {self._attrs[differ[0]]!r}): "
                 "name another store"
             )
@@ -281,11 +281,11 @@ class Results:
         self._remember(list(zip(file.tolist(), scan.tolist(), strict=True)), *rest)
         self.skipped = skipped if isinstance(skipped, dict) else {}
         for column in self._columns.values():
-            column.read(n - 1, n)  # what is written behind
+            column.read(n - 1, n)  # the last written row
         self._cut()  # once all that is needed could be read
 
     def _cut(self) -> None:
-        """Bring the arrays' own metadata back to what counts, and remove what does not."""
+        """Restore the metadata of the arrays to the visible rows, and remove other chunks."""
         self._write_out()
         counted = {name.partition("/")[0] for name in self._metadata if "/" in name}
         for folder in self.path.iterdir():
@@ -307,14 +307,14 @@ def _make_keys(rows: xr.Dataset) -> list[Key]:
 
 
 def _select_columns(rows: xr.Dataset) -> dict[str, xr.Variable]:
-    """Return what rows have each of their own, as the store holds it."""
+    """Return the variables along rows, in the form of the store."""
     return {str(n): _encode_variable(v) for n, v in rows.variables.items() if "pattern" in v.dims}
 
 
 def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
-    except (OSError, ValueError):  # damaged, or not there: it is written anew
+    except (OSError, ValueError):  # damaged or missing: it is written again
         return None
 
 
@@ -324,7 +324,7 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _encode_variable(variable: xr.Variable) -> xr.Variable:
-    """Return a column as the store holds it: float32 patterns, texts as objects, times in s."""
+    """Return a column in the form of the store: float32 patterns, texts as objects, times in s."""
     values = np.asarray(variable.values)
     attrs = dict(variable.attrs)
     if values.dtype.kind == "M":
@@ -342,7 +342,7 @@ def _make_missing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[A
 
 
 def _fit_values(values: xr.Variable | None, column: Column, n: int) -> npt.NDArray[Any]:
-    """Return values that a column takes; missing ones where there are none such.
+    """Return values in the type and shape of a column; missing values if they do not fit.
 
     A label may be a number in one file and a text in the next.
     """

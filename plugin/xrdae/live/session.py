@@ -1,4 +1,4 @@
-"""What one browser shows on the live page."""
+"""Document of the live page in one browser."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from xrdae.live.results import Results
     from xrdae.model import Model
 
-EVERY = 300  # milliseconds between looks for what is new
-NEWEST_EVERY = 1.0  # seconds between patterns shown while nobody chooses one
+EVERY = 300  # milliseconds between updates
+NEWEST_EVERY = 1.0  # seconds between shown patterns, if none is selected
 GREY = "#c8ccd4"
 FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
@@ -123,7 +123,7 @@ class Session:
             nonselection_fill_alpha=0.5, nonselection_line_alpha=0.5,
         )  # fmt: skip
         plot.add_layout(ColorBar(color_mapper=mapper, width=12), "right")
-        # Bokeh escapes what it shows of @file.
+        # Bokeh escapes the value of @file.
         tips = [("file", "@file"), ("pattern", "@row"), ("novelty", "@novelty{0.00}")]
         plot.add_tools(HoverTool(renderers=[points], tooltips=tips))
         plot.toolbar.logo = None
@@ -220,7 +220,7 @@ class Session:
         axis = self._model.autoencoder.preparation.axis.values
         self._pattern.data = {"x": axis, "y": self._results.read_intensity(row)}
         names = dict(zip(self._points.data["row"], self._points.data["file"], strict=True))
-        # One that was chosen may no longer be among the newest points.
+        # A selected point may have been dropped from the newest points.
         self._profile_figure.title.text = f"{which}: {names.get(row, f'pattern {row}')}"
 
 

@@ -31,16 +31,16 @@ TICK = 10  # milliseconds in which events are gathered, and after which waiting 
 
 
 class Listener(Protocol):
-    """Who is told of what a watch finds."""
+    """Receiver of the events of a watch."""
 
     def on_results(self, rows: xr.Dataset) -> None:
-        """Hear of patterns and their results, which are in the store now."""
+        """Receive patterns and their results, after they are stored."""
 
     def on_skip(self, file: str, reason: str) -> None:
-        """Hear of a file that cannot be read and has not changed for long."""
+        """Receive the name of an unreadable file that has not changed for some time."""
 
     def on_warning(self, message: str) -> None:
-        """Hear that novelty stays high, or that a pattern may be cut off."""
+        """Receive a warning: novelty stays high, or a pattern may be incomplete."""
 
 
 class Watch:
@@ -53,7 +53,7 @@ class Watch:
     model
         A fitted model.
     results
-        The store, open; files that it holds are done unless they change.
+        Open store. Files that it contains are skipped unless they change.
     threshold
         Novelty above which a pattern is `novel`.
     match
@@ -113,7 +113,7 @@ class Watch:
                 after()
 
     def _iterate_changes(self, stop: threading.Event) -> Iterator[list[str]]:
-        """Yield paths to which something happened, many times a second, none if nothing did."""
+        """Yield the changed paths several times a second; an empty list if nothing changed."""
         import watchfiles
 
         while not stop.is_set():
@@ -178,7 +178,7 @@ class Watch:
                 yield arrived
 
     def _check(self, arrived: Arrived, last: bool) -> None:
-        """Let what looks half-written wait; refuse what has lost patterns since it was encoded."""
+        """Postpone a file that looks incomplete; refuse a file that has lost patterns."""
         fullest = self._fullest or 1.0
         if arrived.coverage < CUT_OFF * fullest and not last:
             raise DataError("it covers less than others: half-written?")
@@ -190,14 +190,14 @@ class Watch:
             )
 
     def _keep(self, some: list[Arrived]) -> None:
-        """Encode and keep files; where that fails, one by one, to give up what it fails for."""
+        """Encode and store files. If that fails, do it one by one, and skip those that fail."""
         skipped = {f: r for f, r in self._skipped.items() if f not in {a.file for a in some}}
         try:
             rows = self._encode(some)
             self.results.write(rows.assign_attrs(generalize_provenance(rows.attrs)), skipped)
         except OSError:  # nothing to blame on a file
             raise
-        except Exception as error:  # a plugin's step, or a label that nothing can hold
+        except Exception as error:  # in a plugin, or a label that cannot be stored
             if len(some) > 1:
                 for each in some:
                     self._keep([each])
@@ -213,7 +213,7 @@ class Watch:
             self._arrivals.finish(each.file, each.signature)
             if each.coverage < CUT_OFF * self._fullest:
                 self._warn(
-                    f"{each.file} is taken as it is, though it covers {each.coverage:.0%} of the "
+                    f"{each.file} is accepted, although it covers {each.coverage:.0%} of the "
                     f"model's axis and others {self._fullest:.0%}: is it cut off?"
                 )
             self._fullest = max(self._fullest, each.coverage)
@@ -240,7 +240,7 @@ class Watch:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a name that no store can hold."""
+    """Refuse a name that a store cannot hold."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Pictures of attached results, in xarray's manner: `ax=` in, the Axes out."""
+"""Plots of attached results. Every method takes `ax=` and returns the Axes, as in xarray."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Plot:
     """Plots of the results that a dataset carries.
 
-    Every method draws in the axes given as `ax`, or in those of a new pyplot figure, and returns
-    them. It raises DataError where a result or a label is missing, and says which call attaches it,
-    and ImportError without matplotlib. An axis that is not one of diffraction runs in the direction
-    in which it came: binding energies from high to low.
+    Every method draws in the axes `ax`, or in a new pyplot figure, and returns the axes. It raises
+    DataError if a result or a label is missing, and names the call that attaches it. It raises
+    ImportError without matplotlib. An axis that is not a diffraction axis keeps its direction:
+    binding energies run from high to low.
     """
 
     def __init__(self, dataset: xr.Dataset) -> None:

@@ -1,4 +1,4 @@
-"""What all pictures share: where to draw, the words beside it, and labels of every pattern."""
+"""Shared parts of all plots: axes, legends, colour bars, and labels of the patterns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Float = npt.NDArray[Any]
 
 ENCODE = "encode(model)"
 RELEVANCE = "relevance(model)"
-WIDTH = 38  # characters, after which a label goes on in a new line
+WIDTH = 38  # characters in a line of a label
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Label:
     title
         Its name and units.
     kind
-        "number", "time" or "text"; text stands for any category, see `xrdae.convention.categories`.
+        "number", "time" or "text"; "text" is any category, see `xrdae.convention.categories`.
     categories
         The names of categories that occur, in order.
     """
@@ -76,7 +76,7 @@ class Label:
 
 
 def get_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
-    """Return the axes to draw in, or those of a new figure of a size in inches."""
+    """Return the given axes, or those of a new figure with a size in inches."""
     if ax is not None:
         return ax
     try:
@@ -147,7 +147,7 @@ def find_label(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
     Raises
     ------
     DataError
-        If there is none, or it is neither of numbers, nor of times, nor of texts.
+        If there is no such label, or it is not numbers, times or texts.
     """
     if name not in dataset.variables and name not in dataset.dims:
         known = [str(n) for n, v in dataset.variables.items() if set(v.dims) <= set(template.dims)]
@@ -189,7 +189,7 @@ def find_scale(dataset: xr.Dataset, name: str, template: xr.DataArray) -> Label:
 
 
 def find_order(dataset: xr.Dataset, template: xr.DataArray) -> Label:
-    """Return what runs along the patterns: the sample dimension's coordinate, or positions.
+    """Return the label along the patterns: the coordinate of the sample dimension, or positions.
 
     A coordinate that turns round or repeats would move the patterns: then positions are taken.
     """
@@ -205,13 +205,13 @@ def find_order(dataset: xr.Dataset, template: xr.DataArray) -> Label:
 
 
 def format_short(value: float) -> str:
-    """Return a number in three digits, or as many as stand before the point."""
+    """Return a number with three digits, or with all digits before the point."""
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return text.replace("-", "−")  # the minus sign of tick labels
 
 
 def wrap_text(text: str) -> str:
-    """Return text in lines that fit beside an axis."""
+    """Return a text in lines that fit next to an axis."""
     return textwrap.fill(text, WIDTH)
 
 

@@ -137,7 +137,7 @@ def _draw_ellipses(ax: Axes, points: Float, std: Float) -> None:
 
 
 def _find_density(latents: Float) -> tuple[list[Float], Float, Float]:
-    """Return a grid, the density on it, and the levels that hold the parts `HELD` of the points."""
+    """Return a grid, the density on it, and the levels that enclose the fractions `HELD`."""
     import scipy.stats
 
     known = latents[np.isfinite(latents).all(axis=1)]
@@ -160,7 +160,7 @@ def _find_density(latents: Float) -> tuple[list[Float], Float, Float]:
 def _draw_density(ax: Axes, grid: list[Float], heights: Float, levels: Float, *, top: int) -> None:
     if len(grid) == 1:
         grid, heights = [*grid, np.array([-1.0, top])], np.stack([heights] * 2, axis=1)
-    for i in range(2):  # the axes shall end where the lowest contour does
+    for i in range(2):  # the axes end at the lowest contour
         inside = np.flatnonzero((heights > levels[0]).any(axis=1 - i))
         some = np.arange(max(inside[0] - 1, 0), min(inside[-1] + 2, grid[i].size))
         grid[i], heights = grid[i][some], np.take(heights, some, axis=i)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Float = npt.NDArray[Any]
 
 MOST_ROWS = 2000  # patterns in one image: more than a picture has pixels
-MOST_TEXTS = 12  # beside an image
+MOST_TEXTS = 12  # next to an image
 USUAL = (0.01, 0.99)  # quantiles of a latent between which colours run
 HATCH = "////"
 
@@ -64,13 +64,15 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
 
     even = np.unique(height).size < height.size
     edges = np.arange(order.size + 1.0) if even else _find_edges(height)
-    scale = PowerNorm(0.5, 0, _find_largest(values))  # else one strong peak leaves the others dark
+    scale = PowerNorm(
+        0.5, 0, _find_largest(values)
+    )  # or one strong peak would leave the others dark
     drawn = ax.pcolormesh(
         _find_edges(x), edges, values, cmap="cividis", norm=scale, rasterized=True
     )
     add_colorbar(ax, drawn, format_title(profile))
     label.label_axis(ax.yaxis)
-    if even:  # several patterns of one value: each has its row, the value stands at their middle
+    if even:  # patterns of equal value have a row each, labelled at the middle row
         _, first, count = np.unique(height, return_index=True, return_counts=True)
         middle, some = first + count / 2, [0]
         for i in range(1, first.size):
@@ -169,7 +171,7 @@ def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: A
 
 
 def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], values: Float) -> None:
-    """Draw what the colours mean, beside the axes."""
+    """Draw the legend of the two-dimensional colours next to the axes."""
     import matplotlib
     from matplotlib.colorbar import make_axes
     from matplotlib.colors import Normalize

@@ -1,4 +1,4 @@
-"""Where the reflections of known phases lie, as ticks below a pattern."""
+"""Draw the reflections of known phases as ticks below a pattern."""
 
 from __future__ import annotations
 

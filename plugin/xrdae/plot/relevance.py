@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 Float = npt.NDArray[Any]
 
 LONGEST = 17.0  # points, of an arrow
-ARROWS = 38.0  # points, of the band that they lie in
+ARROWS = 38.0  # points, height of their band
 LINE = 13.0  # points, of a line of text
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Shown:
-    """What is drawn of one pattern, or of the mean of all.
+    """Values to draw for one pattern, or for the mean of all.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Shown:
     shift
         `(region, 2)`, along the first two latent axes; None: not attached.
     named
-        Regions that are strong but irrelevant, and weak but relevant; None where there is none.
+        The strong but irrelevant region and the weak but relevant region; None if missing.
     """
 
     x: Float
@@ -117,7 +117,7 @@ def _find_shown(
 
 
 def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
-    """Make room above and below the pattern, and draw what lies there.
+    """Make room above and below the pattern, and draw the bands.
 
     Returns the heights between which the pattern lies.
     """
@@ -149,7 +149,7 @@ def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
 
 
 def _find_places(ax: Axes, shown: Shown) -> list[tuple[int, float, int]]:
-    """Return region, position of its name, and the line of text in which it stands."""
+    """Return the region, the position of its name, and the line of text for it."""
     low, high = sorted(ax.get_xlim())
     size = 0.54 * 8 * len(CONTRARY[0]) * (high - low) / get_axes_size(ax)[0]
     regions = [region for region in shown.named if region is not None]

@@ -37,7 +37,7 @@ MOST_TEXTS = 10
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Waterfall:
-    """Lines of a waterfall, and where they stand in it.
+    """Lines of a waterfall plot, and their offsets.
 
     Attributes
     ----------
@@ -48,12 +48,12 @@ class Waterfall:
     top
         Row of the second end.
     behind
-        `(synthetic, point)`, the linear blend of the ends, else the nearest measured patterns;
+        `(synthetic, point)`, the linear blend of the ends, or the nearest measured patterns;
         None: not known.
     title
-        Of the texts; "" for none.
+        Title of the texts; "" for none.
     texts
-        `(synthetic,)`, what each line says of itself.
+        `(synthetic,)`, the text of each line.
     end_texts
         The same of the ends.
     """
@@ -109,7 +109,7 @@ def draw_synthesis(dataset: xr.Dataset, *, ax: Axes | None) -> Axes:
 
 
 def _draw_texts(ax: Axes, fall: Waterfall, values: Float, step: float) -> None:
-    """Write at the right end of lines what each says of itself."""
+    """Write the text of each line at its right end."""
     rows, texts, levels = list(fall.rows), list(fall.texts), [_find_last(p) for p in values]
     if fall.ends is not None:
         inner = [i for i, row in enumerate(rows) if 0 < row < fall.top]
@@ -159,7 +159,7 @@ def _make_waterfall(dataset: xr.Dataset, found: xr.DataArray, *, downward: bool)
 
 
 def _find_measured(dataset: xr.Dataset) -> Patterns | None:
-    """Return the measured patterns, None where the dataset holds only synthesized ones."""
+    """Return the measured patterns; None if the dataset has only synthesized patterns."""
     try:
         patterns = find_drawn_patterns(dataset)
     except DataError:
@@ -170,7 +170,7 @@ def _find_measured(dataset: xr.Dataset) -> Patterns | None:
 def _format_texts(
     dataset: xr.Dataset, among: set[str] | None = None
 ) -> tuple[str, list[str], str | None]:
-    """Return title, texts and name of the first label that varies, else of the latent point."""
+    """Return title, texts and name of the first label that varies, or of the latent point."""
     # A dimension's coordinate comes last: it may only count the patterns.
     for variable in sorted(map(str, dataset.variables), key=lambda v: v[12:] in dataset.dims):
         name = variable.removeprefix("synthesized_")

@@ -67,7 +67,7 @@ def read_scans(file: DataFile) -> list[Scan]:
 def _read_scan(route: Element, header: dict[str, float | str]) -> Scan | None:
     """Return the pattern of a route; None if it is over another axis or was not measured."""
     rows = parse_numbers([(d.text or "").split(",") for d in route.iterfind("Datum")], "data")
-    recorded = [v for v in route.iterfind("DataViews/RawDataView") if _is(v, "Recorded")]
+    recorded = [v for v in route.iterfind("DataViews/RawDataView") if _is_of_kind(v, "Recorded")]
     counters = [v for v in recorded if _read_unit(v) == "Counts"] or recorded[:1]
     if rows.ndim != 2 or not counters:
         return None
@@ -89,7 +89,7 @@ def _read_scan(route: Element, header: dict[str, float | str]) -> Scan | None:
     return Scan("two_theta", two_theta, intensity, units="counts", metadata=said)
 
 
-def _is(view: Element, kind: str) -> bool:
+def _is_of_kind(view: Element, kind: str) -> bool:
     return view.get(_TYPE, "") == f"{kind}RawDataView"
 
 
@@ -111,7 +111,7 @@ def _find_columns(rows: Float, view: Element) -> Float:
 def _find_two_theta(route: Element, rows: Float) -> Float | None:
     for view in route.iterfind("DataViews/RawDataView"):
         names = [d.get("AxisId") or d.get("FieldName") for d in view.iter("FieldDefinitions")]
-        if _is(view, "Varying") and "TwoTheta" in names:
+        if _is_of_kind(view, "Varying") and "TwoTheta" in names:
             columns = _find_columns(rows, view)
             if len(names) > columns.shape[1]:
                 raise FormatError(f"it names {len(names)} axes in {columns.shape[1]} columns")

@@ -41,13 +41,13 @@ class Dialect(NamedTuple):
     comma: str
     ends_rows: bool = False
 
-    def plain(self, row: str) -> str:
+    def use_decimal_point(self, row: str) -> str:
         """Return a row with decimal points."""
         return row.replace(",", self.comma)
 
-    def clean(self, row: str) -> str:
+    def clean_row(self, row: str) -> str:
         """Return a row with decimal points, nan in its empty fields and no comment behind it."""
-        row = _BEHIND.split(self.plain(row), maxsplit=1)[0].strip()
+        row = _BEHIND.split(self.use_decimal_point(row), maxsplit=1)[0].strip()
         if self.delimiter is None:
             return row
         fields = row.split(self.delimiter)
@@ -55,10 +55,10 @@ class Dialect(NamedTuple):
             fields.pop()
         return self.delimiter.join(field.strip() or "nan" for field in fields)
 
-    def width(self, row: str) -> int:
+    def count_columns(self, row: str) -> int:
         """Return the number of numbers in a row; 0 if it has anything else."""
         try:
-            return len([float(field) for field in self.clean(row).split(self.delimiter)])
+            return len([float(field) for field in self.clean_row(row).split(self.delimiter)])
         except ValueError:
             return 0
 
@@ -102,7 +102,7 @@ def find_first_row(lines: Sequence[str]) -> int | None:
         rows = list(islice(_iterate_rows(lines, i), 3))
         if len(rows) > 1 and all(map(_is_row, rows)):
             dialect = _find_dialect(rows)
-            widths = {dialect.width(row) for row in rows}
+            widths = {dialect.count_columns(row) for row in rows}
             if len(widths) == 1 and widths.pop() >= 2:
                 return i
     return None
@@ -130,13 +130,15 @@ def read_table(lines: list[str]) -> Table:
         raise FormatError("it has no rows of two or more numbers")
     header, rows = lines[:start], lines[start:]
     dialect = _find_dialect(list(islice(_iterate_rows(rows, 0), 200)))
-    _check_header(header, dialect.width(rows[0]), dialect)
-    if _END_MARK.match(rows[-1]) and not dialect.width(rows[-1]):
+    _check_header(header, dialect.count_columns(rows[0]), dialect)
+    if _END_MARK.match(rows[-1]) and not dialect.count_columns(rows[-1]):
         rows.pop()
     numbers: Sequence[int] = range(start + 1, start + 1 + len(rows))
     try:
         # Comments and gaps are looked for only where there are any: that is much faster.
-        values = _parse_rows(rows if dialect.comma == "," else map(dialect.plain, rows), dialect)
+        values = _parse_rows(
+            rows if dialect.comma == "," else map(dialect.use_decimal_point, rows), dialect
+        )
         if len(values) == len(rows):
             return Table(header, values, numbers, False)
     except ValueError:
@@ -144,7 +146,7 @@ def read_table(lines: list[str]) -> Table:
     kept = [i for i, row in enumerate(rows) if row.strip() and not COMMENT.match(row)]
     numbers = [numbers[i] for i in kept]
     try:
-        values = _parse_rows((dialect.clean(rows[i]) for i in kept), dialect)
+        values = _parse_rows((dialect.clean_row(rows[i]) for i in kept), dialect)
     except ValueError as error:
         raise _make_error([rows[i] for i in kept], numbers, dialect) from error
     is_interrupted = any(COMMENT.match(row) for row in rows[: kept[-1]])
@@ -210,7 +212,7 @@ def _check_header(header: list[str], width: int, dialect: Dialect) -> None:
             continue
         if not _is_row(header[i]):
             return
-        if dialect.width(header[i]) == width:
+        if dialect.count_columns(header[i]) == width:
             raise FormatError(
                 f"a row between lines {i + 1} and {len(header) + 1} has not {width} values as "
                 "its neighbours have; mend or delete it"
@@ -219,9 +221,9 @@ def _check_header(header: list[str], width: int, dialect: Dialect) -> None:
 
 def _make_error(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> FormatError:
     """Return the error that names the first row unlike the first one."""
-    width = dialect.width(rows[0])
+    width = dialect.count_columns(rows[0])
     for i, row in enumerate(rows):
-        found = dialect.width(row)
+        found = dialect.count_columns(row)
         if found == width:
             continue
         if not found:

@@ -1,4 +1,4 @@
-"""What the explorer shows: arrays and words, taken from a dataset and its model by the hooks."""
+"""Collect the content of the explorer from a dataset and its model, through the hooks."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MOST_VALUES = 4_000_000  # intensities that go into the page as they were measur
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Content:
-    """What the page is given.
+    """Content of the page.
 
     Attributes
     ----------
     header
         Names, units and numbers, JSON-compatible.
     arrays
-        What is large, by name.
+        Large arrays, by name.
     """
 
     header: dict[str, Any]
@@ -47,7 +47,7 @@ class Content:
 
 
 def find_content(dataset: xr.Dataset, model: Model) -> Content:
-    """Return what the page shows of a dataset; see `xrdae.report.make_report`.
+    """Return the content of the page for a dataset; see `xrdae.report.make_report`.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def _make_notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, 
 
 
 def _export_engine(model: Model, patterns: Patterns) -> dict[str, Float]:
-    """Return what the page synthesizes with: decoder, basis, training patterns, mixture."""
+    """Return the arrays for synthesis in the page: decoder, basis, training patterns, mixture."""
     autoencoder, support = model.autoencoder, model.support
     back = make_regridder(autoencoder.preparation.axis, patterns.axis).weights
     arrays: dict[str, Float] = {

@@ -128,7 +128,7 @@ def _add_plane(made: dict[str, Any], n_pattern: int) -> None:
         fill_color={"field": "color", "transform": made["mapper"]}, fill_alpha=0.85,
         nonselection_fill_alpha=0.15,
     )  # fmt: skip
-    # One formatter for all kinds of labels: a colour bar keeps the one that it begins with.
+    # One formatter for all kinds of labels, since a colour bar keeps its first formatter.
     words = CustomJSTickFormatter(code="return window.onTick?.(tick) ?? '00000'")
     bar = ColorBar(
         color_mapper=made["mapper"], width=12, title_standoff=6, padding=4, margin=4,
@@ -136,7 +136,7 @@ def _add_plane(made: dict[str, Any], n_pattern: int) -> None:
     )  # fmt: skip
     plot.add_layout(bar, "right")
     made["bar"] = bar
-    # What moves is on a level of its own, so that the points are not painted again with it.
+    # Moving glyphs have a separate level, so that the points are not painted again.
     above = {"level": "overlay"}
     route = _make_source(made, "route", "x", "y")
     plot.line("x", "y", source=route, color="black", line_width=1.5, line_dash="dashed", **above)

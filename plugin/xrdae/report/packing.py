@@ -1,4 +1,4 @@
-"""Arrays in a page: compressed, in base64, with a header that says where each one lies."""
+"""Pack arrays for a page: compressed, in base64, with a header of their positions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Float = npt.NDArray[Any]
 
-LEVELS = 65534  # of a quantized row; one more code says: not a number
+LEVELS = 65534  # of a quantized row; one more code is NaN
 TYPES = {"f": "float32", "i": "int32", "u": "uint16", "b": "int32"}
 
 
@@ -26,7 +26,7 @@ def pack(arrays: Mapping[str, Float]) -> tuple[dict[str, dict[str, Any]], str]:
     for name, array in arrays.items():
         kind = array.dtype.name if array.dtype == np.float64 else TYPES[array.dtype.kind]
         part = np.ascontiguousarray(array, dtype=np.dtype(kind).newbyteorder("<")).tobytes()
-        part += b"\0" * (-len(part) % 8)  # typed arrays in the page begin at whole elements
+        part += b"\0" * (-len(part) % 8)  # typed arrays in the page must be aligned
         header[name] = {"type": kind, "shape": list(array.shape), "start": start}
         parts.append(part)
         start += len(part)
@@ -36,7 +36,7 @@ def pack(arrays: Mapping[str, Float]) -> tuple[dict[str, dict[str, Any]], str]:
 
 
 def quantize(name: str, rows: Float) -> dict[str, Float]:
-    """Return rows `(row, column)` in 16 bits, each with a step and an offset of its own.
+    """Return rows `(row, column)` in 16 bits, with a step and an offset for each row.
 
     A value is `offset + step * code`; it is wrong by at most half a step, a part in 130 000 of the
     row's range. NaN has the code 65535.

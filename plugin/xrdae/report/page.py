@@ -31,18 +31,18 @@ FRAME_HEIGHT = 900  # pixels, of the page inside a notebook
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """A page, shown where it stands last in a notebook's cell.
+    """HTML page. A notebook shows it as the result of a cell.
 
     Attributes
     ----------
     html
-        The whole page.
+        Text of the complete page.
     """
 
     html: str
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, whole or not at all; its name ends in .html."""
+        """Write the page to a file completely or not at all. The name must end in .html."""
         check_ending(path, (".html", ".htm"), "a page of HTML")
         with write_aside(path) as aside:
             aside.write_text(self.html, encoding="utf-8")
@@ -138,7 +138,7 @@ def _read_asset(name: str) -> str:
 
 
 def _to_json(value: Any) -> str:
-    """Return JSON that cannot end the script element that it stands in."""
+    """Return JSON that cannot end the script element around it."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
 
 
@@ -188,7 +188,7 @@ def _describe_model(model: Model) -> describe.Sections:
 
 
 def _cross_validate(model: Model, progress: bool | None) -> dict[str, str]:
-    """Return what block cross-validation says of every label that varies."""
+    """Return the figures of block cross-validation for every label that varies."""
     found: dict[str, str] = {}
     disable = None if progress is None else not progress  # None: where there is no terminal
     for name in tqdm(model.label_names(), desc="cross-validating", leave=False, disable=disable):
