@@ -122,13 +122,13 @@ def test_a_seed_that_no_generator_takes_is_refused_by_name(setting, value):
 
 
 @pytest.mark.parametrize("value", ["lam", 5, None])
-def test_background_options_that_are_no_mapping_are_refused_by_name(value):
+def test_background_options_must_be_a_mapping(value):
     with pytest.raises(ValueError, match=r"background_options=.*must be a mapping"):
         Config(background="arpls", background_options=value)
 
 
 @pytest.mark.parametrize("value", ["64", 64])
-def test_hidden_that_is_no_sequence_of_widths_is_refused_by_name(value):
+def test_hidden_must_be_a_sequence_of_widths(value):
     with pytest.raises((TypeError, ValueError), match="hidden"):
         Config(hidden=value)
 

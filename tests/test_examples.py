@@ -72,7 +72,7 @@ def test_an_installed_plugin_replaces_one_step_of_a_host_it_never_heard_of(tmp_p
     assert relevance_of_the_first_peak(blocked) == relevance_of_the_first_peak(before)
 
 
-def test_the_alloy_series_gives_composition_and_the_peaks_that_say_it(tmp_path):
+def test_the_alloy_series_gives_composition_and_its_relevant_peaks(tmp_path):
     said = run("alloy_series.py", tmp_path)
     for label, step in (("ti", 2 / 14), ("zr", 0.5 / 9)):
         r2, error = numbers(said, f"{label}: R2")

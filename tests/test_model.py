@@ -109,7 +109,7 @@ def test_decode_gives_patterns_on_the_model_s_axis(series, model):
         model.decode(np.zeros(3))
 
 
-def test_a_model_says_what_it_is(model):
+def test_a_model_describes_itself(model):
     said = repr(model)
     assert "two_theta 20 to 80 degree (200 points)" in said
     assert "4 members, 2 latents, fitted to 24 patterns, labels ['x']" in said

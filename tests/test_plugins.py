@@ -73,7 +73,7 @@ def test_a_plugin_for_a_host_s_own_object_makes_analyze_work_on_it(series, model
     np.testing.assert_array_equal(out["latent"], series.xrdae.encode(model)["latent"])
 
 
-def test_an_object_that_nobody_knows_is_a_type_error_that_names_it(model):
+def test_an_unknown_object_is_a_type_error_that_names_it(model):
     with pytest.raises(TypeError, match=r"no plugin turns a builtins\.list .*builtin"):
         xrdae.analyze([1, 2, 3], model)
 

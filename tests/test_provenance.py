@@ -156,7 +156,7 @@ def in_radian(dataset: xr.Dataset) -> xr.Dataset:
         lambda ds: ds.assign(mask=xr.zeros_like(ds["intensity"], bool)),
     ],
 )
-def test_the_fingerprint_of_data_is_that_of_what_they_say(series, change):
+def test_the_fingerprint_of_data_does_not_depend_on_their_form(series, change):
     assert data_of(change(series), labels=["x"], read=True) == data_of(series, labels=["x"])
 
 
@@ -262,7 +262,7 @@ def test_an_updated_model_and_its_results_name_the_models_before_it(series, simu
     }
 
 
-def test_nothing_is_said_of_what_a_plugin_made_that_says_nothing(series, model):
+def test_results_of_a_plugin_without_provenance_have_none(series, model):
     before = series.xrdae.encode(model)
     result = xr.Dataset({name: before[name] for name in ("latent", "latent_std")})
     out = plugins.manager().hook.xrdae_attach(obj=before, result=result)
@@ -295,7 +295,7 @@ def test_lazy_patterns_stay_lazy_and_have_no_fingerprint(series, model):
     assert unread.xrdae.encode(model).chunks
 
 
-def test_what_is_appended_to_tells_of_no_patterns_but_of_their_axis(series, model):
+def test_provenance_of_an_appended_store_has_the_axis_but_no_patterns(series, model):
     results = series.xrdae.encode(model)
     results.attrs = provenance.generalize_provenance(results.attrs)
     assert steps(results)[0]["data"].keys() == {"variable", "dim", "axis"}
@@ -305,7 +305,7 @@ def test_what_is_appended_to_tells_of_no_patterns_but_of_their_axis(series, mode
     assert len(provenance.differences(results, moved, model)) == 1
 
 
-def test_the_command_is_said_on_the_command_line_only(folder, series, model):
+def test_only_the_command_line_records_a_command(folder, series, model):
     made = xrdae.load_model(folder / "model.nc").provenance
     assert made["command"] == (
         "xrdae fit data.nc -o model.nc --members 2 --seed 3 --background snip"
@@ -395,6 +395,6 @@ def test_the_attribute_is_bounded_whatever_is_in_it(series, model, tmp_path):
         '{"steps": [{"step": "a", "results": [[1]], "arguments": {}, "model": "", "data": {}}]}',
     ],
 )
-def test_attributes_of_strangers_are_not_taken_for_our_own(series, attribute, value):
+def test_attributes_of_other_programs_are_not_results(series, attribute, value):
     described = describe.describe_dataset(series.assign_attrs({attribute: value}))
     assert described["Data"]["results"].startswith("none yet")

@@ -24,7 +24,7 @@ def plainly(model, intensity):
     return members.mean(axis=0), members.std(axis=0), error
 
 
-def test_folding_the_stages_gives_what_they_give_one_by_one(series, model, encoder):
+def test_combined_stages_give_the_results_of_separate_stages(series, model, encoder):
     latent, std, error, _ = encoder(series["intensity"].values)
     expected = plainly(model, series["intensity"].values)
     np.testing.assert_allclose(latent, expected[0], atol=2e-6)

@@ -54,7 +54,7 @@ def test_labels_that_are_not_there_or_not_numbers_are_named(series, half):
         series.xrdae.estimate(half, "t", reference=few)
 
 
-def test_a_gaussian_process_is_near_what_it_knows_and_uncertain_elsewhere():
+def test_a_gaussian_process_is_near_known_labels_and_uncertain_elsewhere():
     latents = np.linspace(0, 1, 30)[:, None]
     predict = find_estimator(latents, np.sin(4 * latents[:, 0]), name="x").predict
     near, far = predict(np.array([[0.505], [5.0]]))

@@ -33,7 +33,7 @@ def masked_and_encoded(model, series, start, stop, fill):
 
 @few
 @given(start=st.floats(20, 75), width=st.floats(0.5, 20), fill=FILLS)
-def test_the_fast_path_equals_masking_and_encoding_anew(series, model, start, width, fill):
+def test_the_fast_path_equals_masking_and_encoding_again(series, model, start, width, fill):
     stop = min(start + width, 80)
     fast = model.relevance(series, regions=[[start, stop]], fill=fill)["latent_shift"]
     slow = masked_and_encoded(model, series, start, stop, fill) - model.encode(series)["latent"]
@@ -97,7 +97,7 @@ def test_regions_come_back_in_the_units_of_the_dataset_s_axis(series, model):
     assert other["relevance_profile"].dims == ("pattern", "q")
 
 
-def test_what_is_not_measured_cannot_be_masked(series, model):
+def test_unmeasured_channels_are_not_masked(series, model):
     gap = series.where((series["two_theta"] < 30) | (series["two_theta"] > 37))
     out = model.relevance(gap.assign_coords(series.coords), regions=[[30.5, 36.5], [40, 50]])
     assert float(np.abs(out["latent_shift"].isel(region=0)).max()) == 0

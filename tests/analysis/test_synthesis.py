@@ -32,7 +32,7 @@ def test_positions_may_be_dicts_and_negative(series, model):
     np.testing.assert_array_equal(one["synthesized"], other["synthesized"])
 
 
-def test_the_result_says_between_which_patterns_and_how_far(series, model):
+def test_the_result_names_its_end_patterns_and_fractions(series, model):
     out = series.xrdae.synthesize(model, between=(2, {"pattern": -1}), n=3, endpoints=True)
     attrs = out["synthesized"].attrs
     assert json.loads(attrs["xrdae_between"]) == [{"pattern": 2}, {"pattern": 23}]

@@ -49,7 +49,7 @@ def test_where_peaks_move_by_their_width_synthesis_is_far_better_than_blending()
     assert weights["aligned"] + weights["denoised"] > 0.7
 
 
-def test_where_nothing_moves_synthesis_is_no_worse_than_blending():
+def test_synthesis_of_fixed_peaks_is_no_worse_than_blending():
     ratio, _ = against_blending(heating_run(0.0))
     assert ratio < 1.01
 
@@ -99,7 +99,7 @@ def test_the_mixture_is_the_same_for_a_model_from_a_file(series, model, tmp_path
     assert (again.error > 0).any()
 
 
-def test_surrounding_patterns_have_the_point_as_their_mean_and_none_is_extrapolated():
+def test_surrounding_patterns_have_the_point_as_their_mean_without_extrapolation():
     rng = np.random.default_rng(0)
     latents = rng.uniform(-1, 1, (300, 2))
     inside = rng.uniform(-0.6, 0.6, (50, 2))

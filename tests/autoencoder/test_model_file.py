@@ -245,7 +245,7 @@ def test_saving_over_the_file_that_a_model_was_loaded_from_works(saved):
     assert xrdae.load_model(saved).n_latent == loaded.n_latent
 
 
-def test_saving_into_a_folder_that_is_not_there_says_so(model, tmp_path):
+def test_saving_to_a_missing_folder_is_refused(model, tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"):
         model.save(tmp_path / "missing" / "model.nc")
 
@@ -267,20 +267,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         xrdae.load_model(tmp_path / "nowhere.nc")
 
 
-def test_a_text_file_is_no_model(tmp_path):
+def test_a_text_file_is_refused_as_a_model(tmp_path):
     path = tmp_path / "notes.nc"
     path.write_text("two_theta intensity\n1 2\n")
     with pytest.raises(xrdae.FormatError, match=r"notes\.nc.*netCDF4"):
         xrdae.load_model(path)
 
 
-def test_half_a_file_is_no_model(saved):
+def test_half_a_file_is_refused_as_a_model(saved):
     saved.write_bytes(saved.read_bytes()[: saved.stat().st_size // 2])
     with pytest.raises(xrdae.FormatError, match=r"model\.nc"):
         xrdae.load_model(saved)
 
 
-def test_a_dataset_is_no_model(series, tmp_path):
+def test_a_dataset_is_refused_as_a_model(series, tmp_path):
     series.to_netcdf(tmp_path / "data.nc")
     with pytest.raises(xrdae.FormatError, match=r"data\.nc.*not an xrdae model"):
         xrdae.load_model(tmp_path / "data.nc")
@@ -334,7 +334,7 @@ def test_settings_that_cannot_be_read_are_damage(saved):
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 40 + "1" + "}" * 40, "[]", "1", "{"])
 @pytest.mark.parametrize("name", ["config", "provenance"])
-def test_json_that_is_none_of_ours_is_damage(saved, name, text):
+def test_json_of_another_form_is_damage(saved, name, text):
     _rewrite(saved, lambda tree: tree.attrs.update({name: text}))
     with pytest.raises(xrdae.FormatError, match=r"model\.nc.*damaged"):
         xrdae.load_model(saved)
@@ -373,7 +373,7 @@ def test_numbers_that_no_model_has_are_damage(saved, name, value):
 
 
 @pytest.mark.parametrize("value", [np.nan, -1.0, "1", [1.0, 2.0], 0.0])
-def test_a_gain_that_is_no_positive_number_is_damage(saved, value):
+def test_a_gain_must_be_a_positive_number(saved, value):
     _rewrite(saved, lambda tree: tree["preparation"].attrs.update(gain=value))
     with pytest.raises(xrdae.FormatError, match=r"damaged.*gain"):
         xrdae.load_model(saved)
@@ -455,7 +455,7 @@ def test_an_array_that_declares_terabytes_is_refused(saved, compression):
         xrdae.load_model(saved)
 
 
-def test_a_folder_and_a_pipe_are_no_models(tmp_path):
+def test_a_folder_and_a_pipe_are_refused_as_models(tmp_path):
     with pytest.raises(IsADirectoryError, match="folder"):
         xrdae.load_model(tmp_path)
     os.mkfifo(tmp_path / "pipe")

@@ -40,7 +40,7 @@ def read_csv(path):
     return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
-def test_the_page_shows_every_pattern_where_python_says_it_lies(explorer, latents):
+def test_the_page_shows_every_pattern_at_its_latent_point(explorer, latents):
     points = explorer.shown("points")
     np.testing.assert_allclose(points["x"], latents[:, 0], atol=1e-6)
     np.testing.assert_allclose(points["y"], latents[:, 1], atol=1e-6)
@@ -121,7 +121,7 @@ def test_anywhere_in_the_plane_the_page_synthesizes_what_python_does(
     same_at(explorer, series, model, points + 0.05 * rng.normal(size=points.shape))
 
 
-def test_where_there_are_no_data_the_probe_says_so(explorer, series, model):
+def test_the_probe_reports_places_without_data(explorer, series, model):
     far = explorer.ask("[$.models.plane.x_range.start, $.models.plane.y_range.end]")
     explorer.page.mouse.click(*explorer.place(0.98 * far[0], 0.98 * far[1]))
     latent, _ = explorer.synthesized()
@@ -226,7 +226,7 @@ def test_a_click_on_a_peak_masks_it(explorer, series, model):
     explorer.wait("$.view.masked === 2")
 
 
-def test_what_is_shown_can_be_downloaded(explorer, series, model, latents):
+def test_shown_results_can_be_downloaded(explorer, series, model, latents):
     _, shown = explorer.synthesized()
     saved = read_csv(explorer.download("pattern", "csv"))
     np.testing.assert_allclose(np.array(saved["two_theta [degree]"], float), series["two_theta"])
@@ -302,7 +302,7 @@ def test_a_group_may_be_chosen_by_a_label_or_be_empty(explorer):
     assert "Group of 5 patterns" in explorer.page.inner_text("#group-text")
 
 
-def test_zooming_out_greys_what_is_seen_anew(explorer):
+def test_zooming_out_greys_new_channels(explorer):
     explorer.page.check("input[value=pan]")
     wide = "$.source('shade').data.dw[0]"
     before = explorer.ask(wide)

@@ -76,7 +76,7 @@ def test_a_background_is_taken_off_where_the_model_does_so(series, shown):
     check(explorer, series, model, ((2, 9), (2, 9)))
 
 
-def test_what_does_not_fit_into_a_page_is_thinned_and_said(series, model, shown, monkeypatch):
+def test_a_page_is_thinned_with_a_note(series, model, shown, monkeypatch):
     monkeypatch.setattr(content, "MOST_PATTERNS", 12)
     monkeypatch.setattr(content, "MOST_VALUES", 3 * 400)
     explorer = shown(series, model)

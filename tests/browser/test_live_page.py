@@ -103,7 +103,7 @@ def test_points_appear_as_files_arrive_without_a_reload(live):
     assert live.page.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 
-def test_what_is_novel_or_broken_is_marked_and_said_as_text(live):
+def test_novel_and_broken_patterns_are_marked_and_listed(live):
     x = live.series["two_theta"].values
     live.put("usual.xy", 0)
     live.wait_for(1)

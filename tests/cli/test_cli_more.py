@@ -164,7 +164,7 @@ def test_info_says_what_is_wrong_with_a_damaged_model(files):
 
 
 @pytest.mark.parametrize("command", ["info", "encode"])
-def test_damaged_data_are_told_in_one_line(files, command, series):
+def test_damaged_data_are_reported_in_one_line(files, command, series):
     series.to_netcdf("packed.nc", encoding={"intensity": {"zlib": True}})
     content = bytearray((files / "packed.nc").read_bytes())
     at = content.index(b"\x78\x5e")

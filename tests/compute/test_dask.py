@@ -83,7 +83,7 @@ def test_results_have_the_chunks_of_the_patterns(long, model):
         assert result["latent"].chunksizes["pattern"] == (40,) * 7 + (20,)
 
 
-def test_patterns_cut_along_the_axis_alone_are_cut_anew_to_a_bounded_size(model, simulated_series):
+def test_chunks_along_the_axis_are_rechunked_to_a_bounded_size(model, simulated_series):
     series = simulated_series(300).chunk(pattern=300, two_theta=10)
     with dask.config.set({"array.chunk-size": "50kB"}):
         latent = series.xrdae.encode(model)["latent"]

@@ -8,7 +8,7 @@ NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no 
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "abacus"])
-def test_a_device_that_is_not_there_is_named_with_those_that_are(series, name):
+def test_an_unknown_device_is_refused_with_a_list_of_devices(series, name):
     with pytest.raises(ValueError, match=rf"device='{name}' cannot be used here.*cpu.*'auto'"):
         series.xrdae.fit(device=name, progress=False)
 

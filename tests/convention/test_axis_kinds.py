@@ -52,7 +52,7 @@ def test_units_of_anything_else_have_no_such_dimension(units):
     "units",
     ["9**9**9**9", "(9)^99^99", "9²²²²²²²²²", "9 squared squared squared squared", "m*" * 5000],
 )
-def test_units_that_would_take_for_ever_to_evaluate_are_none(units):
+def test_units_that_are_slow_to_evaluate_are_not_units(units):
     assert parse_units(units) is None
     assert convert_value(1.0, units, "angstrom") is None
     assert not is_same_units(units, "degree")
@@ -114,7 +114,7 @@ def test_units_and_name_decide_together(name, units, kind):
     assert find_axis_kind(name, units).kind == kind
 
 
-def test_a_description_counts_where_the_name_says_nothing():
+def test_a_description_decides_if_the_name_is_general():
     assert find_axis_kind("x", "degree", long_name="rocking angle omega").kind == "other"
     assert find_axis_kind("x", "1/angstrom", long_name="wavenumber").kind == "other"
     assert find_axis_kind("k", "1/angstrom", long_name="photoelectron wavenumber").kind == "other"
@@ -143,7 +143,7 @@ def test_positions_that_no_axis_of_the_kind_has_are_refused_or_another_axis():
     assert find_axis_kind("q", "1/nm", values=np.array([1.0, 500.0])).kind == "q"
 
 
-def test_what_spectra_run_along_and_what_stands_at_each_pattern():
+def test_names_of_spectral_axes_and_of_sample_dimensions_are_known():
     for name in ("energy", "raman_shift", "wavenumber", "tof", "ppm", "m/z", "r", "binding_energy"):
         assert is_spectral_name(name), name
     for name in ("x", "y", "pattern", "x_stage", "sample"):

@@ -77,7 +77,7 @@ def test_results_replace_earlier_ones_even_where_attributes_were_lost(series, mo
         assert set(again.variables) == set(once.variables)
 
 
-def test_results_of_which_a_part_was_selected_are_replaced_whole(series, model):
+def test_partly_selected_results_are_replaced_completely(series, model):
     out = xrdae.analyze(series, model).xrdae.synthesize(model, between=(0, 3))
     expected = set(out.variables)
     some = out.isel(latent_axis=0, region=1, synthetic=0)
@@ -109,7 +109,7 @@ CATEGORIES = {
 
 
 @pytest.mark.parametrize("name", list(CATEGORIES))
-def test_classes_are_no_numbers(series, model, name):
+def test_classes_are_not_labels(series, model, name):
     labelled = series.assign_coords({name: CATEGORIES[name]})
     assert is_category(labelled[name])
     assert name not in find_patterns(labelled).labels()
@@ -138,7 +138,7 @@ def test_integers_are_numbers_unless_they_are_flags(series):
 # ---------------------------------------------------------------- wrong arguments
 
 
-def test_what_is_no_model_is_refused_with_the_way_to_one(series, model, tmp_path):
+def test_an_object_that_is_not_a_model_is_refused_with_advice(series, model, tmp_path):
     for wrong, words in (
         ("model.nc", r"is a path; load the model first: xrdae.load_model\('model.nc'\)"),
         (tmp_path / "model.nc", "load_model"),
@@ -161,7 +161,7 @@ def test_what_is_no_model_is_refused_with_the_way_to_one(series, model, tmp_path
         series.xrdae.fit(update="model.nc")
 
 
-def test_what_is_no_dataset_is_refused_with_the_way_to_one(series, model):
+def test_an_object_that_is_not_a_dataset_is_refused_with_advice(series, model):
     for wrong in (series["intensity"].values, series["intensity"], [1, 2], "data.nc"):
         for verb in (model.encode, model.reconstruct, model.relevance, xrdae.Model.fit):
             with pytest.raises(TypeError, match=r"a Dataset is needed, not a .*xr.Dataset"):
@@ -218,7 +218,7 @@ def test_quantities_of_pint_carry_their_units(series, model):
     np.testing.assert_array_equal(alone["latent"], latent)
 
 
-def test_numpy_does_not_leak_warnings_of_its_own(series, model):
+def test_numpy_does_not_leak_warnings(series, model):
     broken = series.copy(deep=True)
     broken["intensity"][3], broken["intensity"][:, 7] = np.nan, np.nan
     with warnings.catch_warnings():
@@ -262,13 +262,13 @@ def test_quantities_as_arguments_are_refused_with_the_units_to_give(series, mode
         series.xrdae.synthesize(model, at={"x": units.Quantity([0.5], "1")})
 
 
-def test_a_result_in_another_order_is_told_by_its_labels(series, model):
+def test_a_result_in_another_order_is_detected_by_its_labels(series, model):
     turned = model.encode(series.isel(pattern=slice(None, None, -1)))
     with pytest.raises(xrdae.DataError, match=r"other values of 'x' .* in another order"):
         xrdae.plugins.manager().hook.xrdae_attach(obj=series, result=turned)
 
 
-def test_a_scale_is_ours_only_if_it_says_so(series, model):
+def test_a_scale_belongs_to_a_result_only_by_its_description(series, model):
     inputs = model.model_input(series)
     expected = model.reconstruct(series)["reconstruction"]
     found = model.reconstruct(series, inputs=inputs)["reconstruction"]

@@ -28,7 +28,7 @@ def test_units_that_name_the_axis_decide_and_not_its_name():
     assert (found.dim, found.axis.kind) == ("q", "two_theta")
 
 
-def test_positions_on_a_sample_are_no_diffraction_axis():
+def test_positions_on_a_sample_are_not_a_diffraction_axis():
     units = {"y": "mm", "x": "um", "q": "1/nm"}
     found = find_patterns(dataset(("q", "y", "x"), {"q": 5, "y": 3, "x": 4}, units))
     assert found.dim == "q"
@@ -70,7 +70,7 @@ def test_k_of_electron_diffraction_is_not_q():
     np.testing.assert_allclose(found.axis.values, 2 * np.pi * np.linspace(1, 2, 5))
 
 
-def test_the_units_may_stand_on_the_data_as_radial_unit():
+def test_the_data_may_have_the_units_as_radial_unit():
     found = dataset(("p", "radial"), {"p": 3, "radial": 5}, {"radial": ""})
     del found["radial"].attrs["units"]
     found["intensity"].attrs["radial_unit"] = "q_A^-1"
@@ -97,13 +97,13 @@ def test_a_descending_axis_is_turned_around_with_its_intensities(series):
         (lambda ds: ds.assign_attrs(wavelength_angstrom=float("nan")), None),
     ],
 )
-def test_the_wavelength_is_what_the_dataset_says_and_never_assumed(change, expected):
+def test_the_wavelength_is_that_of_the_dataset_and_never_assumed(change, expected):
     found = dataset(("p", "two_theta"), {"p": 3, "two_theta": 5}, {"two_theta": "degree"})
     wavelength = find_patterns(change(found)).axis.wavelength
     assert wavelength == (None if expected is None else pytest.approx(expected))
 
 
-def test_a_wavelength_attribute_that_is_no_number_is_named():
+def test_a_wavelength_attribute_must_be_a_number():
     found = dataset(
         ("p", "two_theta"), {"p": 3, "two_theta": 5}, {"two_theta": "degree"}, wavelength="Cu Ka"
     )

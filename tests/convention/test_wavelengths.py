@@ -133,7 +133,7 @@ def test_units_of_a_wavelength_are_converted(models, value, units):
      (12.3984, "looks like pm or keV"),
      (8047.8, "looks like eV"), (500.0, "no usual one")],
 )  # fmt: skip
-def test_a_number_without_units_that_is_no_wavelength_in_angstrom_is_refused(value, meant):
+def test_a_number_without_units_must_be_a_wavelength_in_angstrom(value, meant):
     data = measure("two_theta", DATA).assign_coords(wavelength=value)
     with pytest.raises(xrdae.DataError, match=rf"wavelength={value:g} has no units.*{meant}"):
         data.xrdae.fit(**FAST)
@@ -223,7 +223,7 @@ def test_attributes_may_have_units(attrs, expected):
 
 
 @pytest.mark.parametrize("axis", ["q", "d"])
-def test_over_q_and_d_a_wavelength_that_is_none_does_not_matter(models, axis):
+def test_over_q_and_d_a_wrong_wavelength_does_not_matter(models, axis):
     model, expected = models[axis, False]
     data = measure(axis, DATA, known=False)
     for wavelength in ("Cu Ka", ("pattern", [np.nan] + [1.0] * 7), (axis, np.linspace(1, 2, 900))):

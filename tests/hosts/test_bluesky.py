@@ -155,7 +155,7 @@ def test_results_are_those_of_the_run_read_back(client, engine, detector, model,
     found.xrdae.plot.latent(color="cryo")
 
 
-def test_spectra_are_encoded_as_they_come_in_the_direction_of_their_axis(client, engine, series):
+def test_arriving_spectra_keep_the_direction_of_their_axis(client, engine, series):
     energy = np.linspace(120.0, -5.0, series.two_theta.size)
 
     class Spectrometer(Detector):
@@ -220,9 +220,7 @@ def test_a_new_process_goes_on_where_the_last_one_ended(client, engine, detector
     np.testing.assert_array_equal(found.cryo, 300 + np.arange(WRITTEN))
 
 
-def test_what_a_process_that_was_killed_left_behind_is_overwritten(
-    client, engine, detector, model, documents
-):
+def test_leftovers_of_a_killed_process_are_overwritten(client, engine, detector, model, documents):
     (uid,) = engine(scan(detector))
     replay(documents[:4], LiveEncoder(model, client))
     array = client[f"{uid}_primary_xrdae_live"]["latent"]  # one array was extended, others not
@@ -233,7 +231,7 @@ def test_what_a_process_that_was_killed_left_behind_is_overwritten(
     assert np.abs(found.latent).max() < 9
 
 
-def test_another_model_has_results_of_its_own(client, engine, detector, model, series, documents):
+def test_another_model_has_separate_results(client, engine, detector, model, series, documents):
     (uid,) = engine(scan(detector, 2))
     other = series.xrdae.fit(steps=20, members=2, progress=False)
     for used in (model, other):
@@ -328,7 +326,7 @@ def heard():
     plugins.manager().unregister(listener)
 
 
-def test_plugins_hear_of_every_pattern_as_it_comes(client, engine, detector, model, heard):
+def test_plugins_receive_every_pattern_on_arrival(client, engine, detector, model, heard):
     engine.subscribe(LiveEncoder(model, client, threshold=1.5, batch_size=100))
     engine(scan(detector, 2))
     detector.foreign = 500 * np.exp(-(((detector.series.two_theta.values - 40) / 0.8) ** 2))
@@ -338,7 +336,7 @@ def test_plugins_hear_of_every_pattern_as_it_comes(client, engine, detector, mod
     assert heard[3].cryo.values == [301]
 
 
-def test_drift_is_said_once(client, engine, detector, model):
+def test_drift_is_reported_once(client, engine, detector, model):
     detector.foreign = 500 * np.exp(-(((detector.series.two_theta.values - 40) / 0.8) ** 2))
     engine.subscribe(LiveEncoder(model, client, batch_size=100))
     with pytest.warns(UserWarning, match="the model no longer fits what is measured") as said:

@@ -288,7 +288,7 @@ def test_a_workflow_run_again_replaces_its_results_and_nothing_else(url, model_p
     assert content.items() <= content_of(path).items()
 
 
-def test_results_become_the_default_plot_only_where_there_is_none(url, model_path):
+def test_results_become_the_default_plot_if_there_is_none(url, model_path):
     path = url.split("::")[0]
     with h5py.File(path, "r+") as file:
         del file["entry"].attrs["default"]
@@ -441,7 +441,7 @@ def test_the_entry_point_leads_ewoks_to_all_tasks():
         ("Report", {"nxdata_url": "{url}", "html_path": "no/a.html"}, "no folder 'no'"),
     ],
 )
-def test_a_wrong_input_is_named_and_the_file_stays_as_it_was(task, inputs, said, url, model_path):
+def test_a_wrong_input_is_named_and_the_file_is_not_changed(task, inputs, said, url, model_path):
     path = Path(url.split("::")[0])
     names = {"url": url, "file": path, "model": model_path}
 

@@ -151,7 +151,7 @@ def test_axes_without_names_get_names_that_stay(series, tmp_path):
         assert plugins.to_dataset(one)["intensity"].dims == ("axis_0", "axis_1", "two_theta")
 
 
-def test_a_navigation_axis_named_like_a_diffraction_axis_is_not_taken_for_it(make_signal):
+def test_a_navigation_axis_with_the_name_of_a_diffraction_axis_is_not_the_axis(make_signal):
     ds = plugins.to_dataset(make_signal((4, 6), names=("q", "d"), units="angstrom"))
     assert ds["intensity"].dims == ("q_0", "d_1", "two_theta")
     assert find_patterns(ds).axis.kind == "two_theta"
@@ -250,7 +250,7 @@ def test_the_other_results_are_signals_on_the_same_navigation_axes(make_signal, 
     assert out.result("relevance_profile").axes_manager.signal_axes[0].name == "2theta"
 
 
-def test_the_signal_stays_as_it_is(make_signal, model):
+def test_the_signal_is_not_changed(make_signal, model):
     signal = make_signal((4, 6))
     before = signal.deepcopy()
     xrdae.analyze(signal, model)

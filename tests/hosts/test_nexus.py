@@ -59,7 +59,7 @@ def test_labels_errors_and_wavelength_come_along(path, series):
     assert float(dataset["wavelength"]) == 1.5406
 
 
-def test_results_are_written_beside_and_what_was_there_stays(path, model, latents):
+def test_results_are_added_and_the_file_keeps_its_content(path, model, latents):
     before = nexus.nxload(str(path)).tree
     for name in ("xrdae", "xrdae_2"):
         with h5py.File(path, "r+") as file:
@@ -130,7 +130,7 @@ def test_an_entry_without_a_default_gets_the_results_as_one(path, model):
 
 
 @pytest.mark.parametrize("opened", ["h5py", "nexusformat"])
-def test_a_result_that_cannot_be_written_whole_is_not_written(path, model, opened, monkeypatch):
+def test_a_result_is_written_completely_or_not_at_all(path, model, opened, monkeypatch):
     before, write = nexus.nxload(str(path)).tree, adapter._write_data
 
     def fail_at_novelty(group, array, errors):
@@ -160,7 +160,7 @@ def test_a_file_open_for_reading_is_refused_and_unchanged(path, model, opened):
     assert path.read_bytes() == content
 
 
-def test_data_without_an_entry_say_what_to_do(tree, model):
+def test_data_without_an_entry_are_refused_with_advice(tree, model):
     alone = copy.deepcopy(tree["entry/data"])
     alone["wavelength"] = nexus.NXfield(1.5406, units="angstrom")
     with pytest.raises(xrdae.DataError, match="NXentry"):

@@ -198,7 +198,7 @@ def test_an_axis_of_spectra_is_kept_and_results_are_those_of_xarray_in_its_order
         np.testing.assert_allclose(found, expected[name], rtol=0, atol=1e-4, err_msg=name)
 
 
-def test_which_of_two_dimensions_of_scipp_is_the_axis_is_asked_where_neither_name_says_it():
+def test_an_ambiguous_axis_of_scipp_is_refused():
     pytest.importorskip("scipp")
     with pytest.raises(xrdae.DataError, match=r"may all be the axis.*choose by dim="):
         find_patterns(plugins.to_dataset(to_scipp(SPECTRA["azimuth"])))

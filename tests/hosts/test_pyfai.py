@@ -296,7 +296,7 @@ def test_a_map_becomes_one_result_after_another(series, gives_the_same_latents):
         ("exit_angle_horz_deg", "exit_angle_horz", "degree"),
     ],
 )
-def test_a_unit_of_something_else_is_kept_as_it_is(results, unit, name, units, tmp_path):
+def test_units_of_other_quantities_are_kept(results, unit, name, units, tmp_path):
     for result in results:
         result._set_unit(to_unit(unit))
     dataset = plugins.to_dataset(results)
@@ -308,7 +308,7 @@ def test_a_unit_of_something_else_is_kept_as_it_is(results, unit, name, units, t
     xr.testing.assert_allclose(back, dataset.drop_vars("wavelength"))
 
 
-def test_no_unit_of_pyfai_but_those_of_diffraction_is_taken_for_diffraction(results):
+def test_only_diffraction_units_of_pyfai_give_a_diffraction_axis(results):
     known = {"2th": "two_theta", "d": "d"} | dict.fromkeys(("q", "qtot", "qx", "qy"), "q")
     for unit in (*RADIAL_UNITS, *AZIMUTHAL_UNITS):
         scale = 1e-8 if unit == "d_m" else 1e-2

@@ -100,7 +100,7 @@ def test_variances_become_standard_deviations(data, series):
     assert "intensity_errors" not in plugins.to_dataset(sc.values(data))
 
 
-def test_all_masks_together_say_what_is_not_measured(data, series, model):
+def test_all_masks_together_hide_channels(data, series, model):
     stop = series.two_theta.values < 24
     shutter = np.arange(24) == 5
     masked = data.assign_masks(
@@ -204,7 +204,7 @@ def test_a_group_keeps_its_items_and_a_second_analysis_replaces_the_first(data, 
     assert list(group) == ["data", "note"]
 
 
-def test_the_data_are_as_they_were(data, model):
+def test_the_data_are_not_changed(data, model):
     masked = data.assign_masks(m=sc.array(dims=["run"], values=np.arange(24) == 5))
     before = masked.copy()
     group = xrdae.analyze(masked, model)
@@ -212,7 +212,7 @@ def test_the_data_are_as_they_were(data, model):
     assert sc.identical(group["data"], before)
 
 
-def test_a_group_says_of_every_result_how_it_was_made(data, model):
+def test_a_group_has_the_provenance_of_every_result(data, model):
     dataset = plugins.to_dataset(data)
     group = xrdae.analyze(data, model)
     for result in (model.estimate(dataset, "x"), model.encode(dataset)):
@@ -261,7 +261,7 @@ def test_events_are_refused_with_what_to_do():
 @pytest.mark.parametrize(
     ("dim", "unit"), [("tof", "us"), ("wavelength", "angstrom"), ("energy", "meV")]
 )
-def test_times_of_flight_wavelengths_and_energies_are_kept_as_they_are(data, dim, unit):
+def test_times_of_flight_wavelengths_and_energies_are_not_converted(data, dim, unit):
     coord = sc.linspace(dim, 1.0, 2.0, 201, unit=unit)
     other = data.drop_coords(["two_theta", "wavelength"]).rename(two_theta=dim)
     axis = find_patterns(plugins.to_dataset(other.assign_coords({dim: coord}))).axis
@@ -277,7 +277,7 @@ def test_a_different_axis_for_each_pattern_is_refused(data):
         plugins.to_dataset(ragged)
 
 
-def test_items_among_which_none_is_chosen_are_named(data):
+def test_an_ambiguous_choice_of_items_is_refused_with_their_names(data):
     with pytest.raises(xrdae.DataError, match=r"DataGroup \(one, other\)"):
         plugins.to_dataset(sc.DataGroup({"one": data, "other": data}))
 

@@ -78,7 +78,7 @@ def test_titles_units_coordinates_and_labels_come_along(nd):
     assert ds["wavelength"] == 1.5406
 
 
-def test_the_axis_is_not_rounded_as_it_is_displayed(nd, series):
+def test_the_displayed_axis_is_not_rounded(nd, series):
     assert not np.array_equal(nd.x.data, series["two_theta"])
     np.testing.assert_array_equal(plugins.to_dataset(nd)["two theta"], series["two_theta"])
 
@@ -125,12 +125,12 @@ def test_analyze_returns_a_copy_with_the_results_in_its_meta(nd, model, latents)
     np.testing.assert_array_equal(stored["temperature"], np.geomspace(300.0, 900.0, 24))
 
 
-def test_what_was_attached_is_no_data_of_the_next_analysis(nd, model):
+def test_attached_results_are_not_data_of_the_next_analysis(nd, model):
     once = xrdae.analyze(nd, model)
     xr.testing.assert_identical(plugins.to_dataset(once), plugins.to_dataset(nd))
 
 
-def test_what_was_attached_before_stays(nd, model):
+def test_earlier_results_stay(nd, model):
     hook, ds = plugins.manager().hook, plugins.to_dataset(nd)
     out = hook.xrdae_attach(obj=nd, result=model.encode(ds))
     out = hook.xrdae_attach(obj=out, result=model.relevance(ds))

@@ -186,7 +186,7 @@ def test_readings_of_one_value_are_labels(run):
     assert "cryo_temperature" in str(dataset.xrdae.fit(steps=20, members=2, progress=False))
 
 
-def test_the_start_document_comes_along_and_says_the_wavelength(run):
+def test_the_start_document_is_kept_and_gives_the_wavelength(run):
     attrs = plugins.to_dataset(run).attrs
     assert attrs["sample"] == "BaTiO3"
     assert attrs["wavelength"] == 1.5406
@@ -396,7 +396,7 @@ def test_names_decide_where_units_do_not_and_what_is_unclear_is_refused(
             plugins.to_dataset(run)
 
 
-def test_a_server_that_takes_no_data_says_so_and_is_left_as_it_was(serve_tree, tmp_path, latents):
+def test_a_server_that_refuses_data_is_named_and_not_changed(serve_tree, tmp_path, latents):
     from tiled.catalog import from_uri
     from tiled.client import from_context
 
@@ -435,6 +435,6 @@ def test_objects_of_others_are_left_alone_and_tiled_is_not_imported():
     assert done.stdout.strip() == "False"
 
 
-def test_a_container_of_something_else_is_no_patterns(client):
+def test_a_container_without_patterns_is_refused(client):
     with pytest.raises(TypeError, match="no plugin turns"):
         plugins.to_dataset(client)

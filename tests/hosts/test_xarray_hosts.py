@@ -132,7 +132,7 @@ def test_one_pattern_of_easyxrd_needs_no_second_dimension(load, model, latents):
     np.testing.assert_allclose(found.latent, latents[3], atol=1e-6 * np.ptp(latents))
 
 
-def test_the_baseline_of_easyxrd_is_not_taken_for_the_pattern(load, model, latents):
+def test_the_baseline_of_easyxrd_is_not_the_pattern(load, model, latents):
     experiment = load(3)
     experiment.get_baseline(plot=False)
     assert {"i1d", "i1d_baseline"} <= set(experiment.ds)

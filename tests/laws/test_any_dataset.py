@@ -94,7 +94,7 @@ def assert_finite(result, dataset):
 
 @law
 @given(datasets())
-def test_every_step_is_finite_or_says_what_to_mend(dataset):
+def test_every_step_is_finite_or_the_error_tells_what_to_do(dataset):
     with lawful(dataset):
         model = fitted(dataset)
         if model is None:
@@ -109,7 +109,7 @@ def test_every_step_is_finite_or_says_what_to_mend(dataset):
 
 @law
 @given(datasets())
-def test_synthesis_is_finite_and_negative_only_where_data_are_or_says_what_to_mend(dataset):
+def test_synthesis_is_finite_and_negative_only_if_the_data_are(dataset):
     with lawful(dataset):
         model = fitted(dataset)
         if model is None:
@@ -128,7 +128,7 @@ def test_synthesis_is_finite_and_negative_only_where_data_are_or_says_what_to_me
 
 @law
 @given(datasets())
-def test_estimates_are_finite_or_say_what_to_mend(dataset):
+def test_estimates_are_finite_or_the_error_tells_what_to_do(dataset):
     with lawful(dataset):
         model = fitted(dataset)
         if model is None:
@@ -192,7 +192,7 @@ def test_results_can_be_written_wherever_their_data_can_be(dataset):
 
 @settings(law, max_examples=max(1, law.max_examples // 5))
 @given(datasets(max_patterns=8, max_points=30, lazy=False))
-def test_a_report_is_made_or_says_what_to_mend(dataset):
+def test_a_report_succeeds_or_the_error_tells_what_to_do(dataset):
     pytest.importorskip("bokeh")
     with lawful(dataset):
         model = fitted(dataset)

@@ -98,7 +98,7 @@ def assert_kept(result, dataset, dim):
         assert dim not in result.coords
 
 
-def test_the_axis_is_kept_as_it_is(spectrum, spectra, fitted):
+def test_the_axis_is_not_converted(spectrum, spectra, fitted):
     axis = fitted.autoencoder.preparation.axis
     assert axis.kind == spectrum.kind
     if axis.kind != "other":
@@ -346,7 +346,7 @@ def test_several_axes_that_could_be_one_are_listed_and_dim_decides():
         {"time": ("time", np.linspace(0, 1, 12), {"units": "s"})},
     ],
 )
-def test_a_temperature_or_a_time_beside_a_longer_dimension_is_not_taken_for_the_axis(coords):
+def test_a_temperature_or_a_time_next_to_a_longer_dimension_is_not_the_axis(coords):
     (dim,) = coords
     values = np.random.default_rng(0).random((12, 50))
     dataset = xr.Dataset({"intensity": ((dim, "channel"), values)}, coords)
@@ -370,7 +370,7 @@ def test_positions_on_a_map_are_never_the_axis():
         dataset.isel(channel=0).xrdae.fit(**FAST)
 
 
-def test_photoelectrons_k_is_no_q():
+def test_k_of_photoelectrons_is_not_q():
     values = make(SPECTRA["Raman"])["intensity"].values
     for high, kind in ((14.0, "other"), (1.5, "q")):
         coords = {"k": ("k", np.linspace(0.1, high, P), {"units": "1/angstrom"})}
@@ -390,7 +390,7 @@ def test_an_energy_with_more_points_than_q_may_be_the_axis():
     assert find_patterns(both, dim="energy_transfer").axis.kind == "other"
 
 
-def test_a_coordinate_that_nothing_says_is_the_axis_is_named():
+def test_the_error_names_a_coordinate_that_may_be_the_axis():
     values = make(SPECTRA["Raman"])["intensity"].values
     coords = {"x": ("x", np.arange(float(P)), {"units": "arb"})}
     dataset = xr.Dataset({"intensity": (("sample", "x"), values)}, coords)

@@ -148,7 +148,7 @@ def test_integers_and_floats_of_any_size_and_byte_order_mean_their_values(bad, m
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "str"])
-def test_intensity_that_is_no_real_number(bad, dtype):
+def test_intensity_must_be_real_numbers(bad, dtype):
     dataset = bad.assign(intensity=bad["intensity"].astype(dtype))
     with refused(dataset, "'intensity'", "real numbers"):
         dataset.xrdae.fit(**FAST)

@@ -385,7 +385,7 @@ def test_where_no_training_pattern_was_measured_nothing_is_made_up(series, blind
             np.testing.assert_array_equal(*np.broadcast_arrays(found.isnull(), gaps))
 
 
-def test_what_is_measured_where_no_training_pattern_was_counts_for_nothing(series, blind):
+def test_channels_without_training_data_are_ignored(series, blind):
     gaps, model = blind
     strong = series.assign(intensity=series["intensity"].where(~gaps, 1e4))
     masked = series.assign(intensity=series["intensity"].where(~gaps))

@@ -96,7 +96,7 @@ def test_a_pattern_that_cannot_be_scaled_is_nan_alone_and_refused_in_an_update(v
         wrong.xrdae.fit(update=model, steps=5)
 
 
-def test_a_pattern_that_its_background_explains_whole_is_named():
+def test_a_pattern_of_pure_background_is_named():
     slope = np.linspace(2, 1, 200)
     options = {"background": "snip", "background_options": {"max_half_window": 5}}
     dataset = make_dataset(change_counts(3, slope))

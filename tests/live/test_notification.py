@@ -23,7 +23,7 @@ def registered():
         plugins.manager().unregister(plugin)
 
 
-def test_results_are_those_of_analyze_and_tell_what_is_novel(series, model):
+def test_results_equal_those_of_analyze_and_mark_novel_patterns(series, model):
     found = Observer(model).results(series)
     whole = xrdae.analyze(series, model)
     for name in ("latent", "novelty", "relevance", "latent_shift"):
@@ -41,7 +41,7 @@ def test_a_pattern_without_intensity_is_not_novel_and_warns_of_nothing(series, m
     assert not found["novel"].values[2]
 
 
-def test_every_plugin_is_told_of_a_result_though_one_fails(series, model, registered):
+def test_every_plugin_receives_a_result_although_one_fails(series, model, registered):
     class Broken:
         @xrdae.hookimpl
         def xrdae_on_result(self, result):
@@ -69,7 +69,7 @@ def test_every_plugin_is_told_of_a_result_though_one_fails(series, model, regist
     assert heard[1] is result
 
 
-def test_drift_is_said_once_while_novelty_stays_high_and_again_after_it_was_usual(model):
+def test_drift_is_reported_once_until_novelty_is_low_again(model):
     observer = Observer(model)
     usual, high = np.zeros(RECENT, bool), np.ones(RECENT, bool)
     some = usual.copy()

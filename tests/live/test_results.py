@@ -23,7 +23,7 @@ def content(path):
         return found.load()
 
 
-def test_a_killed_writer_leaves_whole_rows_and_the_next_one_goes_on(tmp_path):
+def test_a_killed_writer_leaves_complete_rows_and_the_next_writer_continues(tmp_path):
     program = Path(__file__).parents[1] / "robustness" / "live_kills.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -91,7 +91,7 @@ def test_one_writer_at_a_time_and_one_model(tmp_path):
         assert len(results) == 2
 
 
-def test_what_is_no_store_of_live_results_is_left_as_it_is(tmp_path, series):
+def test_other_stores_are_refused_and_not_changed(tmp_path, series):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         Results(tmp_path / "nowhere" / "live.zarr", {})
     (tmp_path / "folder").mkdir()
@@ -140,7 +140,7 @@ def harm(metadata, how):
 @pytest.mark.parametrize(
     "how", ["codec", "name", "place", "rows", "chunks", "type", "column", 3, {}, [], {"a": 1}]
 )
-def test_a_store_that_cannot_be_read_is_refused_and_stays_as_it_is(store, how):
+def test_an_unreadable_store_is_refused_and_not_changed(store, how):
     metadata = json.loads((store / ".zmetadata").read_text())
     harm(metadata, how)
     (store / ".zmetadata").write_text(json.dumps(metadata))
@@ -151,7 +151,7 @@ def test_a_store_that_cannot_be_read_is_refused_and_stays_as_it_is(store, how):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
-def test_metadata_that_is_no_json_is_refused(store, text):
+def test_metadata_must_be_json(store, text):
     (store / ".zmetadata").write_text(text)
     before = everything(store)
     with pytest.raises(FormatError, match=r"live\.zarr"):
@@ -159,7 +159,7 @@ def test_metadata_that_is_no_json_is_refused(store, text):
     assert everything(store) == before
 
 
-def test_a_damaged_chunk_is_told_before_anything_is_written(store):
+def test_a_damaged_chunk_is_reported_before_anything_is_written(store):
     chunk = next(p for p in (store / "latent").iterdir() if p.name[0] != ".")
     chunk.write_bytes(chunk.read_bytes()[:10])
     before = everything(store)
@@ -168,7 +168,7 @@ def test_a_damaged_chunk_is_told_before_anything_is_written(store):
     assert everything(store) == before
 
 
-def test_metadata_of_an_array_that_are_damaged_are_written_anew(store):
+def test_damaged_metadata_of_an_array_are_written_again(store):
     (store / "novelty" / ".zarray").write_text("{")
     with Results(store, {}) as results:
         results.write(make_rows("3"), {})

@@ -89,7 +89,7 @@ def run(tmp_path, series, model):
     return Run(tmp_path, series, model)
 
 
-def test_what_is_kept_is_what_analyze_attaches_to_the_opened_files(run):
+def test_stored_results_equal_those_of_analyze(run):
     for i in range(5):
         run.put(f"p{i}.xy", run.text(i))
     run.watch(lambda: len(run.heard.files) == 5)
@@ -106,7 +106,7 @@ def test_what_is_kept_is_what_analyze_attaches_to_the_opened_files(run):
     assert list(again.xrdae.estimate(run.model, "x")["x_estimate"].dims) == ["pattern"]
 
 
-def test_a_half_written_file_waits_until_it_is_whole_and_a_broken_one_is_named(run):
+def test_a_half_written_file_waits_until_it_is_complete_and_a_broken_file_is_named(run):
     whole = run.text(0)
     run.put("a.xy", whole)
     run.put("half.xy", whole[: len(whole) // 2])
@@ -215,7 +215,7 @@ def test_a_shorter_scan_is_taken_once_it_has_not_changed_for_long(run):
     assert message.startswith("short.xy is accepted, although it covers 90%")
 
 
-def test_the_folder_itself_and_names_that_are_no_text_do_not_end_a_watch(run):
+def test_the_folder_and_names_that_are_not_text_do_not_end_a_watch(run):
     odd = os.fsencode(run.folder) + b"/caf\xe9.xy"
     try:
         Path(os.fsdecode(odd)).write_text(run.text(1))
@@ -237,7 +237,7 @@ def test_the_folder_itself_and_names_that_are_no_text_do_not_end_a_watch(run):
     assert run.heard.skipped["caf\\xe9.xy"] == "its name is not UTF-8; rename it"
 
 
-def test_a_folder_that_is_gone_is_said(run):
+def test_a_removed_folder_is_reported(run):
     def until():
         if run.heard.files:
             shutil.rmtree(run.folder)
@@ -285,7 +285,7 @@ def test_changes_are_found_without_events(tmp_path):
     assert sorted(ready(4)) == ["given_up.xy", "locked.xy", "new.xy", "read.xy"]
 
 
-def test_unfinished_and_hidden_files_and_names_that_do_not_match_are_none(tmp_path):
+def test_unfinished_and_hidden_files_and_other_names_are_ignored(tmp_path):
     for name in (".a.xy", "b.xy.part", "c.xy~", "d.txt", "e.xy", "live.zarr/0.xy", ".git/f.xy"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("1 2\n")
@@ -330,7 +330,7 @@ def test_a_step_that_fails_for_one_file_spares_the_others(run):
     assert sorted(run.heard.files) == ["p0.xy", "p2.xy"]
 
 
-def test_plugins_hear_of_results_once_they_are_kept(run):
+def test_plugins_receive_results_after_they_are_stored(run):
     class Pager:
         @xrdae.hookimpl
         def xrdae_on_result(self, result):
@@ -348,7 +348,7 @@ def test_plugins_hear_of_results_once_they_are_kept(run):
     assert sorted(heard) == [("p0.xy", True), ("p1.xy", True), ("p2.xy", True)]
 
 
-def test_novelty_that_stays_high_is_said_with_what_to_do(run):
+def test_high_novelty_is_reported_with_advice(run):
     x = run.series["two_theta"].values
     foreign = run.series.assign(
         intensity=run.series["intensity"] + 1500 * np.exp(-(((x - 51) / 0.5) ** 2))
@@ -385,7 +385,7 @@ def on_the_command_line(run):
         process.communicate()
 
 
-def test_the_command_goes_on_until_it_is_told_to_end(run, on_the_command_line):
+def test_the_command_runs_until_it_is_ended(run, on_the_command_line):
     process = on_the_command_line("--json", "--patience", "0.5")
     run.put("p0.xy", run.text(0))
     event = json.loads(process.stdout.readline())

@@ -76,7 +76,7 @@ def test_xarray_guesses_the_engine_of_endings_that_mean_patterns(folder, tmp_pat
     assert "sample" not in named.coords
 
 
-def test_different_grids_are_rebinned_and_it_is_said(tmp_path):
+def test_different_grids_are_rebinned_with_a_warning(tmp_path):
     def peak(x):
         return 100 * np.exp(-(((x - 30) / 2) ** 2)) + 1
 
@@ -152,7 +152,7 @@ def test_nothing_readable_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("paths", ["none.xy", "none/*.xy", []])
-def test_paths_that_lead_nowhere_are_said(tmp_path, paths):
+def test_missing_paths_are_named(tmp_path, paths):
     with pytest.raises(FileNotFoundError):
         xrdae.open_patterns(tmp_path / paths if paths else [])
 
@@ -209,7 +209,7 @@ def test_a_table_that_lacks_or_repeats_a_file_is_refused(folder, tmp_path):
         xrdae.open_patterns(folder / "scan_1.xy", labels=table)
 
 
-def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
+def test_files_of_one_name_in_two_folders_have_different_names(tmp_path):
     for name in ("a", "b"):
         write_xy(tmp_path / name / "1.xy", np.arange(5.0), np.arange(5.0))
     found = xrdae.open_patterns(f"{tmp_path}/*/1.xy")

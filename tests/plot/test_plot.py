@@ -588,7 +588,7 @@ def test_with_ax_pyplot_knows_of_no_figure(grid, ax):
     assert pyplot.get_fignums() == before
 
 
-def test_the_dataset_stays_as_it_is(results):
+def test_the_dataset_is_not_changed(results):
     before = results.copy(deep=True)
     results.xrdae.plot.latent(color="x", ax=new_figure().add_subplot())
     results.xrdae.plot.relevance(ax=new_figure().add_subplot())
@@ -783,7 +783,7 @@ def test_repeated_labels_along_the_patterns_do_not_move_them(spectra, ax):
     np.testing.assert_allclose(usual[:, 1], out["novelty"].values[usual[:, 0].astype(int)])
 
 
-def test_signed_patterns_are_drawn_whole(series, ax):
+def test_signed_patterns_are_drawn_completely(series, ax):
     signed = series.assign(intensity=(series["intensity"] - series["intensity"].mean()) / 1e5)
     model = signed.xrdae.fit(scale="std", steps=50, members=2, progress=False)
     out = signed.xrdae.relevance(model).xrdae.synthesize(model, between=(0, 9), n=2)
@@ -798,7 +798,7 @@ def test_signed_patterns_are_drawn_whole(series, ax):
     assert waterfall.get_ylim()[0] <= lowest < 0
 
 
-def test_spectra_that_are_negative_everywhere_are_drawn_whole(series, ax):
+def test_negative_spectra_are_drawn_completely(series, ax):
     dips = series.assign(intensity=-series["intensity"])
     model = dips.xrdae.fit(scale="none", steps=50, members=2, progress=False)
     dips.xrdae.relevance(model).xrdae.plot.relevance(ax=ax)

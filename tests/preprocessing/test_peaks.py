@@ -44,7 +44,7 @@ def test_neighbours_meet_in_the_valley_between_them():
     assert bounds[1, 0] == pytest.approx(40.6, abs=0.06)
 
 
-def test_noise_alone_and_tiny_bumps_are_no_peaks():
+def test_noise_and_tiny_bumps_are_not_peaks():
     assert len(find_peak_bounds(pattern([40, 60], [1, 0.005]), POSITIONS)) == 1
     assert len(find_peak_bounds(pattern([40, 60], [1, 0.03], noise=0.02), POSITIONS)) == 1
 
@@ -86,7 +86,7 @@ def test_contrary_regions_are_the_strong_of_least_and_the_weak_of_most_excess():
     )
 
 
-def test_without_a_contrary_sign_there_is_no_contrary_region_unless_signs_do_not_count():
+def test_contrary_regions_need_contrary_signs_unless_signs_are_ignored():
     strength, excess = np.arange(9.0), np.linspace(-1, -0.2, 9)
     assert find_contrary_regions(strength, excess) == (6, None)
     assert find_contrary_regions(strength, -excess) == (None, 1)

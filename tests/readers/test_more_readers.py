@@ -154,7 +154,7 @@ def test_udf_may_end_without_a_slash():
     np.testing.assert_array_equal(scan_of(udf(last="")).intensity, COUNTS)
 
 
-def test_udf_whose_end_is_no_whole_number_of_steps_away_is_read():
+def test_udf_with_a_range_of_fractional_steps_is_read():
     assert len(scan_of(udf(end="15.3")).positions) == COUNTS.size
 
 
@@ -237,7 +237,7 @@ def test_rigaku_asc_states_its_scan():
     }
 
 
-def test_rigaku_asc_tells_the_counting_time_that_follows_from_a_speed():
+def test_rigaku_asc_counting_time_follows_from_the_speed():
     continuous = scan_of(asc(mode="Continuous Scanning", dimension="deg./min."))
     assert continuous.metadata["counting_time"] == 15.0
     unclear = scan_of(asc(mode="Continuous Scanning"))
@@ -323,7 +323,7 @@ def test_a_damaged_file_is_read_or_refused(module, data):
         ("19-dec-97, 9:05", "day", "1997-12-19T09:05"),
     ],
 )
-def test_dates_are_told_as_iso_8601(text, begins_with, iso):
+def test_dates_are_in_the_form_of_iso_8601(text, begins_with, iso):
     assert format_iso_time(text, begins_with) == iso
     assert format_iso_time(f" {text} ", begins_with) == iso
 
@@ -331,6 +331,6 @@ def test_dates_are_told_as_iso_8601(text, begins_with, iso):
 @pytest.mark.parametrize(
     "text", ["", "1-nov-:0,  21:06", "1-1-1900", "31-2-2020", "09/11/91", "1-1-2020 25:00"]
 )
-def test_a_date_that_is_none_is_not_told(text):
+def test_an_impossible_date_is_left_out(text):
     assert format_iso_time(text, "day") is None
     assert format_iso_time(text) is None

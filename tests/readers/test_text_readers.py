@@ -135,7 +135,7 @@ def test_a_third_column_without_a_name_is_sigma_in_text(suffix):
     np.testing.assert_array_equal(scan_of(ROWS, f"a{suffix}").errors, [10, 12, 11])
 
 
-def test_no_sigma_is_made_of_what_is_none():
+def test_a_column_that_is_not_sigma_gives_no_errors():
     assert scan_of(ROWS.replace(" ", ","), "a.csv").errors is None
     assert scan_of(ROWS.replace("12\n", "-12\n")).errors is None
     assert scan_of("10 1 0\n11 2 0\n12 3 0\n").errors is None
@@ -162,7 +162,7 @@ def test_a_column_named_as_uncertainties_are_is_sigma(name):
 
 
 @pytest.mark.parametrize("other", ["Ycalc", "I_calc", "Ydiff", "Ibkg", "Background", "Residual"])
-def test_what_was_calculated_is_intensity_only_where_nothing_was_measured(other):
+def test_calculated_intensity_is_used_only_without_measured_intensity(other):
     assert scan_of(f"2theta {other} Yobs\n{ROWS}").intensity[0] == 10
     assert scan_of(f"2theta Yobs {other}\n{ROWS}").intensity[0] == 100
     assert scan_of(f"2theta {other} sigma\n{ROWS}").intensity[0] == 100
@@ -263,7 +263,7 @@ def test_the_header_says_what_the_positions_are(header, kind, factor):
     np.testing.assert_allclose(scan.positions, np.array([1, 2, 3]) * factor)
 
 
-def test_a_file_name_says_it_where_the_header_does_not():
+def test_a_file_name_gives_the_kind_if_the_header_does_not():
     assert scan_of(ROWS, "sample_q.chi").kind == "q"
     assert scan_of(ROWS, "sample_dspacing.xy").kind == "d"
     assert scan_of("# 2theta I s\n" + ROWS, "sample_q.chi").kind == "two_theta"
@@ -303,7 +303,7 @@ def test_axes_that_contradict_themselves_or_are_not_known_are_refused(header):
         ("shift\tI\te\n", "shift", "1"),
     ],
 )
-def test_other_axes_are_kept_as_they_are(header, name, units):
+def test_other_axes_are_not_converted(header, name, units):
     scan = scans_of(header + ROWS)[0]
     assert (scan.kind, scan.axis.name, scan.axis.units) == ("other", name, units)
     np.testing.assert_array_equal(scan.positions, scan_of(ROWS).positions)
@@ -345,7 +345,7 @@ def test_text_below_or_a_second_table_is_refused():
 
 @pytest.mark.parametrize("turn", [1, -1])
 @pytest.mark.parametrize("low", [10, 5, 13])
-def test_patterns_below_one_another_are_not_taken_for_one(turn, low):
+def test_several_patterns_in_one_table_are_refused(turn, low):
     first, second = np.linspace(10, 20, 30), np.linspace(low, 16, 12)
     rows = [f"{turn * x:.3f} 1" for x in np.r_[first, second]]
     message = refused("\n".join(["# 2theta I", *rows]))
@@ -360,12 +360,12 @@ def test_positions_may_turn_and_overlap():
 
 
 @pytest.mark.parametrize("mark", ["END", "*EOF", "end.", "EOF\r\n\r\n", "# scan 1\nEND"])
-def test_a_word_that_ends_the_file_is_no_row(mark):
+def test_a_word_at_the_end_of_the_file_is_not_a_row(mark):
     assert len(scan_of(ROWS + mark).positions) == 3
 
 
 @pytest.mark.parametrize("row", ["nan", "11.5 1 END", "11.5"])
-def test_a_broken_last_row_is_no_mark_of_the_end(row):
+def test_a_broken_last_row_does_not_end_the_table(row):
     assert "line 4" in refused(ROWS + row)
 
 
@@ -383,7 +383,7 @@ def test_a_broken_last_row_is_no_mark_of_the_end(row):
         b"1.000,5;3\n2.000,5;4\n3.000,5;4\n",
     ],
 )
-def test_what_is_no_table_is_refused(content):
+def test_a_text_without_a_table_is_refused(content):
     refused(content)
 
 
@@ -423,7 +423,7 @@ def test_a_temperature_is_stated_with_units(line, kelvin):
     assert scan_of(f"{line}\n{ROWS}").metadata == {"temperature": pytest.approx(kelvin)}
 
 
-def test_the_wavelength_of_dash_stands_alone_above_three_columns():
+def test_the_wavelength_of_dash_is_above_three_columns():
     assert scan_of("1.54056\n" + ROWS, "a.xye").metadata == {"wavelength": 1.54056}
     assert scan_of("1.54056\n" + ROWS, "a.xye").errors[0] == 10
     assert scan_of("3000\n" + ROWS, "a.xye").metadata == {}
@@ -442,7 +442,7 @@ def test_the_wavelength_of_dash_stands_alone_above_three_columns():
         "# phi: none",
     ],
 )
-def test_what_a_header_does_not_state_clearly_is_left_out(line):
+def test_ambiguous_header_values_are_left_out(line):
     assert scan_of(f"{line}\n{ROWS}").metadata == {}
 
 
@@ -513,7 +513,7 @@ def test_gsas_records_need_no_line_ends_and_titles_may_be_garbage():
     np.testing.assert_array_equal(scan_of(text, "a.raw").intensity, [100, 225, 9])
 
 
-def test_zeros_that_fill_up_a_gsas_record_are_no_points():
+def test_padding_zeros_of_a_gsas_record_are_left_out():
     row = "".join(f"{v:8d}" for v in [*range(1, 12), *[0] * 9])
     text = f"t\nBANK 1 11 2 CONST 1000 5 0 0 STD\n{row[:80]}\n{row[80:]}\n"
     np.testing.assert_array_equal(scan_of(text).intensity, range(1, 12))
@@ -592,7 +592,7 @@ def test_uxd_ranges_are_scans_with_their_own_keys():
     assert scans[0].units == scans[1].units == "counts/s"
 
 
-def test_uxd_ranges_over_other_axes_are_no_patterns():
+def test_uxd_ranges_over_other_axes_are_left_out():
     assert "PHI" in refused(UXD.format(drive="PHI", marker="_2THETACOUNTS", data="0 7\n5 8"))
 
 

@@ -403,7 +403,7 @@ def test_text_that_begins_like_raw_is_somebody_elses():
     assert not any(reader.is_mine(file) for reader in READERS)
 
 
-def test_rigaku_raw_says_what_to_export():
+def test_rigaku_raw_is_refused_with_a_format_to_export():
     with pytest.raises(FormatError, match=r"export it as \.ras"):
         read(b"FI\0\0" + bytes(100), "a.raw")
 
@@ -527,7 +527,7 @@ def test_rasx_scans_are_in_the_order_of_their_numbers():
     assert [scan.intensity[0] for scan in scans] == list(range(12))
 
 
-def test_rasx_axes_that_stood_still_are_stated_and_those_that_moved_are_not():
+def test_rasx_metadata_have_fixed_axes_only():
     axes = "".join(
         f'<Axis Name="{name}" Unit="{unit}" Position="{position}" State="{state}"/>'
         for name, unit, position, state in (
@@ -625,7 +625,7 @@ def test_pdcif_wavelengths_are_those_of_the_strongest_line():
     assert elsewhere == {"title": "a", "wavelength": 4.5}
 
 
-def test_pdcif_blocks_are_patterns_of_their_own():
+def test_each_pdcif_block_is_a_pattern():
     tags = ("_pd_meas_2theta_scan", "_pd_meas_counts_total")
     text = "".join(f"data_{i}\n" + loop(*tags, rows=[f"10 {i}", f"11 {i}"]) for i in range(3))
     scans = read(text + "data_structure\n_cell_length_a 5\n")

@@ -56,7 +56,7 @@ def test_quantized_rows_are_wrong_by_half_a_step_at_most():
         assert np.nanmax(np.abs(row - expected), initial=0) <= 0.51 * width / LEVELS + 1e-30
 
 
-def test_what_the_page_decodes_with_is_as_exact_as_the_model_needs(series, model):
+def test_the_decoder_of_the_page_is_exact_enough(series, model):
     components = model.autoencoder.basis.components
     packed_components = quantize("c", components)
     step = packed_components["c.step"].max()
@@ -113,7 +113,7 @@ def test_categories_come_with_their_names_and_unknown_ones_without(series, model
     np.testing.assert_array_equal(at["phase"], expected)
 
 
-def test_the_page_of_a_transformed_or_signed_model_says_so(series):
+def test_the_page_names_the_transform_and_signed_intensities(series):
     settings = {"steps": 20, "members": 2, "progress": False}
     header = header_of(series.xrdae.report(series.xrdae.fit(transform="log", **settings)).html)
     assert header["transform"]["name"] == "log"
@@ -126,7 +126,7 @@ def test_the_page_of_a_transformed_or_signed_model_says_so(series):
     assert header["signed"]
 
 
-def test_a_page_of_spectra_says_nothing_of_diffraction(series):
+def test_a_page_of_spectra_does_not_mention_diffraction(series):
     spectra = series.drop_vars("wavelength").rename(two_theta="raman_shift")
     spectra["raman_shift"].attrs = {"units": "1/cm", "long_name": "Raman shift"}
     spectra.attrs = {}

@@ -46,7 +46,7 @@ def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, 
     refused(tmp_path / "a.brml", "unpacks to more than 16 MB")
 
 
-def test_fields_that_nobody_wrote_are_not_made_up(nexus):
+def test_announced_fields_without_data_are_refused(nexus):
     with h5py.File(nexus, "a") as file:
         del file["data/I"], file["data/q"]
         file.create_dataset("data/I", (10**12,), "f8", chunks=(10**4,))
@@ -56,7 +56,7 @@ def test_fields_that_nobody_wrote_are_not_made_up(nexus):
     refused(nexus, "announces .* MB of numbers")
 
 
-def test_many_labels_that_nobody_wrote_are_not_made_up(nexus):
+def test_many_announced_labels_without_data_are_refused(nexus):
     with h5py.File(nexus, "a") as file:
         del file["data/I"]
         file.create_dataset("data/I", (10**6, 4), "f8", chunks=(10**4, 4))
@@ -72,7 +72,7 @@ def test_a_chunk_that_is_larger_than_any_file_is_not_read(nexus):
     refused(nexus, "announces .* MB of numbers")
 
 
-def test_patterns_that_nobody_wrote_are_not_read_into_memory(nexus):
+def test_announced_patterns_without_data_are_not_loaded(nexus):
     with h5py.File(nexus, "a") as file:
         del file["data/I"]
         file.create_dataset("data/I", (10**9, 4), "f8", chunks=(10**4, 4))
@@ -95,7 +95,7 @@ def test_groups_in_a_circle_are_walked_once(nexus):
     assert xrdae.open_patterns(nexus).sizes == {"pattern": 2, "q": 4}
 
 
-def test_links_that_lead_nowhere_are_no_fields(nexus):
+def test_broken_links_are_not_fields(nexus):
     with h5py.File(nexus, "a") as file:
         del file["data"].attrs["signal"], file["data/q"]
         file["data/A"] = h5py.SoftLink("/nowhere")
@@ -107,7 +107,7 @@ def test_links_that_lead_nowhere_are_no_fields(nexus):
 @pytest.mark.parametrize(
     ("mark", "dtype"), [(np.bytes_("version=2"), "f2"), ("version=2", "f4"), (952992832527, "f4")]
 )
-def test_what_the_netcdf_library_did_not_write_is_kept_from_it(tmp_path, mark, dtype):
+def test_files_of_other_writers_do_not_reach_the_netcdf_library(tmp_path, mark, dtype):
     with h5py.File(tmp_path / "a.nc", "w") as file:
         file.attrs["_NCProperties"] = mark
         file["intensity"] = np.arange(1000).astype(dtype)

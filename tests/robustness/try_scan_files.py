@@ -96,9 +96,9 @@ def try_rows(scale: float) -> Iterator[Row]:
         cases = [[files[s % len(files)][0], str(files[s % len(files)][1]), s] for s in seeds]
         yield try_in_child(Row(what, "input"), cases, patience=90)
     laws = (
-        "test_every_step_is_finite_or_says_what_to_mend",
+        "test_every_step_is_finite_or_the_error_tells_what_to_do",
         "test_synthesis_is_finite_and_never_negative_or_says_what_to_mend",
-        "test_estimates_are_finite_or_say_what_to_mend",
+        "test_estimates_are_finite_or_the_error_tells_what_to_do",
         "test_results_can_be_written_wherever_their_data_can_be",
     )
     cases = [[laws[s % 4], s] for s in range(max(1, int(40 * scale)))]

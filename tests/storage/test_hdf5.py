@@ -51,7 +51,7 @@ def test_arrays_and_attributes_are_those_that_the_library_reads(written):
                 np.testing.assert_array_equal(array.attrs[attr], variable.getncattr(attr))
 
 
-def test_names_of_what_is_there_are_listed(written):
+def test_missing_names_are_refused_with_a_list(written):
     names = set(root(written.read_bytes()).group("many"))
     assert {"array_0", "array_199", "dimension_3", "scalar"} <= names
 

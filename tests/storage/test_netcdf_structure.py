@@ -72,7 +72,7 @@ def test_a_coordinate_that_declares_more_than_there_is_memory_for_is_refused(tmp
         open_data([str(tmp_path / "bomb.nc")])
 
 
-def test_a_netcdf_file_with_damaged_data_says_so_as_it_is_opened(tmp_path, series):
+def test_damaged_data_of_a_netcdf_file_are_reported_when_it_is_opened(tmp_path, series):
     path = tmp_path / "packed.nc"
     series.to_netcdf(path, engine="netcdf4", encoding={"intensity": {"zlib": True}})
     content = bytearray(path.read_bytes())
@@ -183,7 +183,7 @@ def test_chunks_that_no_memory_holds_are_refused(store, shape, chunks):
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[" * 100_000, '{"metadata": 3}', "\udcff"])
-def test_metadata_that_is_none_is_refused(store, text):
+def test_metadata_of_another_form_is_refused(store, text):
     (store / ".zmetadata").write_text(text, errors="surrogateescape")
     with pytest.raises(FormatError, match=r"data\.zarr"):
         open_data([str(store)])

@@ -195,7 +195,7 @@ def test_a_damaged_checkpoint_is_refused_and_stays(series, model, path):
         series.xrdae.fit(checkpoint=path, **FEW)
 
 
-def test_a_folder_that_is_not_there_is_said_before_training(series, tmp_path, stopped_at):
+def test_a_missing_folder_is_reported_before_training(series, tmp_path, stopped_at):
     stopped_at(0, Ended)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         series.xrdae.fit(checkpoint=tmp_path / "no" / "run.nc", **FEW)
@@ -244,7 +244,7 @@ def test_where_the_memory_of_a_device_runs_out_the_processor_goes_on(series, mon
     assert len(calls) == 25 + 40
 
 
-def test_memory_that_runs_out_on_the_processor_is_said(series, monkeypatch):
+def test_memory_that_runs_out_on_the_processor_is_reported(series, monkeypatch):
     def failing(*_):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't ...")
 

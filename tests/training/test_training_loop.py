@@ -48,7 +48,7 @@ def test_a_loss_that_is_not_finite_is_an_error_with_step_and_value(
     assert f"learning_rate={FEW.learning_rate}" in str(caught.value)
 
 
-def test_ctrl_c_keeps_the_best_state_so_far_and_says_so(series, interrupted_training):
+def test_ctrl_c_keeps_the_best_state_and_warns(series, interrupted_training):
     with pytest.warns(UserWarning, match=r"interrupted at step 50 of 800.*best state so far"):
         model = series.xrdae.fit()
     assert model.history.attrs["stopped"] == "interrupted"

@@ -117,9 +117,7 @@ def test_further_patterns_are_reconstructed_nearly_as_by_a_new_fit_to_all(halves
     assert error(known, new) < 1.2 * error(known, fresh)
 
 
-def test_kinds_that_it_knows_now_are_no_longer_novel_and_others_still_are(
-    halves, old, new, simulated_series
-):
+def test_kinds_in_the_update_are_not_novel_and_others_are(halves, old, new, simulated_series):
     other = simulated_series(120, seed=7)
     first, last = other.isel(pattern=slice(80)), other.isel(pattern=slice(80, None))
     assert novel(last, old) > 0.5
@@ -156,7 +154,7 @@ def test_a_handful_of_patterns_is_enough(halves, old, count):
     assert np.isfinite(encoded(halves[1], model).to_array()).all()
 
 
-def test_a_member_sees_none_of_the_patterns_that_it_had_not_seen(halves, old, new):
+def test_held_out_patterns_of_a_member_stay_held_out(halves, old, new):
     known = len(old.support.unseen)
     np.testing.assert_array_equal(new.support.unseen[:known], old.support.unseen)
     assert new.support.unseen[known:].any()
@@ -244,7 +242,7 @@ def test_patterns_in_other_units_on_another_grid_and_lazy_ones_are_taken(halves,
     assert error(fine, model) < 0.1
 
 
-def test_gaps_and_masked_patterns_are_no_obstacle(halves, old, new):
+def test_gaps_and_masked_patterns_are_allowed(halves, old, new):
     further = halves[1].astype(float)
     gappy = further.assign(intensity=further["intensity"].where(abs(further.two_theta - 50) > 3))
     hidden = xr.zeros_like(further["x"], bool).copy()
@@ -297,7 +295,7 @@ def test_an_update_of_an_update_keeps_the_first_map_and_a_bounded_size(
     np.testing.assert_allclose(model.labels["latent"], model.support.latents)
 
 
-def test_patterns_that_stand_for_all_are_spread_over_where_they_lie():
+def test_chosen_patterns_are_spread_over_the_latent_space():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(size=(500, 2)), [[30.0, 0.0], [0.0, 30.0]]])
     chosen = sampling.choose_spread(points, 20)
@@ -348,7 +346,7 @@ def test_ctrl_c_keeps_the_best_state_so_far(halves, old, interrupted_training):
 # ---------------------------------------------------------------- plugins and the command line
 
 
-def test_a_plugin_that_replaces_the_fit_is_not_taken_for_one_that_updates(halves, old, new):
+def test_a_plugin_that_replaces_the_fit_does_not_replace_the_update(halves, old, new):
     class Fits:
         @xrdae.hookimpl
         def xrdae_fit(self, dataset, config):
