@@ -20,17 +20,9 @@ SLOW = (
 )
 # What depends on versions of dependencies: CI runs it with the lowest and with the newest ones too.
 VERSIONS = (
-    *(
-        "analysis/",
-        "autoencoder/",
-        "cli/",
-        "compute/",
-        "convention/",
-        "laws/test_any",
-        "laws/test_laws",
-    ),
-    *("live/test_results", "loading/", "plot/", "preprocessing/", "report/", "storage/", "test_"),
-    *("training/test_training_loop", "training/test_update"),
+    *("analysis/", "autoencoder/", "cli/", "compute/", "convention/", "loading/", "plot/"),
+    *("preprocessing/", "report/", "simulate/", "storage/", "laws/test_any", "laws/test_laws"),
+    *("live/test_results", "training/test_training_loop", "training/test_update", "test_"),
 )
 
 

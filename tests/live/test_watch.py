@@ -1,13 +1,8 @@
-"""Files that arrive become results, once each, when they are complete."""
+"""A watch stores the results of arriving files."""
 
-import contextlib
 import json
 import os
-import pickle
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -18,17 +13,12 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.live.arrivals import Arrivals
-from xrdae.live.isolated_reading import IsolatedReader
 from xrdae.live.new_files import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.loading.gridding import make_axis, read_scans
 
 PATIENCE = 0.6
-
-# The files are columns of numbers, which state no wavelength.
-pytestmark = pytest.mark.filterwarnings("ignore:the data state no wavelength")
 
 
 class Heard:
@@ -261,56 +251,6 @@ def test_many_waiting_files_do_not_delay_the_end(run):
     assert sorted(run.content()["file"].values.tolist()) == [f"p{i:03d}.xy" for i in range(300)]
 
 
-def test_changes_are_found_without_events(tmp_path):
-    """As on a network's file system: nothing is said to `see`."""
-    for name in ("read.xy", "given_up.xy", "locked.xy"):
-        (tmp_path / name).write_text("1 2\n")
-    arrivals = Arrivals(tmp_path, {}, match="*", patience=1)
-
-    def ready(n):
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            found = list(arrivals.find_ready())
-            if len(found) == n:
-                return {name: signature for name, signature, _ in found}
-            time.sleep(0.05)
-        raise AssertionError(found)
-
-    for name, signature in ready(3).items():
-        (arrivals.finish if name == "read.xy" else arrivals.give_up)(name, signature)
-    (tmp_path / "read.xy").write_text("1 2\n3 4\n")
-    (tmp_path / "given_up.xy").write_text("1 2\n3 4\n")
-    (tmp_path / "locked.xy").chmod(0o600)
-    (tmp_path / "new.xy").write_text("1 2\n")
-    assert sorted(ready(4)) == ["given_up.xy", "locked.xy", "new.xy", "read.xy"]
-
-
-def test_unfinished_and_hidden_files_and_other_names_are_ignored(tmp_path):
-    for name in (".a.xy", "b.xy.part", "c.xy~", "d.txt", "e.xy", "live.zarr/0.xy", ".git/f.xy"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("1 2\n")
-    arrivals = Arrivals(tmp_path, {}, match="*.xy", patience=1)
-    time.sleep(0.1)
-    assert [name for name, *_ in arrivals.find_ready()] == ["e.xy"]
-    arrivals.record([str(tmp_path / "d.txt"), str(tmp_path / "gone.xy")])
-    assert arrivals.waiting == 1
-
-
-def test_a_file_that_changes_is_not_ready(tmp_path):
-    arrivals = Arrivals(tmp_path, {}, match="*", patience=60)
-    growing = tmp_path / "growing.xy"
-    for i in range(5):
-        growing.write_text("1 2\n" * (i + 1))
-        arrivals.record([str(growing)])
-        assert list(arrivals.find_ready()) == []
-    time.sleep(0.1)
-    ((name, signature, last),) = arrivals.find_ready()
-    assert (name, last) == ("growing.xy", False)
-    arrivals.finish(name, signature)
-    time.sleep(0.1)
-    assert list(arrivals.find_ready()) == []
-
-
 def test_a_step_that_fails_for_one_file_spares_the_others(run):
     class Fussy:
         @xrdae.hookimpl
@@ -360,114 +300,3 @@ def test_high_novelty_is_reported_with_advice(run):
     assert run.content()["novel"].all()
     assert len(run.heard.messages) == 1
     assert "xrdae fit DATA --update" in run.heard.messages[0]
-
-
-@pytest.fixture
-def on_the_command_line(run):
-    """Start `xrdae watch` and end it with a signal."""
-    run.model.save(run.folder.parent / "model.nc")
-    started = []
-
-    def start(*words):
-        command = [
-            sys.executable, "-m", "xrdae", "watch", run.folder, "-m",
-            run.folder.parent / "model.nc", "-o", run.out, "--no-page", *words,
-        ]  # fmt: skip
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def test_the_command_runs_until_it_is_ended(run, on_the_command_line):
-    process = on_the_command_line("--json", "--patience", "0.5")
-    run.put("p0.xy", run.text(0))
-    event = json.loads(process.stdout.readline())
-    assert event["file"] == "p0.xy"
-    latent = run.series.isel(pattern=0).xrdae.encode(run.model)["latent"]
-    np.testing.assert_allclose(event["latent"], latent, atol=1e-4)
-    run.put("bad\x1b[2J.xy", "words")
-    event = json.loads(process.stdout.readline())
-    assert event["skipped"] == "bad\x1b[2J.xy"
-    process.send_signal(signal.SIGINT)
-    said, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert json.loads(said)["results"] == 1
-    process = on_the_command_line("--patience", "0.5")
-    line = process.stderr.readline()
-    assert line.startswith("skipped: bad?[2J.xy")
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate()
-    assert "1 patterns, 0 of them novel; 0 files wait to be complete, 1 skipped" in said
-
-
-def test_a_store_of_another_threshold_or_without_its_ending_is_refused(run, on_the_command_line):
-    process = on_the_command_line("--json")
-    run.put("p0.xy", run.text(0))
-    process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate()
-    process = on_the_command_line("--threshold", "2")
-    _, errors = process.communicate()
-    assert process.returncode == 1
-    assert "xrdae_threshold is '1', not '2'" in errors
-    run.out = run.folder / "live"
-    process = on_the_command_line()
-    _, errors = process.communicate()
-    assert process.returncode == 2
-    assert "does not end in .zarr" in errors
-
-
-def test_a_small_beamtime_keeps_every_good_file_once_and_names_every_broken_one():
-    program = Path(__file__).parents[1] / "benchmarks" / "beamtime.py"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, program, "--files", "60", "--json"],
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["good"] == found["results"] == found["good files with exactly one result"] == 59
-    assert found["broken"] == found["broken files named"] == 1
-    assert found["others named"] == 0
-    assert found["half-written at first"] == 1
-    assert 0 < found["kept when killed"] < 59
-    assert found["latents differ by at most"] < 2e-3
-    assert found["latency s"]["p50"] > 0
-
-
-def test_a_file_that_crashes_the_hdf5_library_ends_no_watch(tmp_path):
-    good, bad = tmp_path / "good.nxs", tmp_path / "bad.nxs"
-    with h5py.File(good, "w") as file:
-        group = file.create_group("data")
-        group.attrs.update({"NX_class": "NXdata", "signal": "I", "axes": ["q"]})
-        group["I"], group["q"] = np.arange(4.0), np.arange(4.0)
-        group["q"].attrs["units"] = "1/nm"
-    bad.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with contextlib.closing(IsolatedReader()) as apart:
-        for _ in range(2):
-            [scan] = apart.read(good)
-            np.testing.assert_array_equal(scan.intensity, np.arange(4))
-            with pytest.raises(xrdae.FormatError, match=r"bad\.nxs"):
-                apart.read(bad)
-        apart._child.kill()  # as a crash does
-        with pytest.raises(xrdae.FormatError, match="crashed the HDF5 library"):
-            apart.read(good)
-        assert len(apart.read(good)) == 1
-
-
-def test_reading_that_does_not_come_back_is_ended(tmp_path):
-    code = (
-        "import sys, time; from xrdae.live import apart\n"
-        "apart.MOST_SECONDS, apart.read_scans = 0.5, lambda path: time.sleep(60)\n"
-        "apart.serve()"
-    )
-    asked = pickle.dumps(str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", code], input=asked, capture_output=True)
-    assert (done.returncode, done.stdout) == (1, b"")

@@ -1,0 +1,157 @@
+"""The command `xrdae watch`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from xrdae.live.results import Results
+from xrdae.live.watch import Watch
+
+PATIENCE = 0.6
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self):
+        self.files, self.skipped, self.messages = [], {}, []
+
+    def on_results(self, rows):
+        self.files += rows["file"].values.tolist()
+
+    def on_skip(self, file, reason):
+        self.skipped[file] = reason
+
+    def on_warning(self, message):
+        self.messages.append(message)
+
+
+class Run:
+    """A folder that is watched, with the series whose patterns are written into it."""
+
+    def __init__(self, folder, series, model):
+        self.folder, self.series, self.model = folder / "run", series, model
+        self.out = folder / "live.zarr"
+        self.folder.mkdir()
+        self.heard = Heard()
+
+    def text(self, i):
+        table = np.column_stack([self.series["two_theta"], self.series["intensity"][i]])
+        return "".join(f"{x:.6f} {y:.1f}\n" for x, y in table)
+
+    def put(self, name, text):
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        (self.folder / name).write_text(text)
+
+    def watch(self, until, *, seconds=60, **options):
+        """Watch until a condition on the watch holds."""
+        stop = threading.Event()
+        end = time.monotonic() + seconds
+        self.heard = Heard()
+
+        def after():
+            if until() or time.monotonic() > end:
+                stop.set()
+
+        with Results(self.out, {}) as results:
+            options = {"patience": PATIENCE, "listeners": [self.heard]} | options
+            Watch(self.folder, self.model, results, **options).run(stop, after=after)
+        assert time.monotonic() < end, (self.heard.files, self.heard.skipped)
+
+    def content(self):
+        with xr.open_zarr(self.out, chunks=None) as found:
+            return found.load()
+
+
+@pytest.fixture
+def run(tmp_path, series, model):
+    return Run(tmp_path, series, model)
+
+
+@pytest.fixture
+def on_the_command_line(run):
+    """Start `xrdae watch` and end it with a signal."""
+    run.model.save(run.folder.parent / "model.nc")
+    started = []
+
+    def start(*words):
+        command = [
+            sys.executable, "-m", "xrdae", "watch", run.folder, "-m",
+            run.folder.parent / "model.nc", "-o", run.out, "--no-page", *words,
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_the_command_runs_until_it_is_ended(run, on_the_command_line):
+    process = on_the_command_line("--json", "--patience", "0.5")
+    run.put("p0.xy", run.text(0))
+    event = json.loads(process.stdout.readline())
+    assert event["file"] == "p0.xy"
+    latent = run.series.isel(pattern=0).xrdae.encode(run.model)["latent"]
+    np.testing.assert_allclose(event["latent"], latent, atol=1e-4)
+    run.put("bad\x1b[2J.xy", "words")
+    event = json.loads(process.stdout.readline())
+    assert event["skipped"] == "bad\x1b[2J.xy"
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert json.loads(said)["results"] == 1
+    process = on_the_command_line("--patience", "0.5")
+    line = process.stderr.readline()
+    assert line.startswith("skipped: bad?[2J.xy")
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate()
+    assert "1 patterns, 0 of them novel; 0 files wait to be complete, 1 skipped" in said
+
+
+def test_a_store_of_another_threshold_or_without_its_ending_is_refused(run, on_the_command_line):
+    process = on_the_command_line("--json")
+    run.put("p0.xy", run.text(0))
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    process = on_the_command_line("--threshold", "2")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "xrdae_threshold is '1', not '2'" in errors
+    run.out = run.folder / "live"
+    process = on_the_command_line()
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert "does not end in .zarr" in errors
+
+
+def test_a_small_beamtime_keeps_every_good_file_once_and_names_every_broken_one():
+    program = Path(__file__).parents[1] / "benchmarks" / "beamtime.py"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, program, "--files", "60", "--json"],
+        capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["good"] == found["results"] == found["good files with exactly one result"] == 59
+    assert found["broken"] == found["broken files named"] == 1
+    assert found["others named"] == 0
+    assert found["half-written at first"] == 1
+    assert 0 < found["kept when killed"] < 59
+    assert found["latents differ by at most"] < 2e-3
+    assert found["latency s"]["p50"] > 0

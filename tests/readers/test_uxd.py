@@ -1,0 +1,95 @@
+"""Reader of UXD."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xrdae.errors import FormatError
+from xrdae.readers import gsas, ras, text_columns, uxd
+from xrdae.readers.data_file import DataFile
+
+READERS = (ras, uxd, gsas, text_columns)
+
+
+def scans_of(content, name="a.xy"):
+    """Read a text by the reader that knows it."""
+    content = content.encode() if isinstance(content, str) else content
+    file = DataFile(Path(name), content)
+    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
+    if reader is None:
+        raise FormatError("no reader")
+    return reader.read_scans(file)
+
+
+def scan_of(content, name="a.xy"):
+    [scan] = scans_of(content, name)
+    return scan
+
+
+def refused(content, name="a.xy"):
+    with pytest.raises(FormatError) as found:
+        scans_of(content, name)
+    return str(found.value)
+
+
+UXD = """; converted by XCH
+_FILEVERSION=2
+_SAMPLE='BT86'
+_DATEMEASURED='04-Mar-2010 20:59:14'
+_WL_UNIT='A'
+_WL1=1.540600
+_WL2=1.544390
+_WLRATIO=0.500000
+_ANODE='Cu'
+; (Data for Range number 1)
+_DRIVE='{drive}'
+_STEPTIME=0.5
+_STEPSIZE=0.5
+_START=3.0
+_KHI=1.0
+_KV=45
+_MA=40
+{marker}
+{data}
+"""
+
+
+def test_uxd_pairs_and_lists_of_counts_agree():
+    pairs = scan_of(UXD.format(drive="COUPLED", marker="_2THETACOUNTS", data="3.0\t7\n3.5\t8"))
+    counts = scan_of(UXD.format(drive="2THETA", marker="_COUNTS", data="7 8"))
+    for scan in (pairs, counts):
+        np.testing.assert_array_equal(scan.positions, [3, 3.5])
+        np.testing.assert_array_equal(scan.intensity, [7, 8])
+        assert scan.units == "counts"
+        assert scan.metadata == {
+            "wavelength": 1.5406,
+            "k_alpha_2": 1.54439,
+            "k_alpha_ratio": 0.5,
+            "anode": "Cu",
+            "sample": "BT86",
+            "time": "2010-03-04T20:59:14",
+            "counting_time": 0.5,
+            "chi": 1.0,
+            "voltage": 45.0,
+            "current": 40.0,
+        }
+
+
+def test_uxd_ranges_are_scans_with_their_own_keys():
+    second = "_STEPTIME=20\n_START=50\n_CPS\n1.5 2.5\n"
+    scans = scans_of(UXD.format(drive="COUPLED", marker="_2THETACPS", data="3 7\n4 8") + second)
+    assert [scan.metadata["counting_time"] for scan in scans] == [0.5, 20]
+    np.testing.assert_array_equal(scans[1].positions, [50, 50.5])
+    assert scans[0].units == scans[1].units == "counts/s"
+
+
+def test_uxd_ranges_over_other_axes_are_left_out():
+    assert "PHI" in refused(UXD.format(drive="PHI", marker="_2THETACOUNTS", data="0 7\n5 8"))
+
+
+@pytest.mark.parametrize(
+    ("marker", "data"), [("_2THETACOUNTS", "3.0 7\n3.5"), ("_COUNTS", "7 x"), ("_PEAKS", "7 8")]
+)
+def test_broken_uxd_is_refused(marker, data):
+    refused(UXD.format(drive="COUPLED", marker=marker, data=data))
