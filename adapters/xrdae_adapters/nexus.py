@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import convert_to_texts, find_std_name
+from xrdae.convention.apply_kernel import convert_to_texts, find_std_name
 from xrdae.errors import DataError
 from xrdae.hookspecs import hookimpl
 

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.convention.apply import find_std_name
+from xrdae.convention.apply_kernel import find_std_name
 from xrdae.convention.axis_kinds import UNITS, find_named_kind, is_sample_name, is_spectral_name
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import DataError

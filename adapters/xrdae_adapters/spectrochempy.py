@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae import builtin
-from xrdae.convention.apply import convert_to_texts
+from xrdae.convention.apply_kernel import convert_to_texts
 from xrdae.convention.axis_kinds import UNITS, find_axis_kind, find_named_kind, is_spectral_name
 from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.convention.units import convert_to_angstrom

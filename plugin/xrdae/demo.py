@@ -13,7 +13,7 @@ import xarray as xr
 from xrdae.loading.sources import write_netcdf
 from xrdae.model import Model
 from xrdae.preprocessing.peaks import find_contrary_regions
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 from xrdae.simulate import alloy_series
 
 IRON = 0.15  # weight fraction of alpha-iron, whose strong peaks do not depend on the composition

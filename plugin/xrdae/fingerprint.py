@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xrdae.convention.apply import convert_to_texts
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.convention.apply_kernel import convert_to_texts
+from xrdae.preprocessing.subsets import choose_evenly
 
 if TYPE_CHECKING:
     from xrdae.autoencoder.fitted import Fitted

@@ -1,4 +1,4 @@
-"""The fitted model: fit, update, save and load it. Its verbs are in `analysis.verbs`."""
+"""The fitted model: fit, update, save, load. `analysis.model_methods` has its other methods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 import xarray as xr
 
 from xrdae import describe
-from xrdae.analysis.verbs import Verbs
+from xrdae.analysis.model_methods import ModelMethods
 from xrdae.autoencoder import model_file
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.fitted import Fitted
@@ -23,7 +23,7 @@ from xrdae.training.update import update_fitted
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Model(Verbs):
+class Model(ModelMethods):
     """A fitted autoencoder, with methods on labelled patterns.
 
     `Model.fit` (or `ds.xrdae.fit()`) makes one, `save` and `xrdae.load_model` keep it.

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae.analysis import verbs
+from xrdae.analysis import model_methods
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.config import Config
 
@@ -109,7 +109,7 @@ def test_a_loaded_model_synthesizes_without_finding_its_mixture_again(
 ):
     expected = series.xrdae.synthesize(model, between=(3, 7))
     model.save(tmp_path / "model.nc")
-    monkeypatch.setattr(verbs, "find_mixture", None)
+    monkeypatch.setattr(model_methods, "find_mixture", None)
     loaded = xrdae.load_model(tmp_path / "model.nc")
     found = series.xrdae.synthesize(loaded, between=(3, 7))
     xr.testing.assert_identical(found["synthesized"], expected["synthesized"])

@@ -1,20 +1,20 @@
-"""Count how often the work of one verb goes from one source file of the package to another.
+"""Count how often a step of xrdae moves from one source file of the package to another.
 
-Run `python tests/benchmarks/calls.py [--json] [--edges VERB]`. It fits 30 patterns of 400 channels,
-encodes them, computes relevance, and synthesizes, and follows every call of a Python function. A
-call is counted when a function of file B is entered and the nearest function of the package above
-it on the stack stands in a file A other than B. Functions of torch, xarray and pluggy in between
-are looked through, code that runs at import is left out, and so is a generator that goes on.
+Run `python tests/benchmarks/calls.py [--json] [--edges STEP]`. The script fits 30 patterns of 400
+channels, encodes them, computes relevance, and synthesizes. It follows every call of a Python
+function. A call counts if its file differs from that of the calling function. Functions of torch,
+xarray and pluggy in between are skipped. Code that runs at import, and generators that continue, do
+not count.
 
-Printed for each verb:
+The columns for each step are:
 
 - `calls`: calls from file to file;
-- `moves`: the same, with equal pairs (A, B) in a row counted once;
-- `edges`: different pairs (function of A, function of B), what a reader has to follow;
+- `moves`: the same, with consecutive equal pairs of files counted once;
+- `edges`: different pairs of functions, which a reader has to follow;
 - `files`: different files in which a function ran.
 
-Every verb runs once before it is counted, on other patterns, so that imports and first uses do not
-count. Only public methods are called, so the script runs on earlier states of the package as well:
+Every step runs once before it is counted, on other patterns, so that imports and first uses do not
+count. The script calls only public methods, so it also runs on earlier states of the package:
 `PYTHONPATH=OTHER/plugin:OTHER/adapters python tests/benchmarks/calls.py`.
 """
 
@@ -120,7 +120,7 @@ def make_series(patterns: int, seed: int) -> xr.Dataset:
     )
 
 
-def verbs(ds: xr.Dataset, model: Any) -> dict[str, Callable[[], Any]]:
+def list_steps(ds: xr.Dataset, model: Any) -> dict[str, Callable[[], Any]]:
     """Return the calls that are counted, by name; `model` is None before the fit."""
     return {
         "fit": lambda: ds.xrdae.fit(progress=False, **SETTINGS),
@@ -131,17 +131,17 @@ def verbs(ds: xr.Dataset, model: Any) -> dict[str, Callable[[], Any]]:
 
 
 def count() -> dict[str, Trace]:
-    """Run every verb, first uncounted, and return its trace."""
+    """Run every step, first uncounted, and return its trace."""
     traces = {}
     first, counted = make_series(20, seed=1), make_series(30, seed=0)
     warm = first.xrdae.fit(progress=False, **SETTINGS)
-    for name, call in verbs(first, warm).items():
+    for name, call in list_steps(first, warm).items():
         if name != "fit":
             call()
     model = None
-    for name in verbs(counted, model):
+    for name in list_steps(counted, model):
         with Trace() as trace:
-            result = verbs(counted, model)[name]()
+            result = list_steps(counted, model)[name]()
         traces[name] = trace
         model = model or result
     return traces
@@ -154,7 +154,7 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
-        "--edges", metavar="VERB", help="also list the edges of fit, encode, relevance, synthesize"
+        "--edges", metavar="STEP", help="also list the edges of fit, encode, relevance, synthesize"
     )
     arguments = parser.parse_args()
     traces = count()
@@ -162,7 +162,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(summaries, indent=1))
     else:
-        print(f"{'verb':12}" + "".join(f"{key:>8}" for key in summaries["fit"]))
+        print(f"{'step':12}" + "".join(f"{key:>8}" for key in summaries["fit"]))
         for name, summary in summaries.items():
             print(f"{name:12}" + "".join(f"{value:8}" for value in summary.values()))
     if arguments.edges:

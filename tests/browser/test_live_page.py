@@ -10,8 +10,8 @@ import xarray as xr
 
 from xrdae.live.dashboard import Board
 from xrdae.live.page import LivePage
+from xrdae.live.page_document import Session
 from xrdae.live.results import Results
-from xrdae.live.session import Session
 from xrdae.live.watch import Watch
 
 COLUMNS = """(name) => {

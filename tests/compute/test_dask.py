@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from xrdae.convention.apply import apply_kernel
+from xrdae.convention.apply_kernel import apply_kernel
 
 distributed = pytest.importorskip("distributed")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.optimize
 import xarray as xr
 
-from xrdae.convention.apply import apply_kernel, attach_coords
+from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import describe_label_result, make_clash_error, name_label_result
 from xrdae.errors import DataError
 

@@ -19,13 +19,13 @@ from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, compute_by_blocks
-from xrdae.convention.apply import apply_kernel, attach_coords
+from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import describe_results
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.peaks import Regions, estimate_noise, find_channels, find_regions
 from xrdae.preprocessing.preparation import Source
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 
 Float = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.preprocessing.alignment import average_aligned, find_displacements, resample_patterns
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 
 Float = npt.NDArray[Any]
 Index = npt.NDArray[np.intp]

@@ -16,7 +16,7 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, find_basis, find_held_out_residual
 from xrdae.compute.threads import Scratch
 from xrdae.preprocessing.alignment import measure_peak_width
-from xrdae.preprocessing.sampling import Index, choose_evenly
+from xrdae.preprocessing.subsets import Index, choose_evenly
 
 Float = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xrdae.live.dashboard import MOST, Board, select_needed
-from xrdae.live.session import Session
+from xrdae.live.page_document import Session
 
 if TYPE_CHECKING:
     from xrdae.live.results import Results

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xrdae.plot.figures import draw_estimate, draw_novelty, draw_training
 from xrdae.plot.latent import draw_latent
 from xrdae.plot.maps import draw_map, draw_relevance_map
+from xrdae.plot.model_quality import draw_estimate, draw_novelty, draw_training
 from xrdae.plot.relevance import draw_relevance
 from xrdae.plot.synthesis import draw_synthesis
 

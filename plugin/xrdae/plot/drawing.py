@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae import describe
-from xrdae.convention.apply import format_title
+from xrdae.convention.apply_kernel import format_title
 from xrdae.convention.axes import Axis as PatternAxis
 from xrdae.convention.axis_kinds import OTHER, UNITS, find_axis_kind, find_named_kind
 from xrdae.convention.categories import find_category_names, is_category, order_categories

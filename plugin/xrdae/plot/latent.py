@@ -23,7 +23,7 @@ from xrdae.plot.drawing import (
     select_needed,
     wrap_text,
 )
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import format_title
+from xrdae.convention.apply_kernel import format_title
 from xrdae.errors import DataError
 from xrdae.plot.colors import map_two_dimensional
 from xrdae.plot.drawing import (
@@ -26,7 +26,7 @@ from xrdae.plot.drawing import (
     orient,
     select_needed,
 )
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

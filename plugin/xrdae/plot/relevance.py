@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import format_title
+from xrdae.convention.apply_kernel import format_title
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
 from xrdae.plot.colors import make_pale_colormap

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import format_title
+from xrdae.convention.apply_kernel import format_title
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.plot.drawing import (

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.autoencoder.fitted import METHODS, parse_once
-from xrdae.convention.apply import format_title
+from xrdae.convention.apply_kernel import format_title
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.categories import find_category_names, is_category, order_categories
 from xrdae.convention.patterns import Patterns

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import cdist
 
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 
 Float = npt.NDArray[Any]
 

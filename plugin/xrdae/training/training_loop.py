@@ -16,7 +16,7 @@ from xrdae.autoencoder.ensemble import Ensemble, as_tensor
 from xrdae.compute.device import ERRORS, find_device, is_out_of_memory
 from xrdae.config import Config
 from xrdae.errors import DataError, TrainingError, warn
-from xrdae.preprocessing.sampling import choose_evenly
+from xrdae.preprocessing.subsets import choose_evenly
 from xrdae.training.checkpoint import Checkpoint
 from xrdae.training.initialization import Start, start_from_model, start_from_scratch
 from xrdae.training.latent_frame import align_members, align_to_latents

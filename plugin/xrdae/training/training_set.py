@@ -15,7 +15,7 @@ from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.empty_patterns import warn_about_infinite_intensities
-from xrdae.preprocessing.sampling import Index, choose_stratified
+from xrdae.preprocessing.subsets import Index, choose_stratified
 
 Float = npt.NDArray[Any]
 

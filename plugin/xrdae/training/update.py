@@ -23,8 +23,8 @@ from xrdae.config import Config
 from xrdae.convention.names import find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.preprocessing.sampling import Index, choose_evenly, choose_spread
 from xrdae.preprocessing.scaling import check_scales
+from xrdae.preprocessing.subsets import Index, choose_evenly, choose_spread
 from xrdae.provenance import fingerprint, record_fit, record_update
 from xrdae.training.checkpoint import Checkpoint, make_checkpoint
 from xrdae.training.fit import find_held_out_error, make_augmented_copies, make_history

@@ -1,4 +1,4 @@
-"""The bridge from labelled, maybe lazy, arrays to kernels on plain ones, and the labels back."""
+"""Apply a kernel on plain arrays to labelled, maybe lazy, arrays, and attach the labels again."""
 
 from __future__ import annotations
 

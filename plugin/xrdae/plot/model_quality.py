@@ -1,4 +1,4 @@
-"""Pictures of figures: training, estimates, novelty."""
+"""Draw the quality of a model: history of training, estimates, novelty."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.convention.apply import format_title
+from xrdae.convention.apply_kernel import format_title
 from xrdae.errors import DataError
 from xrdae.plot.colors import BLUE, VERMILION
 from xrdae.plot.drawing import (

@@ -19,7 +19,7 @@ from xrdae.analysis.request import Position, Request
 from xrdae.analysis.synthesis import Ends, decode_latents, synthesize
 from xrdae.analysis.synthesis_methods import find_mixture
 from xrdae.autoencoder.fitted import Fitted, Mixture
-from xrdae.convention.apply import apply_kernel, attach_coords
+from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import SCALE_NAME, describe_results, find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.fingerprint import fingerprint_patterns
@@ -34,7 +34,7 @@ Float = npt.NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Verbs:
+class ModelMethods:
     """Methods of a fitted model on labelled patterns, which `xrdae.Model` inherits.
 
     Attributes
