@@ -172,7 +172,7 @@ def test_labels_that_do_not_order_the_patterns_are_announced(series, model):
         ({"between": 3}, "must name two patterns"),
         ({"between": (0, 3), "n": True}, "n=True"),
         ({"between": (0, 3), "n": 1.5}, "n=1.5"),
-        ({"at": {"x": [np.nan]}}, "not finite"),
+        ({"at": {"x": [np.nan]}}, "must be finite"),
         ({"at": {"x": ["much"]}}, "no list of numbers"),
         ({"latent": "here"}, "no array of numbers"),
     ],

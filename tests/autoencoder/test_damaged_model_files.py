@@ -250,5 +250,5 @@ def test_a_folder_and_a_pipe_are_refused_as_models(tmp_path):
     with pytest.raises(IsADirectoryError, match="folder"):
         xrdae.load_model(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(xrdae.FormatError, match="no regular file"):
+    with pytest.raises(xrdae.FormatError, match="not a regular file"):
         xrdae.load_model(tmp_path / "pipe")

@@ -275,7 +275,7 @@ def test_the_same_axis_the_other_way_round_gives_the_same_latents():
 @pytest.mark.parametrize("scale", ["max", "area"])
 def test_negative_only_spectra_are_refused_with_the_scale_that_takes_them(scale):
     negative = -np.abs(make(SPECTRA["XAS"])["intensity"])
-    with pytest.raises(xrdae.DataError, match="scale='std' or 'none' takes signed spectra"):
+    with pytest.raises(xrdae.DataError, match="for signed spectra, set scale='std' or 'none'"):
         negative.to_dataset(name="intensity").xrdae.fit(**FAST, scale=scale)
 
 

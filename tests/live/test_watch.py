@@ -20,6 +20,9 @@ from xrdae.loading.gridding import make_axis, read_scans
 
 PATIENCE = 0.6
 
+# The files are columns of numbers, which state no wavelength.
+pytestmark = pytest.mark.filterwarnings("ignore:the data state no wavelength")
+
 
 class Heard:
     """A listener that remembers."""

@@ -85,6 +85,6 @@ def check_file(dataset, model, path):
 
 def check_manager():
     """Request the plugin manager in all threads before it is built."""
-    plugins._made.cache_clear()
+    plugins._make_manager.cache_clear()
     managers = run_at_once(lambda i: plugins.manager())
     assert len(set(map(id, managers))) == 1

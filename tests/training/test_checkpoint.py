@@ -191,7 +191,7 @@ def test_a_damaged_checkpoint_is_refused_and_stays(series, model, path):
         names.append(name)
     assert len(names) == 12
     model.save(path)
-    with pytest.raises(xrdae.FormatError, match="no checkpoint"):
+    with pytest.raises(xrdae.FormatError, match="not a checkpoint"):
         series.xrdae.fit(checkpoint=path, **FEW)
 
 

@@ -12,7 +12,7 @@ from xrdae import provenance
 from xrdae.autoencoder import novelty
 from xrdae.cli import main
 from xrdae.plugins import manager
-from xrdae.preprocessing import sampling
+from xrdae.preprocessing import subsets
 from xrdae.training import update
 
 SMALL = {"steps": 300, "members": 4, "progress": False}
@@ -298,10 +298,10 @@ def test_an_update_of_an_update_keeps_the_first_map_and_a_bounded_size(
 def test_chosen_patterns_are_spread_over_the_latent_space():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(size=(500, 2)), [[30.0, 0.0], [0.0, 30.0]]])
-    chosen = sampling.choose_spread(points, 20)
+    chosen = subsets.choose_spread(points, 20)
     assert len(chosen) == 20
     assert {500, 501} <= set(chosen)
-    np.testing.assert_array_equal(sampling.choose_spread(points[:5], 20), np.arange(5))
+    np.testing.assert_array_equal(subsets.choose_spread(points[:5], 20), np.arange(5))
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -14,13 +14,13 @@ import xarray as xr
 from xrdae.analysis.estimate import estimate_label, find_label_shift
 from xrdae.analysis.kernel_cache import Kernels
 from xrdae.analysis.known_labels import find_labels, find_training_labels
+from xrdae.analysis.latents import find_latents, find_model_input, find_reconstruction
 from xrdae.analysis.relevance import find_relevance
 from xrdae.analysis.request import Position, Request
 from xrdae.analysis.synthesis import Ends, decode_latents, synthesize
 from xrdae.analysis.synthesis_methods import find_mixture
 from xrdae.autoencoder.fitted import Fitted, Mixture
-from xrdae.convention.apply_kernel import apply_kernel, attach_coords
-from xrdae.convention.names import SCALE_NAME, describe_results, find_scale
+from xrdae.convention.names import find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.fingerprint import fingerprint_patterns
 from xrdae.preprocessing.empty_patterns import (
@@ -57,7 +57,9 @@ class ModelMethods:
         >>> model.model_input(ds).dims
         ('pattern', 'channel')
         """
-        return self._prepare(self.patterns(dataset))
+        patterns = self.patterns(dataset)
+        kernel = self._kernels.find_source(patterns, None)
+        return find_model_input(kernel, patterns, self.fitted.autoencoder.preparation.mean.size)
 
     def encode(self, dataset: xr.Dataset, *, inputs: xr.DataArray | None = None) -> xr.Dataset:
         """Encode patterns.
@@ -99,9 +101,12 @@ class ModelMethods:
         >>> model.reconstruct(ds)["reconstruction"].shape
         (12, 200)
         """
-        return self._run(
-            "reconstruct", dataset, inputs, lambda found: self._reconstruct(found, inputs)
-        )
+
+        def compute(patterns: Patterns) -> xr.Dataset:
+            kernel = self._kernels.find_reconstructor(patterns, inputs)
+            return find_reconstruction(kernel, patterns, inputs)
+
+        return self._run("reconstruct", dataset, inputs, compute)
 
     def decode(self, latent: npt.ArrayLike) -> xr.DataArray:
         """Return intensity `(..., axis)` of latents `(..., latent_axis)`, on the model's axis.
@@ -380,20 +385,6 @@ class ModelMethods:
         result = patterns.orient(compute(patterns))
         return attach_provenance(result, step, self.fitted, patterns, inputs=inputs, **arguments)
 
-    def _prepare(self, patterns: Patterns) -> xr.DataArray:
-        array = patterns.intensity
-        inputs, scale = apply_kernel(
-            self._kernels.find_source(patterns, None),
-            array,
-            outputs=[("channel",), ()],
-            sizes={"channel": self.fitted.autoencoder.preparation.mean.size},
-            dtypes=[np.float32, np.float64],
-        )
-        warn_about_empty_patterns(scale, patterns)
-        name = "xrdae_inputs"  # no label has this name
-        scale.attrs["long_name"] = SCALE_NAME
-        return attach_coords(array, {name: inputs}, {"scale": scale})[name].rename("inputs")
-
     def _prepare_ends(
         self,
         patterns: Patterns,
@@ -414,45 +405,8 @@ class ModelMethods:
         )
 
     def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
-        array = patterns.choose_inputs(inputs)
-        latent, std, error, novelty = apply_kernel(
-            self._kernels.find_encoder(patterns, inputs),
-            array,
-            outputs=[("latent_axis",), ("latent_axis",), (), ()],
-            sizes={"latent_axis": self.n_latent},
-            dtypes=[np.float32] * 4,
-        )
-        warn_about_empty_patterns(latent.isel(latent_axis=0), patterns)
-        found = {
-            "latent": latent,
-            "latent_std": std,
-            "reconstruction_error": error,
-            "novelty": novelty,
-        }
-        return attach_coords(
-            array, describe_results(found), {"latent_axis": np.arange(self.n_latent)}
-        )
-
-    def _reconstruct(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
-        array = patterns.choose_inputs(inputs)
-        out, scale = apply_kernel(
-            self._kernels.find_reconstructor(patterns, inputs),
-            array,
-            outputs=[(patterns.dim,), ()],
-            sizes={patterns.dim: patterns.axis.values.size},
-            dtypes=[np.float32] * 2,
-        )
-        warn_about_empty_patterns(scale, patterns)
-        units = patterns.intensity.attrs.get("units", "1")
-        if inputs is not None:
-            given = find_scale(inputs)
-            units = "1" if given is None else units
-            out = out if given is None else out * given.variable
-        return attach_coords(
-            array,
-            describe_results({"reconstruction": out}, units),
-            {patterns.dim: patterns.intensity[patterns.dim].variable},
-        )
+        kernel = self._kernels.find_encoder(patterns, inputs)
+        return find_latents(kernel, patterns, inputs, self.n_latent)
 
     def _find_known(
         self,

@@ -176,14 +176,17 @@ class Masking:
         return torch.as_tensor((power * measured) @ self._inside).sqrt()
 
     @functools.cached_property
+    def _device(self) -> torch.device:
+        return find_device(self.device)
+
+    @functools.cached_property
     def _ensemble(self) -> StackedEnsemble:
-        return StackedEnsemble(self.autoencoder.ensemble, find_device(self.device))
+        return StackedEnsemble(self.autoencoder.ensemble, self._device)
 
     @functools.cached_property
     def _arrays(self) -> tuple[Tensor, list[Group], Tensor]:
         """Return mean over gain `(channel,)`, groups, and the basis `(channel, component)`."""
-        device = find_device(self.device)
-        preparation = self.autoencoder.preparation
+        preparation, device = self.autoencoder.preparation, self._device
         mean = torch.from_numpy(preparation.whole_mean / np.float32(preparation.gain)).to(device)
         components = torch.from_numpy(self.autoencoder.basis.components.T.copy()).to(device)
         width = np.diff(self.regions, axis=1).ravel()
@@ -216,11 +219,11 @@ class Masking:
         """Return `(channel, region)`, one where the channel is in the region."""
         channel = np.arange(self.autoencoder.preparation.mean.size)[:, None]
         inside = (channel >= self.regions[:, 0]) & (channel < self.regions[:, 1])
-        return torch.from_numpy(inside.astype(np.float32)).to(find_device(self.device))
+        return torch.from_numpy(inside.astype(np.float32)).to(self._device)
 
     @functools.cached_property
     def _cover(self) -> Tensor:
-        return as_tensor(self.cover).to(find_device(self.device))
+        return as_tensor(self.cover).to(self._device)
 
     @functools.cached_property
     def _scratch(self) -> Scratch:
@@ -305,7 +308,7 @@ def find_masking(
         mean = np.abs(mean - np.median(mean))  # dips are peaks too
     bounds = find_regions(mean, preparation.axis, patterns.axis, given)
     # White noise: in the residual of the basis, and, from second differences, in its components.
-    some = choose_evenly(len(support.latents), 20)
+    some = choose_evenly(len(support.coefficients), 20)
     followed = estimate_noise(support.reconstruct_patterns(autoencoder, some)) / preparation.gain
     noise = float(np.sqrt(basis.noise + followed**2))
     axis = preparation.axis

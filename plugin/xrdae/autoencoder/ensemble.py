@@ -58,6 +58,11 @@ class Ensemble:
         """Return encoded and decoded coefficients `(member, pattern, component)`."""
         return self.decode(self.encode(coefficients))
 
+    def reconstruct_noisy(self, coefficients: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return latents, and coefficients that are decoded after adding noise to the latents."""
+        latent = self.encode(coefficients)
+        return latent, self.decode(latent + noise)
+
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble with every weight on one device."""
         return self.with_parameters([p.to(device) for p in self.parameters()])

@@ -27,7 +27,41 @@ _INTENSITY = ("intensity", "intensity_1d", "i1d")  # the last two of xrd_tools a
 _COMPANIONS = ("_errors", "_error", "_std")
 
 
-def find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) -> Hashable:
+def choose_intensity(
+    dataset: xr.Dataset, variable: str | None, dim: str | None
+) -> tuple[xr.DataArray, Hashable]:
+    """Return the intensity and the dimension that is its axis.
+
+    Parameters
+    ----------
+    dataset, variable, dim
+        See `convention.patterns.find_patterns`.
+
+    Raises
+    ------
+    DataError
+        If there is no candidate for one of them, more than one, or one that cannot be used.
+    """
+    array = dataset[_find_variable(dataset, variable, dim)]
+    if array.dtype.kind not in "iufb":
+        raise DataError(
+            f"intensity variable {array.name!r} is of type {array.dtype}; real numbers are needed, "
+            f"for example ds[{array.name!r}].astype(float)"
+        )
+    return array, _find_dim(array, dim)
+
+
+def describe_axis(array: xr.DataArray, dim: Hashable) -> tuple[xr.DataArray, AxisKind, str]:
+    """Return the array with a coordinate along its axis, and kind and units of the axis.
+
+    An axis without a coordinate is numbered by its channels.
+    """
+    array = _add_channel_coordinate(array, dim)
+    kind = _find_kind(array, dim) or AxisKind(OTHER, 1.0, False)
+    return array, kind, _read_axis_units(array, dim) or "1"
+
+
+def _find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) -> Hashable:
     """Return the name of the intensity: the given name, or that of the only candidate.
 
     Raises
@@ -65,7 +99,7 @@ def find_variable(dataset: xr.Dataset, variable: str | None, dim: str | None) ->
     )
 
 
-def find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
+def _find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     """Return the dimension that is the axis: the given one, or the one with such name and units.
 
     Raises
@@ -106,11 +140,11 @@ def find_dim(array: xr.DataArray, dim: str | None) -> Hashable:
     return _check_units(array, candidates[0])
 
 
-def find_kind(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
+def _find_kind(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
     """Return the kind of a dimension's coordinate; None if it has no units."""
     if dim not in array.coords or array.coords.variables[dim].dtype.kind not in "iuf":
         return None
-    coord, units = array.coords.variables[dim], read_axis_units(array, dim)
+    coord, units = array.coords.variables[dim], _read_axis_units(array, dim)
     if not units:
         return None
     values = np.asarray(coord.values, dtype=np.float64)
@@ -118,7 +152,7 @@ def find_kind(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
     return find_axis_kind(dim, units, long_name=long_name, values=values)
 
 
-def read_axis_units(array: xr.DataArray, dim: Hashable) -> str:
+def _read_axis_units(array: xr.DataArray, dim: Hashable) -> str:
     """Return the units of an axis; easyXRD keeps them on the data as `radial_unit`."""
     attrs = array.coords.variables[dim].attrs
     return str(attrs.get("units", array.attrs.get("radial_unit", ""))).strip()
@@ -139,9 +173,9 @@ def _rank_dim(array: xr.DataArray, dim: Hashable) -> int:
         return 3
     if find_named_kind(dim) in UNITS:
         return 0
-    if not read_axis_units(array, dim):
+    if not _read_axis_units(array, dim):
         return 3
-    kind = find_kind(array, dim)
+    kind = _find_kind(array, dim)
     if kind is None or kind.is_named:
         return 0
     if kind.kind != OTHER or is_spectral_name(dim):
@@ -159,16 +193,16 @@ def _may_be_channels(array: xr.DataArray, dim: Hashable, size: int) -> bool:
 
 
 def _describe_units(array: xr.DataArray, dim: Hashable) -> str:
-    return (read_axis_units(array, dim) or "no units") if dim in array.coords else "no coordinate"
+    return (_read_axis_units(array, dim) or "no units") if dim in array.coords else "no coordinate"
 
 
 def _make_missing_axis_error(array: xr.DataArray) -> DataError:
     numeric = [d for d in array.dims if d in array.coords and array[d].dtype.kind in "iuf"]
     for d in numeric[::-1]:
-        if not read_axis_units(array, d):
+        if not _read_axis_units(array, d):
             return DataError(f"axis {d!r} has no units; {_SET_UNITS.format(name=d)}")
     if numeric:
-        listed = ", ".join(f"{d!r} [{read_axis_units(array, d)}]" for d in numeric)
+        listed = ", ".join(f"{d!r} [{_read_axis_units(array, d)}]" for d in numeric)
         return DataError(
             f"no axis: of the dimensions of {array.name!r}, {listed} may be one, but neither names "
             f"nor units say so; choose by dim=..., for example dim={str(numeric[-1])!r}"
@@ -181,7 +215,7 @@ def _make_missing_axis_error(array: xr.DataArray) -> DataError:
 
 
 def _check_units(array: xr.DataArray, dim: Hashable) -> Hashable:
-    if not read_axis_units(array, dim):
+    if not _read_axis_units(array, dim):
         how = _SET_UNITS.format(name=dim)
         if find_named_kind(dim) in UNITS:
             how = f"set ds.{dim}.attrs['units'] = {UNITS[str(find_named_kind(dim))]!r}"
@@ -189,7 +223,7 @@ def _check_units(array: xr.DataArray, dim: Hashable) -> Hashable:
     return dim
 
 
-def add_channel_coordinate(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
+def _add_channel_coordinate(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
     """Return the array with a coordinate along its axis; if it has none, number the channels."""
     if dim in array.coords:
         return array

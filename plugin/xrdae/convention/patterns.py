@@ -13,16 +13,9 @@ from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import (
     OTHER,
     UNITS,
-    AxisKind,
 )
 from xrdae.convention.categories import is_category
-from xrdae.convention.intensity_and_axis import (
-    add_channel_coordinate,
-    find_dim,
-    find_kind,
-    find_variable,
-    read_axis_units,
-)
+from xrdae.convention.intensity_and_axis import choose_intensity, describe_axis
 from xrdae.convention.names import check_sample_names
 from xrdae.convention.quantities import strip_quantities
 from xrdae.convention.regridding import convert_to_shared_q
@@ -161,18 +154,10 @@ def find_patterns(
         names = (dim, onto.name if onto.kind == OTHER else None)
         dim = next((name for name in names if name in dataset.dims), None)
     dataset = strip_quantities(dataset)
-    array = dataset[find_variable(dataset, variable, dim)]
-    if array.dtype.kind not in "iufb":
-        raise DataError(
-            f"intensity variable {array.name!r} is of type {array.dtype}; real numbers are needed, "
-            f"for example ds[{array.name!r}].astype(float)"
-        )
-    found = find_dim(array, dim)
+    array, found = choose_intensity(dataset, variable, dim)
     check_sample_names(array, found)
-    array = add_channel_coordinate(array, found)
-    kind = find_kind(array, found) or AxisKind(OTHER, 1.0, False)
+    array, kind, units = describe_axis(array, found)
     coord = array.coords.variables[found]
-    units = read_axis_units(array, found) or "1"
     array, left_out = _apply_mask(array, _find_mask(dataset, array), found)
     values = np.asarray(coord.values, dtype=np.float64) * kind.factor
     descending = bool(values.size > 1 and values[0] > values[-1])

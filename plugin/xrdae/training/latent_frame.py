@@ -28,7 +28,7 @@ def align_members(ensemble: Ensemble, sample: Tensor) -> Ensemble:
     latent = ensemble.encode(sample).double().numpy()  # (member, pattern, latent_axis)
     shift = latent.mean(axis=1, keepdims=True)
     latent = latent - shift
-    rotation = np.stack([np.eye(ensemble.n_latent)] * ensemble.members)
+    rotation = np.stack([np.eye(latent.shape[2])] * len(latent))
     for _ in range(5):
         mean = (latent @ rotation).mean(axis=0)
         rotation = np.stack([scipy.linalg.orthogonal_procrustes(z, mean)[0] for z in latent])

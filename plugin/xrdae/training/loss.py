@@ -83,9 +83,8 @@ def compute_loss(
         return torch.randn(shape, generator=generator, dtype=target.dtype).to(target.device)
 
     blurred = shown + spread * white_noise(len(seen), *target.shape)
-    latent = ensemble.encode(blurred)  # (member, pattern, latent_axis)
-    noise = white_noise(*latent.shape)
-    decoded = ensemble.decode(latent + config.latent_noise * noise)
+    noise = config.latent_noise * white_noise(len(seen), *anchor.shape)
+    latent, decoded = ensemble.reconstruct_noisy(blurred, noise)  # (member, pattern, ...)
     error = (decoded - target).square().sum(-1) * seen  # (member, pattern)
     reconstruction = (error.sum(1) / seen.sum(1).clamp(min=1)).sum() / task.power
     mean = latent.mean(0)
