@@ -1,16 +1,26 @@
 """Links and paths in the documentation lead to files."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(page for d in ("docs", "tests", ".ci") for page in ROOT.glob(f"{d}/**/*.md")),
+    ]
+)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 # Paths in backticks; <...> and * stand for any name.
 REPOSITORY_PATH = re.compile(r"`((?:plugin|adapters|tests|docs|examples|\.ci)/[\w./<>*{}-]+)`")
-CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # it names earlier paths
+MODULE_PATH = re.compile(
+    r"`((?:[\w*]+/)+[\w*]+\.py)`"
+)  # from plugin/xrdae, in the developers' pages
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which names earlier paths
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir(), reason="the documentation is not beside the tests"
@@ -29,6 +39,19 @@ def test_every_path_of_the_repository_exists(page):
     globs = [re.sub(r"<[^>]*>", "*", path) for path in paths]
     missing = [path for path in globs if not list(ROOT.glob(path.rstrip("/")))]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_every_path_of_a_module_exists(page):
+    folders = (ROOT, ROOT / "plugin/xrdae")
+    paths = MODULE_PATH.findall(page.read_text())
+    assert [path for path in paths if not any(list(f.glob(path)) for f in folders)] == []
+
+
+def test_the_drawing_of_the_layers_is_current():
+    script = ROOT / "docs/developers/draw_layers.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def list_public_functions():

@@ -57,7 +57,8 @@ def set_thread_count(count: int) -> None:
     """Set the number of threads that torch uses in this thread, but not in new threads.
 
     New threads take the number that was set last, so a helper thread sets the earlier one again.
-    threadpoolctl cannot replace this: matrix products in torch's MKL ignore its limit.
+    threadpoolctl cannot replace this: after a call of `torch.set_num_threads`, torch's MKL ignores
+    its limit (decision record 0007).
     """
     if count_threads() == count:
         return
