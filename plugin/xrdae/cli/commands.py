@@ -104,11 +104,10 @@ def fit(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Fit a model to the patterns in DATA, or make a model know them too.
+    """Fit a model to the patterns in DATA, or update a model with them.
 
-    With --update the settings are those of that model, and the latents that it gives to its own
-    patterns stay: of the options, only --seed, --variable and --dim may differ. The file that
-    --checkpoint names is removed once the model is written.
+    With --update, the settings and the latents of that model stay. Only --seed, --variable and
+    --dim may differ. The checkpoint is removed after the model is written.
     """
     refuse_overwrite(out, *data, update_path, checkpoint)
     check_out_ending(out, NETCDF, "a model as netCDF")

@@ -25,16 +25,16 @@ class _Pending:
 
 
 class Arrivals:
-    """The files that wait to be read, and those that are done with.
+    """Files that wait to be read, and files that are finished.
 
-    A file is ready once it has not changed for a twentieth of a second. One that cannot be read
-    then waits for a change, and is tried once more, for the last time, when it has not changed
-    for `patience` seconds. Hidden files, and those with the ending of an unfinished copy, are none.
+    A file is ready if it has not changed for a twentieth of a second. A file that cannot be read
+    waits for a change. It is tried a last time when it has not changed for `patience` seconds.
+    Hidden files, and files with the ending of an unfinished copy, are ignored.
 
     Parameters
     ----------
     folder
-        Looked at with all folders in it.
+        Watched folder, with all folders in it.
     done
         State of the files that were read, by their name in the folder.
     match

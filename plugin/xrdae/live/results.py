@@ -33,11 +33,11 @@ Key = tuple[str, int]  # of a row: file, and scan in it
 class Results:
     """A Zarr store (format 2) of patterns and their results along `pattern`.
 
-    What counts is its consolidated metadata, a file that is replaced in one step once all arrays
-    are written: readers see whole rows only, and what an append that was killed has left behind
-    is cut off when the store is opened here again. Only rows that are written anew, of a file that
-    has changed, change column by column. (A reader that leaves them aside sees the rows
-    of the last opening until `close`.) One process at a time may have it open here.
+    Readers use its consolidated metadata, a file that is replaced in one step after all arrays are
+    written. They therefore see complete rows only. Leftovers of a killed append are removed when
+    the store is opened again. Rows of a changed file are written again column by column. (A reader
+    without consolidated metadata sees the rows of the last opening until `close`.) Only one
+    process can open the store for writing.
 
     Parameters
     ----------
@@ -131,11 +131,11 @@ class Results:
         ----------
         rows
             Variables with `pattern` as their first dimension, among them `file`, `scan`,
-            `modified` [ns since 1970] and `size` [byte]; others are taken from the first rows
-            only. Columns that earlier or later rows lack are NaN, empty or False there. After an
-            error (no room, say) no row counts, and they may be written again.
+            `modified` [ns since 1970] and `size` [byte]; others are written with the first
+            rows only. Missing values of a column are NaN, empty or False. After an error, such as
+            a full disk, no row is visible, and the rows can be written again.
         skipped
-            All files that cannot be read, and why; the attribute `xrdae_skipped` (JSON).
+            All unreadable files with reasons; the attribute `xrdae_skipped` (JSON).
         """
         self._recover()
         self.skipped = dict(skipped)

@@ -147,12 +147,12 @@ def _find_steps(sizes: dict[Hashable, int]) -> dict[Hashable, int]:
 def _load_intensities(
     patterns: Patterns, model: Model, inputs: Float, scale: Float, novelty: Float
 ) -> dict[str, Float]:
-    """Return coefficients of all patterns, and the patterns themselves as far as there is room.
+    """Return coefficients of all patterns, and as many measured patterns as there is room for.
 
-    Where there is not room for all, those of largest novelty are kept, for what the basis leaves
-    over of the others is small: `kept (pattern,)` is the row in `measured (row, point)`, or -1.
-    `prepared (row, channel)` is scaled and transformed intensity on the model's axis; it is left
-    out where it is the measured one but for its scale.
+    If there is no room for all, the patterns of largest novelty are kept, since the residual of the
+    others is small. `kept (pattern,)` is the row in `measured (row, point)`, or -1.
+    `prepared (row, channel)` is scaled and transformed intensity on the model's axis. It is left
+    out if it differs from the measured intensity only by its scale.
     """
     autoencoder = model.autoencoder
     room = max(1, MOST_VALUES // (patterns.axis.values.size + inputs.shape[1]))

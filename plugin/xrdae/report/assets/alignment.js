@@ -4,7 +4,7 @@
 
 const BAND = 15, COARSE_WIDTH = 5, STEP_PENALTY = 0.3, SMOOTHING = 8, STIFFNESS = 30, REFINEMENTS = 3;
 
-/** What alignment needs of a pattern: its root, coarse and smooth, and the slope of that. Where
+/** Profile of a pattern for alignment: its root, coarse and smooth, and the slope of that. Where
  * negative intensities count (signed), roots keep their sign. */
 function profileOf(pattern, factor, signed) {
   const rootOf = signed ? (v) => Math.sign(v) * Math.sqrt(Math.abs(v)) : (v) => Math.sqrt(Math.max(v, 0));
@@ -26,7 +26,7 @@ function warp(a, b) {
   const padded = new Float64Array(n + 2 * BAND);
   for (let i = 0; i < padded.length; i++) padded[i] = b[clip(i - BAND, 0, n - 1)];
   const cameFrom = new Int8Array(n * shifts);
-  // Beside the band a cost that is never the least.
+  // The cost outside the band is never the least.
   let cost = new Float64Array(shifts + 2).fill(Infinity), best = cost.slice();
   for (let s = 0; s < shifts; s++) cost[s + 1] = (a[0] - padded[s]) ** 2;
   for (let x = 1; x < n; x++) {
@@ -50,7 +50,7 @@ function warp(a, b) {
   return path;
 }
 
-/** Corrects the displacement so that b(x + u) comes closer to a(x), as on a stretched wire. */
+/** Refines the displacement so that b(x + u) is closer to a(x), with a smoothness term. */
 function refine(found, a, b) {
   const n = found.length, stiff = STIFFNESS * mean(b.slope.map((v) => v * v));
   const diagonal = new Float64Array(n), right = new Float64Array(n);
@@ -88,7 +88,7 @@ function displacement(reference, pattern, factor, n) {
   return refine(found, reference, pattern);
 }
 
-/** A pattern read at positions [channels], by a cubic spline. */
+/** Interpolates a pattern at positions [channels] by a cubic spline. */
 function resample(pattern, positions) {
   const pad = 12, n = pattern.length, m = n + 2 * pad, pole = Math.sqrt(3) - 2;
   const c = new Float64Array(m), out = new Float64Array(positions.length);

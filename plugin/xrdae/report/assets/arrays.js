@@ -1,5 +1,5 @@
 "use strict";
-/* The arrays that a page carries, as packing.py wrote them. */
+/* Unpacks the arrays of the page; packing.py packs them. */
 
 const TYPES = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint16: Uint16Array };
 const NOTHING = 65535; // code of what is not a number, see packing.py

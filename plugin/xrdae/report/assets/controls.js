@@ -1,5 +1,5 @@
 "use strict";
-/* What mouse, touch and keys do. */
+/* Controls by mouse, touch and keys. */
 
 class Controls {
   constructor(explorer) {
@@ -130,7 +130,7 @@ class Controls {
     event.preventDefault();
   }
 
-  /** Shows what a group by the chosen label needs: bounds, or one of its texts. */
+  /** Shows the controls for a group by the chosen label: bounds, or one of its texts. */
   askForGroup() {
     const { kind, categories } = this.explorer.header.labels[byId("group-label").value], texts = byId("group-text-value");
     byId("group-bounds").hidden = kind === "text";

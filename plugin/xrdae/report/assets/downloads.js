@@ -1,7 +1,7 @@
 "use strict";
-/* What can be taken from the page: tables and pictures. */
+/* Downloads of tables and pictures. */
 
-/** What a panel shows, as text. */
+/** Returns the content of a panel as text. */
 function csvOf(explorer, panel) {
   const { header, view, axis, data } = explorer;
   const axisName = header.axis_name + (header.axis_units && ` [${header.axis_units}]`);
@@ -35,13 +35,13 @@ function csvOf(explorer, panel) {
   return table([axisName, ...Object.keys(columns)], header.descending ? rows.reverse() : rows);
 }
 
-/** Saves a panel's figure as it is seen. */
+/** Saves the figure of a panel. */
 async function savePicture(explorer, panel) {
   const figure = explorer.models[panel];
   save(await Bokeh.index.get_by_id(figure.id).export("png", true).to_blob(), `${panel}.png`);
 }
 
-/** Rows as CSV; texts that a spreadsheet would take for a formula begin with an apostrophe. */
+/** Returns rows as CSV. Texts that look like formulas get an apostrophe in front. */
 function table(names, rows) {
   const cell = (v) => {
     if (typeof v === "number") return Number.isNaN(v) ? "" : String(v);

@@ -1,7 +1,7 @@
 "use strict";
-/* Synthesis beside the page. */
+/* Runs synthesis in a worker. */
 
-/** Synthesizes in a worker where the page may have one, so that it stays fluid. */
+/** Synthesizes in a worker if possible, so that the page stays responsive. */
 class Engine {
   constructor(synthesizer, header, text) {
     this.waiting = new Map(); // of each purpose the newest request only
@@ -15,7 +15,7 @@ class Engine {
     } catch { this.worker = null; } // not allowed where the page is shown
   }
 
-  /** A result of `at` or `between`; one that a newer request of the same purpose overtook never comes. */
+  /** Returns a result of `at` or `between`. A newer request for the same purpose cancels an older one. */
   ask(purpose, method, ...args) {
     return new Promise((resolve) => {
       this.waiting.set(purpose, { method, args, resolve });

@@ -30,7 +30,7 @@ class Explorer {
     this.drawPath();
   }
 
-  /** What stands along the axes of narrow figures: the name and the units. */
+  /** Returns the axis titles of narrow figures: name and units. */
   shortenLabels() {
     for (const name of ["pattern", "path", "positions", "relevance"]) {
       this.models[name].below[0].axis_label.text = withUnits(this.header.axis_name, this.header.axis_units);
@@ -45,7 +45,7 @@ class Explorer {
   x(latent) { return latent[this.plane[0]]; }
   y(latent) { return this.header.n_latent > 1 ? latent[this.plane[1]] : 0; }
 
-  /** The latent point at a place in the plane; other axes as the probe has them. */
+  /** Returns the latent point at a place in the plane; other axes are those of the probe. */
   latentAt(x, y) {
     const latent = [...this.view.probe];
     latent[this.plane[0]] = x;
@@ -53,7 +53,7 @@ class Explorer {
     return latent;
   }
 
-  /** The latent point of the pattern nearest to the mean of all: there are data. */
+  /** Returns the latent point of the pattern nearest to the mean of all. */
   middle() {
     const all = this.usable.map((i) => this.synthesizer.latent(i));
     const mean = all[0].map((_, l) => all.reduce((sum, z) => sum + z[l], 0) / all.length);
@@ -125,7 +125,7 @@ class Explorer {
       mapper.setv({ palette: viridis, low: low < high ? low : low - 0.5, high: low < high ? high : high + 0.5 });
     }
     bar.title = plain(clipped(label.title, 45));
-    // The bar's words are of another width; room for numbers is there from the start.
+    // The texts of the bar have other widths than numbers.
     if (label.kind !== "number" || "ready" in document.body.dataset) Bokeh.index.get_by_id(plane.id).invalidate_layout();
     this.drawPoints();
   }
@@ -152,7 +152,7 @@ class Explorer {
     this.drawRelevance(y);
   }
 
-  /** Why a number is that of no pattern to show; nothing where it is one. */
+  /** Returns why a number is not that of a pattern; empty if it is one. */
   whyNot(pattern) {
     if (!Number.isInteger(pattern) || pattern < 0 || pattern >= this.count) {
       return `Give the number of a pattern, 0 to ${this.count - 1}.`;
@@ -160,7 +160,7 @@ class Explorer {
     return this.synthesizer.latent(pattern).every(Number.isFinite) ? "" : `Pattern ${pattern} has no usable intensity.`;
   }
 
-  /** Where in the dataset a pattern lies: its positions. */
+  /** Returns the positions of a pattern in the dataset. */
   place(pattern) {
     const { dims, shape, steps } = this.header, words = [];
     for (let d = dims.length - 1; d >= 0; d--) {
@@ -205,7 +205,7 @@ class Explorer {
     text.textContent = `Group of ${patterns.length} pattern${patterns.length > 1 ? "s" : ""}; ${this.inWords(patterns, this.view.color)}`;
   }
 
-  /** What some patterns have of a label: mean and spread, the commonest texts, or the first and last time. */
+  /** Summarizes a label of patterns: mean and spread, the commonest texts, or first and last time. */
   inWords(patterns, index) {
     const { name, kind, units, categories } = this.header.labels[index];
     const values = patterns.map((i) => this.data[`label.${index}`].values[i]).filter(Number.isFinite);
@@ -265,7 +265,7 @@ class Explorer {
     this.mask(this.view.masked);
   }
 
-  /** Masks a region of the pinned pattern, or none (null), and shows where its point goes. */
+  /** Masks a region of the pinned pattern, or none (null), and shows the shift of its point. */
   mask(region) {
     this.view.masked = region;
     this.buttons.forEach((button, r) => button.setAttribute("aria-pressed", String(r === region)));
@@ -371,7 +371,7 @@ class Explorer {
   }
 }
 
-/** What the page carries; unpacked while the figures are made. */
+/** Content of the page, unpacked while the figures are made. */
 const carried = (async () => {
   const header = JSON.parse(byId("header").textContent), box = byId("arrays"), text = box.textContent;
   box.remove();

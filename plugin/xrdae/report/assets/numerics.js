@@ -1,5 +1,5 @@
 "use strict";
-/* Vectors and small matrices: what numpy and scipy do for alignment.py and interpolation.py. */
+/* Vectors and small matrices, in place of numpy and scipy in alignment.py and synthesis_methods.py. */
 
 const dot = (a, b) => { let s = 0; for (let i = 0; i < a.length; i++) s += a[i] * b[i]; return s; };
 const mean = (a) => { let s = 0; for (const v of a) s += v; return s / a.length; };
@@ -36,7 +36,7 @@ function interpolate(x, at, values) {
   return out;
 }
 
-/** Gaussian filter, cut at four sigma; beyond the ends the row is mirrored or goes on level. */
+/** Gaussian filter, cut at four sigma; at the ends the row is mirrored or constant. */
 function smooth(row, sigma, mirrored = true) {
   const radius = Math.floor(4 * sigma + 0.5), n = row.length, kernel = new Float64Array(2 * radius + 1);
   for (let k = 0; k < kernel.length; k++) kernel[k] = Math.exp(-0.5 * ((k - radius) / sigma) ** 2);
@@ -149,7 +149,7 @@ function solve(matrix, right) {  // Gauss, with pivots
   return out;
 }
 
-/** Positions of the smallest values, in order; equal ones as they come. */
+/** Positions of the smallest values, in order; equal values keep their order. */
 function smallest(values, count) {
   return Array.from(values, (_, i) => i).sort((i, j) => values[i] - values[j] || i - j).slice(0, count);
 }

@@ -1,5 +1,5 @@
 "use strict";
-/* Small parts of the page that know nothing of its state. */
+/* Small parts of the page that do not depend on its state. */
 
 const byId = (id) => document.getElementById(id);
 
@@ -25,22 +25,22 @@ const asTime = (milliseconds) => new Date(milliseconds).toISOString().slice(0, 1
 
 const clipped = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-/** What stands at a place of the colour bar. */
+/** Returns the text at a place of the colour bar. */
 function inColourBar({ kind, categories }, value) {
   if (kind === "text") return Number.isInteger(value) ? clipped(categories[value] ?? "", 20) : "";
   return kind === "time" ? asTime(value).replace("T", " ").slice(0, 16) : short(value, 6);
 }
 
-/** Text that Bokeh draws as it is: no TeX. */
+/** Returns text that Bokeh does not treat as TeX. */
 const plain = (text) => new (Bokeh.Models.get("PlainText"))({ text });
 
-/** How far values lie from their median: in signed patterns dips are peaks too. */
+/** Returns distances of values from their median, since dips of signed patterns are peaks, too. */
 function fromMedian(y) {
   const known = y.filter(Number.isFinite).sort(), middle = known.length ? known[known.length >> 1] : 0;
   return y.map((v) => Math.abs(v - middle));
 }
 
-/** Positions of maxima that rise by 5 % of the highest value above the valleys beside them. */
+/** Positions of maxima that are at least 5 % of the highest value above their valleys. */
 function findPeaks(axis, y) {
   const found = [], most = y.reduce((a, b) => (b > a ? b : a), 0), least = 0.05 * most;
   for (let i = 1; i < y.length - 1; i++) {

@@ -1,10 +1,10 @@
 "use strict";
-/* Patterns between known ones, as in interpolation.py and synthesis.py, one point at a time; the
+/* Patterns between known ones, as in synthesis_methods.py and synthesis.py, one point at a time; the
  * method is described there, and the constants are theirs. tests/browser compare the two. */
 
 const NEIGHBOURS = 48, COMPONENTS = 6, SURROUNDING = 4;
 
-/** A pattern projected on the directions in which its neighbours differ most. */
+/** Projects a pattern on the first principal components of its neighbours. */
 function denoise(pattern, neighbours) {
   const n = neighbours.length, centre = weightedSum(neighbours, neighbours.map(() => 1 / n));
   const rows = neighbours.map((row) => row.map((v, i) => v - centre[i]));
@@ -36,7 +36,7 @@ const TRANSFORMS = {
   },
 };
 
-/** From what the page holds (see content.py) to patterns, measured and synthesized. */
+/** Patterns, measured and synthesized, from the content of the page (see content.py). */
 class Synthesizer {
   constructor(header, data) {
     Object.assign(this, { header, data });
@@ -133,7 +133,7 @@ class Synthesizer {
     return this.data.measured.row(row).map((v) => v / scale);
   }
 
-  /** A pattern of the dataset on its own axis, in its units: measured, or as the basis holds it. */
+  /** A pattern of the dataset on its axis, in its units: measured, or from the basis. */
   measured(pattern) {
     const row = this.data.kept.values[pattern];
     if (row >= 0) return this.data.measured.row(row);
@@ -174,7 +174,7 @@ class Synthesizer {
     return { count, mean, variance: variance.map((v, i) => v / count[i]) };
   }
 
-  /** The same from the moments of the coefficients: as fast for many patterns as for few. */
+  /** The same from the moments of the coefficients, equally fast for many patterns. */
   spreadOfProjected(patterns) {
     const size = this.nComponent + 1, middle = new Float64Array(size), n = this.header.points;
     const moments = Array.from({ length: size }, () => new Float64Array(size));
@@ -252,7 +252,7 @@ class Synthesizer {
     if (this.neighbours(first, second)) {  // a sudden change: a mixture of both
       return { ...this.synthesized(latent, ends, weights, [1, 0, 0, 0]), blend, sudden: true };
     }
-    // The shape is that of the patterns around; the scale runs from one end's to the other's.
+    // The shape is that of nearby patterns; the scale is interpolated between the two ends.
     return { ...this.at(latent, dot(weights, ends.map((e) => e.scale))), blend };
   }
 

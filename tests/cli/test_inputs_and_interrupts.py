@@ -68,7 +68,7 @@ def test_a_result_may_be_a_zarr_store_that_replaces_one(files, series, model):
     assert not [name for name in os.listdir() if name.startswith(".")]
 
 
-def test_machines_get_json(files, model):
+def test_json_output_has_every_figure(files, model):
     said = json.loads(run("fit", "data.nc", "-o", "new.nc", "--members", 2, "--json"))
     assert said["patterns"] == 24
     assert said["labels"] == ["x"]

@@ -1,3 +1,5 @@
+"""Each command gives the results of Python, and errors of one line."""
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -129,7 +131,7 @@ def test_errors_are_one_line_without_a_traceback_and_leave_no_file(files, series
 @pytest.mark.parametrize(
     "options", [["--between", "a", "b"], ["--at", "x=one"], ["--between", "y=0,x", "y=1"]]
 )
-def test_words_that_cannot_be_read_are_usage_errors(files, options):
+def test_unreadable_options_are_usage_errors(files, options):
     out = files / "never.nc"
     said = run(
         "synthesize", files / "data.nc", "-m", files / "model.nc", "-o", out, *options, code=2
