@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import xrdae
-from xrdae.live.new_files import Arrived, find_rows
+from xrdae.live.file_rows import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.loading.gridding import make_axis, read_scans

@@ -344,25 +344,18 @@ def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | 
     )
     start, stop = masking.bounds.T / patterns.factor
     edges = {"region_start": start, "region_stop": stop, "region_center": (start + stop) / 2}
+    results = {
+        "relevance": relevance,
+        "relevance_excess": excess,
+        "relevance_significance": significance,
+        "latent_shift": shift,
+        "relevance_profile": profile,
+    }
+    bounds = {name: xr.Variable("region", values) for name, values in edges.items()}
+    described = describe_results({**results, **bounds}, patterns.units)
     coords: dict[Hashable, Any] = {
         patterns.dim: patterns.intensity[patterns.dim].variable,
         "latent_axis": np.arange(n_latent),
     }
-    coords.update(
-        describe_results(
-            {name: xr.Variable("region", values) for name, values in edges.items()}, patterns.units
-        )
-    )
-    return attach_coords(
-        array,
-        describe_results(
-            {
-                "relevance": relevance,
-                "relevance_excess": excess,
-                "relevance_significance": significance,
-                "latent_shift": shift,
-                "relevance_profile": profile,
-            }
-        ),
-        coords,
-    )
+    coords.update({name: described.pop(name) for name in edges})
+    return attach_coords(array, described, coords)

@@ -15,8 +15,8 @@ import xarray as xr
 
 from xrdae.errors import DataError, XrdaeError
 from xrdae.live.arrivals import Arrivals
+from xrdae.live.file_rows import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.isolated_reading import IsolatedReader
-from xrdae.live.new_files import CUT_OFF, Arrived, find_rows, read
 from xrdae.live.notification import Observer
 from xrdae.live.results import Results
 from xrdae.provenance import generalize_provenance

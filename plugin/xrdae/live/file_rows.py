@@ -1,4 +1,4 @@
-"""From a file that has arrived to rows on the model's axis."""
+"""Read an arrived file, and convert its scans to rows on the model's axis."""
 
 from __future__ import annotations
 
