@@ -26,6 +26,7 @@ OKABE_ITO = (
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BLUE, VERMILION = OKABE_ITO[:2]
+COLORMAP = "cividis"  # of numbers
 
 # Corners of the two-dimensional scale: (low, low), (high, low), (low, high), (high, high). After
 # Stevens' bivariate schemes; in grey print the corners are white, light, middle and black.
@@ -44,7 +45,7 @@ def map_two_dimensional(first: Float, second: Float) -> Float:
 
 
 @functools.cache
-def make_pale_colormap(name: str = "cividis_r") -> ListedColormap:
+def make_pale_colormap(name: str = f"{COLORMAP}_r") -> ListedColormap:
     """Return a colour map so light that a black line on it is seen, from nearly white on."""
     import matplotlib
     from matplotlib.colors import ListedColormap

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xrdae.convention.apply_kernel import format_title
 from xrdae.errors import DataError
-from xrdae.plot.colors import map_two_dimensional
+from xrdae.plot.colors import COLORMAP, map_two_dimensional
 from xrdae.plot.drawing import (
     ENCODE,
     RELEVANCE,
@@ -67,9 +67,7 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
     scale = PowerNorm(
         0.5, 0, _find_largest(values)
     )  # or one strong peak would leave the others dark
-    drawn = ax.pcolormesh(
-        _find_edges(x), edges, values, cmap="cividis", norm=scale, rasterized=True
-    )
+    drawn = ax.pcolormesh(_find_edges(x), edges, values, cmap=COLORMAP, norm=scale, rasterized=True)
     add_colorbar(ax, drawn, format_title(profile))
     label.label_axis(ax.yaxis)
     if even:  # patterns of equal value have a row each, labelled at the middle row
@@ -130,7 +128,7 @@ def _draw_image(
     color = (
         map_two_dimensional(*scaled)
         if len(scaled) == 2
-        else matplotlib.colormaps["cividis"](scaled[0])[..., :3]
+        else matplotlib.colormaps[COLORMAP](scaled[0])[..., :3]
     )
     color = np.concatenate([color, ~missing[..., None]], axis=-1)
     down, right = sides
@@ -156,7 +154,7 @@ def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: A
     color = (
         map_two_dimensional(*(s.ravel() for s in scaled))
         if len(scaled) == 2
-        else matplotlib.colormaps["cividis"](scaled[0].ravel())[..., :3]
+        else matplotlib.colormaps[COLORMAP](scaled[0].ravel())[..., :3]
     )
     if missing.any():
         ax.scatter(
@@ -177,7 +175,7 @@ def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], valu
     from matplotlib.colors import Normalize
 
     if len(axes) == 1:
-        scale = matplotlib.cm.ScalarMappable(Normalize(*ranges[0]), "cividis")
+        scale = matplotlib.cm.ScalarMappable(Normalize(*ranges[0]), COLORMAP)
         add_colorbar(ax, scale, f"latent axis {axes[0]}")
         return
     key, _ = make_axes(ax, fraction=0.22, shrink=0.35, aspect=1, anchor=(0.0, 0.5), pad=0.16)
