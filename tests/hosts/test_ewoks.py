@@ -499,7 +499,7 @@ def hold():
 
     yield hold
     for process in started:
-        process.communicate("\n" if process.returncode is None else None)
+        process.wait() if process.stdin.closed else process.communicate("\n")
 
 
 def test_a_file_that_another_program_holds_is_waited_for_and_named(url, model_path, hold):
