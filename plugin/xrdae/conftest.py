@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,20 +58,22 @@ def example_model(example_dataset: xr.Dataset) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def provide_examples(
-    doctest_namespace: dict[str, Any],
-    example_dataset: xr.Dataset,
-    example_model: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Provide the names, and run in an empty folder without a display."""
-    (tmp_path / "iron.cif").write_text(IRON)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    doctest_namespace |= {
-        "ds": example_dataset.copy(),
-        "model": example_model,
+def provide_examples(request: pytest.FixtureRequest) -> None:
+    """Provide the names, and run in a folder with the CIF, without a display.
+
+    Other tests are left alone, to which pytest may apply this, too, if the package is installed.
+    """
+    if not isinstance(request.node, pytest.DoctestItem):
+        return
+    folder = request.getfixturevalue("tmp_path")
+    (folder / "iron.cif").write_text(IRON)
+    patch = request.getfixturevalue("monkeypatch")
+    patch.chdir(folder)
+    patch.setenv("MPLBACKEND", "agg")
+    namespace = request.getfixturevalue("doctest_namespace")
+    namespace |= {
+        "ds": request.getfixturevalue("example_dataset").copy(),
+        "model": request.getfixturevalue("example_model"),
         "np": np,
         "xr": xr,
         "xrdae": xrdae,
