@@ -43,6 +43,18 @@ def test_a_heap_that_the_library_would_circle_in_is_refused(tmp_path, series):
             read()
 
 
+@pytest.mark.parametrize("length", [2**64 - 1, 2**63, 5000])
+def test_an_object_that_reaches_beyond_its_heap_is_refused(tmp_path, series, length):
+    path = tmp_path / "heap.nc"
+    series.to_netcdf(path, engine="netcdf4")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"GCOL")
+    content[at + 24 : at + 32] = length.to_bytes(8, "little")  # of the first object
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"heap\.nc.*heap"):
+        xrdae.open_patterns(path)
+
+
 def test_an_attribute_that_cannot_be_read_does_not_end_the_process(tmp_path, series):
     path = tmp_path / "attribute.nc"
     series.assign_coords(x=series["x"].assign_attrs(units="Å")).to_netcdf(path, engine="netcdf4")

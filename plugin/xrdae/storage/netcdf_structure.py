@@ -58,16 +58,17 @@ def _check_heaps(stream: BinaryIO, size: int) -> None:
         length = int.from_bytes(stream.read(8), "little")
         if SMALLEST_HEAP <= length <= size - at:
             stream.seek(at)
-            _check_heap(stream.read(min(length, BLOCK)), at)
+            _check_heap(stream.read(min(length, BLOCK)), length, at)
 
 
-def _check_heap(heap: bytes, place: int) -> None:
+def _check_heap(heap: bytes, size: int, place: int) -> None:
+    """Refuse a heap of a declared size with an object that is empty or reaches beyond its end."""
     at = 16
     while at + 16 <= len(heap):
         index, length = struct.unpack_from("<H6xQ", heap, at)
-        if index == 0 and length < 16:
-            raise FormatError(f"the HDF5 heap at byte {place} is damaged")
         at += length if index == 0 else 16 + -(-length // 8) * 8
+        if (index == 0 and length < 16) or at > size:
+            raise FormatError(f"the HDF5 heap at byte {place} is damaged")
 
 
 def _places(stream: BinaryIO, what: bytes) -> Iterator[int]:
