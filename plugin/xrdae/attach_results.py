@@ -39,11 +39,7 @@ def attach_result(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
         replaced |= {"synthetic"}
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
         replaced |= {"latent_axis"} & set(result.dims)
-    stale = (
-        [n for n, v in dataset.variables.items() if not replaced.isdisjoint(v.dims)]
-        if replaced
-        else []
-    )
+    stale = [n for n, v in dataset.variables.items() if not replaced.isdisjoint(v.dims)]
     check_stale_names(dataset, stale, earlier)
     of_replaced = replaced | (set(REGION_BOUNDS) if "region" in replaced else set())
     stale += [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,10 @@ import torch
 import xarray as xr
 
 import xrdae
+from make import patterns, spectra
 from xrdae.analysis import model_methods
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.config import Config
-
-sys.path.insert(0, str(Path(__file__).with_name("models")))
-from make import patterns, spectra
 
 FORMATS = Path(__file__).with_name("models")
 
@@ -26,36 +23,6 @@ FORMATS = Path(__file__).with_name("models")
 def given_to(path):
     """What the model of a format was fitted to."""
     return spectra() if path.stem.endswith("other") else patterns()
-
-
-@pytest.fixture(scope="module")
-def full(series):
-    """A model with every setting away from its default and labels of several types."""
-    rich = series.assign_coords(
-        frame=("pattern", np.arange(series.sizes["pattern"])),
-        gaps=("pattern", [np.nan, *range(series.sizes["pattern"] - 1)], {"units": "K"}),
-    )
-    config = Config(
-        grid="log_q",
-        points=150,
-        background="snip",
-        background_options={"max_half_window": 20},
-        scale="area",
-        transform="sqrt",
-        rank=9,
-        n_latent=3,
-        members=2,
-        hidden=(12, 8),
-        steps=12,
-        seed=5,
-    )
-    return xrdae.Model.fit(rich, config)
-
-
-@pytest.fixture
-def saved(full, tmp_path):
-    full.save(tmp_path / "model.nc")
-    return tmp_path / "model.nc"
 
 
 def _equal(one, other):

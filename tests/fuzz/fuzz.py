@@ -22,9 +22,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["xrdae"]):
-    from law import CORPUS, FOUND, SUFFIXES, outcome, put
-
     import xrdae.loading.opening  # noqa: F401  (instrumented, though it is imported late)
+    from law import CORPUS, FOUND, SUFFIXES, outcome, put
 
 MOST_SECONDS, MOST_MEGABYTES = 30, 1024
 # Bytes of HDF5: its library shows no coverage, and does not come back from some. Changed files of

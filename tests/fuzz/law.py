@@ -7,9 +7,9 @@ import warnings
 import zipfile
 from pathlib import Path
 
-import structure
 import xarray as xr
 
+import structure
 import xrdae
 from xrdae.convention.patterns import find_patterns
 

@@ -10,7 +10,6 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import dask
 import matplotlib as mpl
@@ -20,9 +19,6 @@ import torch
 import xarray as xr
 
 import xrdae
-from xrdae.compute.threads import limit_to_one_thread
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
 from concurrent_use import (
     METHODS,
     THREADS,
@@ -32,6 +28,7 @@ from concurrent_use import (
     check_methods,
     run_at_once,
 )
+from xrdae.compute.threads import limit_to_one_thread
 
 TIMEDELTA = "decode_timedelta"
 FEW = {"steps": 10, "members": 2, "hidden": (8,), "progress": False}

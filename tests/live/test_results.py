@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from live_kills import FIRST, make_rows
 from xrdae.errors import DataError, FormatError
 from xrdae.live.results import Results
 from xrdae.loading.sources import write_zarr
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "robustness"))
-from live_kills import FIRST, make_rows
 
 
 def content(path):

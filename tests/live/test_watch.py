@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import h5py
@@ -13,73 +12,14 @@ import pytest
 import xarray as xr
 
 import xrdae
+from watched_folder import Heard
 from xrdae.live.file_rows import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.loading.gridding import make_axis, read_scans
 
-PATIENCE = 0.6
-
 # The files are columns of numbers, which state no wavelength.
 pytestmark = pytest.mark.filterwarnings("ignore:the data state no wavelength")
-
-
-class Heard:
-    """A listener that remembers."""
-
-    def __init__(self):
-        self.files, self.skipped, self.messages = [], {}, []
-
-    def on_results(self, rows):
-        self.files += rows["file"].values.tolist()
-
-    def on_skip(self, file, reason):
-        self.skipped[file] = reason
-
-    def on_warning(self, message):
-        self.messages.append(message)
-
-
-class Run:
-    """A folder that is watched, with the series whose patterns are written into it."""
-
-    def __init__(self, folder, series, model):
-        self.folder, self.series, self.model = folder / "run", series, model
-        self.out = folder / "live.zarr"
-        self.folder.mkdir()
-        self.heard = Heard()
-
-    def text(self, i):
-        table = np.column_stack([self.series["two_theta"], self.series["intensity"][i]])
-        return "".join(f"{x:.6f} {y:.1f}\n" for x, y in table)
-
-    def put(self, name, text):
-        (self.folder / name).parent.mkdir(exist_ok=True)
-        (self.folder / name).write_text(text)
-
-    def watch(self, until, *, seconds=60, **options):
-        """Watch until a condition on the watch holds."""
-        stop = threading.Event()
-        end = time.monotonic() + seconds
-        self.heard = Heard()
-
-        def after():
-            if until() or time.monotonic() > end:
-                stop.set()
-
-        with Results(self.out, {}) as results:
-            options = {"patience": PATIENCE, "listeners": [self.heard]} | options
-            Watch(self.folder, self.model, results, **options).run(stop, after=after)
-        assert time.monotonic() < end, (self.heard.files, self.heard.skipped)
-
-    def content(self):
-        with xr.open_zarr(self.out, chunks=None) as found:
-            return found.load()
-
-
-@pytest.fixture
-def run(tmp_path, series, model):
-    return Run(tmp_path, series, model)
 
 
 def test_stored_results_equal_those_of_analyze(run):

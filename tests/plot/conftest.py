@@ -1,17 +1,13 @@
 """Datasets with results, and axes, for the tests of plots."""
 
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from xrdae.simulate import alloy_series
-
-sys.path.insert(0, str(Path(__file__).parent))
 from figure_helpers import TIMES, new_figure
+from xrdae.simulate import alloy_series
 
 
 @pytest.fixture

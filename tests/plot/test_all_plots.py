@@ -1,8 +1,6 @@
 """Laws of all plots: errors, lazy data, figures, and texts that do not overlap."""
 
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import matplotlib
 import matplotlib.text
@@ -11,10 +9,8 @@ import pytest
 import xarray as xr
 from matplotlib import pyplot
 
-from xrdae import DataError
-
-sys.path.insert(0, str(Path(__file__).parent))
 from figure_helpers import STRUCTURES, drawn_texts, new_figure
+from xrdae import DataError
 
 CALLS = {
     "latent": ({}, r"encode\(model\)"),

@@ -1,16 +1,12 @@
 """Plots of descending axes, categories, repeated labels and signed intensities."""
 
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from xrdae import DataError
-
-sys.path.insert(0, str(Path(__file__).parent))
 from figure_helpers import STRUCTURES, new_figure, words
+from xrdae import DataError
 
 
 def test_an_axis_that_is_not_of_diffraction_is_drawn_in_its_direction(spectra):

@@ -1,17 +1,12 @@
 """Plots of the latent points."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.dates import date2num
 
-from xrdae import DataError
-
-sys.path.insert(0, str(Path(__file__).parent))
 from figure_helpers import TIMES, words
+from xrdae import DataError
 
 
 def test_latent_draws_every_pattern_in_the_colour_of_its_label(series, model, ax):

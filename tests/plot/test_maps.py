@@ -1,17 +1,12 @@
 """Maps of the latents over coordinates."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from figure_helpers import words
 from xrdae import DataError
 from xrdae.plot.colors import CORNERS, map_two_dimensional
-
-sys.path.insert(0, str(Path(__file__).parent))
-from figure_helpers import words
 
 
 def test_two_latents_are_a_colour_between_four_corners():

@@ -1,14 +1,10 @@
 """Plots of training, estimates and novelty."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 
 import xrdae
-
-sys.path.insert(0, str(Path(__file__).parent))
 from figure_helpers import words
 
 

@@ -1,19 +1,14 @@
 """Plots of relevance: one pattern, reflections of phases, and all patterns as a map."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
 
+from figure_helpers import STRUCTURES, annotation, words
 from xrdae import DataError
 from xrdae.convention.patterns import find_patterns
 from xrdae.plot.phases import find_rows, format_indices
 from xrdae.plot.relevance import find_cells
-
-sys.path.insert(0, str(Path(__file__).parent))
-from figure_helpers import STRUCTURES, annotation, words
 
 
 def test_relevance_shades_every_region_darker_where_it_is_more_relevant(series, results, ax):

@@ -1,11 +1,7 @@
 """Waterfall plots of synthesized patterns."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
 from figure_helpers import words
 
 

@@ -1,33 +1,12 @@
 """Reader of BRML."""
 
-import io
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from vendor_content import pack_archive, read_content
 from xrdae.errors import FormatError
-from xrdae.readers import brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml
-from xrdae.readers.data_file import DataFile
 
 pytest.importorskip("defusedxml")
-
-READERS = (brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml)
-
-
-def read(content, name="a.dat"):
-    file = DataFile(Path(name), content if isinstance(content, bytes) else content.encode())
-    (reader,) = (reader for reader in READERS if reader.is_mine(file))
-    return reader.read_scans(file)
-
-
-def archive(**members):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
-        for name, content in members.items():
-            opened.writestr(name, content)
-    return stream.getvalue()
 
 
 def brml_of(*routes, instrument="", name="Experiment0/RawData{}.xml"):
@@ -40,7 +19,7 @@ def brml_of(*routes, instrument="", name="Experiment0/RawData{}.xml"):
         for i, route in enumerate(routes)
     }
     container = '<DataContainer><MeasurementInfo SampleName="quartz"/></DataContainer>'
-    return archive(**{"Experiment0/DataContainer.xml": container, **members})
+    return pack_archive(**{"Experiment0/DataContainer.xml": container, **members})
 
 
 def route(rows, *, axes=("TwoTheta", "Theta"), flag="Measured", length=1, scan="", extra=""):
@@ -60,7 +39,7 @@ def route(rows, *, axes=("TwoTheta", "Theta"), flag="Measured", length=1, scan="
 
 def test_brml_columns_are_found_by_their_declaration():
     swapped = route([(3, 1, 5, 10, 70), (3, 8, 6, 12, -9999)], axes=("Theta", "TwoTheta"))
-    first, second = read(brml_of(swapped, route([(1, 1, 20, 10, 5), (1, 1, 21, 11, 6)])))
+    first, second = read_content(brml_of(swapped, route([(1, 1, 20, 10, 5), (1, 1, 21, 11, 6)])))
     np.testing.assert_array_equal(first.positions, [10, 12])
     np.testing.assert_array_equal(first.intensity, [70, np.nan])
     assert first.metadata == {"sample": "quartz", "counting_time": 3}
@@ -70,13 +49,13 @@ def test_brml_columns_are_found_by_their_declaration():
 def test_brml_takes_the_measured_route():
     processed = route([(1, 1, 10, 5, 0), (1, 1, 11, 5, 0)], flag="Processed")
     measured = route([(1, 1, 10, 5, 7), (1, 1, 11, 5, 8)])
-    (scan,) = read(brml_of(processed + measured))
+    (scan,) = read_content(brml_of(processed + measured))
     np.testing.assert_array_equal(scan.intensity, [7, 8])
 
 
 def test_brml_members_are_in_the_order_of_their_numbers():
     routes = [route([(1, 1, 10, 5, i), (1, 1, 11, 5, i)]) for i in range(12)]
-    assert [scan.intensity[0] for scan in read(brml_of(*routes))] == list(range(12))
+    assert [scan.intensity[0] for scan in read_content(brml_of(*routes))] == list(range(12))
 
 
 def test_brml_temperatures_are_recorded_with_the_counts():
@@ -85,7 +64,7 @@ def test_brml_temperatures_are_recorded_with_the_counts():
         'LogicName="modeActualTemp"><Unit Base="Celsius"/></Recording></RawDataView>'
     )
     rows = [(1, 1, 10, 5, 7, 25), (1, 1, 11, 5, 8, 27)]
-    (scan,) = read(brml_of(route(rows, extra=view)))
+    (scan,) = read_content(brml_of(route(rows, extra=view)))
     assert scan.metadata["temperature"] == pytest.approx(299.15)
     np.testing.assert_array_equal(scan.intensity, [7, 8])
 
@@ -95,18 +74,18 @@ def test_brml_detector_that_stood_still_is_a_pattern_and_a_moving_one_is_refused
         '<ScaleAxes><ScaleAxisInfo AxisId="TwoTheta"><Reference>30</Reference><Start>-1</Start>'
         "<Stop>1</Stop><Increment>0.5</Increment></ScaleAxisInfo></ScaleAxes>"
     )
-    (scan,) = read(brml_of(route([(1, 1, 3, 4, 5, 6, 7)], axes=(), length=5, scan=axis)))
+    (scan,) = read_content(brml_of(route([(1, 1, 3, 4, 5, 6, 7)], axes=(), length=5, scan=axis)))
     np.testing.assert_array_equal(scan.positions, [29, 29.5, 30, 30.5, 31])
     np.testing.assert_array_equal(scan.intensity, [3, 4, 5, 6, 7])
     frames = route([(1, 1, 10, 5, 1, 2), (1, 1, 11, 6, 1, 2)], length=2)
     with pytest.raises(FormatError, match="detector frame of 2 channels"):
-        read(brml_of(frames))
+        read_content(brml_of(frames))
 
 
 def test_brml_without_patterns_is_refused():
     with pytest.raises(FormatError, match="no scan over 2theta, only: a"):
-        read(brml_of(route([(1, 1, 5, 1), (1, 1, 6, 1)], axes=("Phi",))))
+        read_content(brml_of(route([(1, 1, 5, 1), (1, 1, 6, 1)], axes=("Phi",))))
     with pytest.raises(FormatError, match="data are no numbers"):
-        read(brml_of(route([(1, 1, 5, 1, 2), (1, 1, 6)])))
+        read_content(brml_of(route([(1, 1, 5, 1, 2), (1, 1, 6)])))
     with pytest.raises(FormatError, match="columns"):
-        read(brml_of(route([(1, 1), (1, 1)])))
+        read_content(brml_of(route([(1, 1), (1, 1)])))

@@ -6,17 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vendor_content import READERS, read_content
 from xrdae.errors import FormatError
-from xrdae.readers import brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml
 from xrdae.readers.data_file import DataFile
-
-READERS = (brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml)
-
-
-def read(content, name="a.dat"):
-    file = DataFile(Path(name), content if isinstance(content, bytes) else content.encode())
-    (reader,) = (reader for reader in READERS if reader.is_mine(file))
-    return reader.read_scans(file)
 
 
 def raw_1(*ranges):
@@ -79,45 +71,50 @@ def raw_4(*ranges, scan_type=b"Locked Coupled", drives=((b"2Theta", 2, 10.0),), 
 
 
 def test_raw_1_ranges_follow_each_other_with_and_without_the_magic():
-    scans = read(raw_1([1, 2, 3], [4, 5], [6, 7]))
+    scans = read_content(raw_1([1, 2, 3], [4, 5], [6, 7]))
     assert [scan.intensity.tolist() for scan in scans] == [[1, 2, 3], [4, 5], [6, 7]]
     np.testing.assert_array_equal(scans[0].positions, [10, 10.5, 11])
     assert scans[0].metadata == {"wavelength": 1.5, "counting_time": 2, "sample": "quartz"}
 
 
 def test_raw_3_ranges_may_have_extra_records_and_measured_positions():
-    (scan,) = read(raw_3(extra=40))
+    (scan,) = read_content(raw_3(extra=40))
     np.testing.assert_array_equal(scan.positions, [10, 10.5, 11])
     np.testing.assert_array_equal(scan.intensity, [1, 2, 3])
     assert scan.metadata["temperature"] == 350
     assert scan.metadata["time"] == "2008-06-12T10:27:58"
     assert "omega" not in scan.metadata
-    (scan,) = read(raw_3(varying=1 + 2**11, points=((5, 10.1, 300), (6, 10.7, 301))))
+    (scan,) = read_content(raw_3(varying=1 + 2**11, points=((5, 10.1, 300), (6, 10.7, 301))))
     np.testing.assert_array_equal(scan.positions, [10.1, 10.7])
     np.testing.assert_array_equal(scan.intensity, [5, 6])
-    (scan,) = read(raw_3(varying=2**11, points=((5, 300), (6, 301))))
+    (scan,) = read_content(raw_3(varying=2**11, points=((5, 300), (6, 301))))
     np.testing.assert_array_equal(scan.positions, [10, 10.5])
 
 
 def test_raw_3_axes_that_are_not_there_are_not_stated():
-    said = read(raw_3())[0].metadata
+    said = read_content(raw_3())[0].metadata
     assert [said[name] for name in ("chi", "phi", "x", "y", "z")] == [1, 2, 3, 4, 5]
     for missing in (9999, -9999, 9998):
-        said = read(raw_3(still=[missing] * 5))[0].metadata
+        said = read_content(raw_3(still=[missing] * 5))[0].metadata
         assert not {"chi", "phi", "x", "y", "z"} & set(said)
-    assert read(raw_3(still=(0, 400, 0, 0, 400)))[0].metadata.keys() >= {"chi", "x", "y", "z"}
-    assert "phi" not in read(raw_3(still=(0, 400, 0, 0, 400)))[0].metadata
+    assert read_content(raw_3(still=(0, 400, 0, 0, 400)))[0].metadata.keys() >= {
+        "chi",
+        "x",
+        "y",
+        "z",
+    }
+    assert "phi" not in read_content(raw_3(still=(0, 400, 0, 0, 400)))[0].metadata
 
 
 def test_raw_3_detector_scans_have_an_omega_and_rocking_curves_are_refused():
-    assert read(raw_3(scan_type=2))[0].metadata["omega"] == 4
+    assert read_content(raw_3(scan_type=2))[0].metadata["omega"] == 4
     with pytest.raises(FormatError, match="no range over 2theta"):
-        read(raw_3(scan_type=3))
+        read_content(raw_3(scan_type=3))
 
 
 @pytest.mark.parametrize("record", [4, 8, 12])
 def test_raw_4_points_are_as_long_as_the_range_says(record):
-    scans = read(raw_4([1, 2, 3], [4, 5], record=record) + bytes(200))
+    scans = read_content(raw_4([1, 2, 3], [4, 5], record=record) + bytes(200))
     assert [scan.intensity.tolist() for scan in scans] == [[1, 2, 3], [4, 5]]
     np.testing.assert_array_equal(scans[0].positions, [10, 10.5, 11])
     assert scans[0].metadata["sample"] == "quartz"
@@ -127,11 +124,11 @@ def test_raw_4_points_are_as_long_as_the_range_says(record):
 def test_raw_4_patterns_are_ranges_whose_2theta_starts_where_the_steps_start():
     drives = ((b"2Theta", 0, 40.0), (b"Theta", 2, 10.0))
     with pytest.raises(FormatError, match="no range over 2theta"):
-        read(raw_4([1, 2, 3], scan_type=b"Rocking Curve", drives=drives))
+        read_content(raw_4([1, 2, 3], scan_type=b"Rocking Curve", drives=drives))
     with pytest.raises(FormatError, match="no range over 2theta"):
-        read(raw_4([1, 2, 3], drives=drives))
+        read_content(raw_4([1, 2, 3], drives=drives))
     drives = ((b"2Theta", 2, 10.0), (b"Theta", 0, 1.5), (b"Chi", 0, 3.0))
-    (scan,) = read(raw_4([1, 2, 3], scan_type=b"Detector Scan", drives=drives))
+    (scan,) = read_content(raw_4([1, 2, 3], scan_type=b"Detector Scan", drives=drives))
     assert (scan.metadata["omega"], scan.metadata["chi"]) == (1.5, 3)
 
 
@@ -143,14 +140,14 @@ def test_raw_4_patterns_are_ranges_whose_2theta_starts_where_the_steps_start():
 def test_raw_cut_anywhere_is_refused(content):
     for end in range(8, len(content)):
         with pytest.raises(FormatError):
-            read(content[:end] if b"\0" in content[:end] else content[:end] + b"\0")
+            read_content(content[:end] if b"\0" in content[:end] else content[:end] + b"\0")
 
 
 def test_raw_headers_that_cannot_be_are_refused():
     with pytest.raises(FormatError, match="in steps of nan"):
-        read(raw_3(step=float("nan")))
+        read_content(raw_3(step=float("nan")))
     with pytest.raises(FormatError, match="4294967295 points"):
-        read(raw_3(n=2**32 - 1))
+        read_content(raw_3(n=2**32 - 1))
 
 
 def test_text_that_begins_like_raw_is_somebody_elses():
@@ -160,4 +157,4 @@ def test_text_that_begins_like_raw_is_somebody_elses():
 
 def test_rigaku_raw_is_refused_with_a_format_to_export():
     with pytest.raises(FormatError, match=r"export it as \.ras"):
-        read(b"FI\0\0" + bytes(100), "a.raw")
+        read_content(b"FI\0\0" + bytes(100), "a.raw")

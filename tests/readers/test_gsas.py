@@ -1,41 +1,14 @@
 """Reader of GSAS files."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
-from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
-
-
-def refused(content, name="a.xy"):
-    with pytest.raises(FormatError) as found:
-        scans_of(content, name)
-    return str(found.value)
+from text_content import find_refusal, read_one_scan, read_text
 
 
 def test_gsas_std_is_counts_with_detectors():
     text = "title\n# Temp (K) = 90.0\nBANK 1 3 1 CONST 1000 5.0 0 0\n 4   100     225 1     9\n"
-    scan = scan_of(text, "a.gsas")
+    scan = read_one_scan(text, "a.gsas")
     np.testing.assert_allclose(scan.positions, [10, 10.05, 10.1])
     np.testing.assert_array_equal(scan.intensity, [100, 225, 9])
     np.testing.assert_array_equal(scan.errors, [5, 15, 3])
@@ -44,37 +17,39 @@ def test_gsas_std_is_counts_with_detectors():
 
 def test_gsas_fields_need_no_blanks_between():
     text = "t\nBANK 1 3 1 CONST 1000 5.0 0 0 STD\n10123456 9  4000 1     9\n"
-    np.testing.assert_array_equal(scan_of(text).intensity, [123456, 4000, 9])
+    np.testing.assert_array_equal(read_one_scan(text).intensity, [123456, 4000, 9])
     text = "t\nBANK 1 2 1 CONS 1000 5.0 0 0 ESD\n12345.67123.4567    344.     38.\n"
-    np.testing.assert_array_equal(scan_of(text).intensity, [12345.67, 344])
-    np.testing.assert_array_equal(scan_of(text).errors, [123.4567, 38])
+    np.testing.assert_array_equal(read_one_scan(text).intensity, [12345.67, 344])
+    np.testing.assert_array_equal(read_one_scan(text).errors, [123.4567, 38])
 
 
 def test_gsas_free_columns_are_in_centidegrees_and_banks_are_scans():
     bank = "BANK {} 2 2 CONS 1000 5 0 0 FXYE\n1000.0 5.5 0.5\n1005.0 6.5 0.6\n"
-    scans = scans_of("t\n" + bank.format(1) + "# c\n" + bank.format(2), "a.fxye")
+    scans = read_text("t\n" + bank.format(1) + "# c\n" + bank.format(2), "a.fxye")
     assert len(scans) == 2
     np.testing.assert_allclose(scans[1].positions, [10, 10.05])
     np.testing.assert_array_equal(scans[1].errors, [0.5, 0.6])
-    fxy = scan_of("t\nBANK 1 2 2 CONS 1000 5 0 0 FXY\n1000.0 5.5\n1005.0 6.5\n")
+    fxy = read_one_scan("t\nBANK 1 2 2 CONS 1000 5 0 0 FXY\n1000.0 5.5\n1005.0 6.5\n")
     assert fxy.errors is None
 
 
 def test_gsas_records_need_no_line_ends_and_titles_may_be_garbage():
     records = ["t\0\x01", "BANK 1 3 1 CONST 1000 5 0 0 STD", "     100     225       9"]
     text = "".join(record.ljust(80) for record in records)
-    np.testing.assert_array_equal(scan_of(text, "a.raw").intensity, [100, 225, 9])
+    np.testing.assert_array_equal(read_one_scan(text, "a.raw").intensity, [100, 225, 9])
 
 
 def test_padding_zeros_of_a_gsas_record_are_left_out():
     row = "".join(f"{v:8d}" for v in [*range(1, 12), *[0] * 9])
     text = f"t\nBANK 1 11 2 CONST 1000 5 0 0 STD\n{row[:80]}\n{row[80:]}\n"
-    np.testing.assert_array_equal(scan_of(text).intensity, range(1, 12))
+    np.testing.assert_array_equal(read_one_scan(text).intensity, range(1, 12))
 
 
 @pytest.mark.parametrize("bins", ["RALF", "SLOG", "EDS", "TIME_MAP"])
 def test_gsas_times_of_flight_and_energies_are_refused(bins):
-    assert bins in refused(f"t\nBANK 1 2 2 {bins} 1000 5 0 0 FXYE\n1000.0 5.5 1\n1005.0 6.5 1\n")
+    assert bins in find_refusal(
+        f"t\nBANK 1 2 2 {bins} 1000 5 0 0 FXYE\n1000.0 5.5 1\n1005.0 6.5 1\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,4 +64,4 @@ def test_gsas_times_of_flight_and_energies_are_refused(bins):
     ],
 )
 def test_broken_gsas_banks_are_refused(data):
-    assert refused(f"t\nBANK 1 3 1 CONST 1000 5 0 0 {data}").startswith("bank 1: ")
+    assert find_refusal(f"t\nBANK 1 3 1 CONST 1000 5 0 0 {data}").startswith("bank 1: ")

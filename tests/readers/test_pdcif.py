@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vendor_content import read_content
 from xrdae.errors import FormatError
-from xrdae.readers import brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml
+from xrdae.readers import pdcif
 from xrdae.readers.data_file import DataFile
 
 pytest.importorskip("gemmi")
-
-READERS = (brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml)
-
-
-def read(content, name="a.dat"):
-    file = DataFile(Path(name), content if isinstance(content, bytes) else content.encode())
-    (reader,) = (reader for reader in READERS if reader.is_mine(file))
-    return reader.read_scans(file)
 
 
 def loop(*tags, rows):
@@ -31,7 +24,7 @@ def test_pdcif_prefers_processed_items_and_reads_uncertainties():
     tags = ("_pd_meas_2theta_scan", "_pd_proc_2theta_corrected")
     tags += ("_pd_meas_counts_total", "_pd_proc_intensity_total")
     rows = ["10 10.1 5 5540(160)", "11 11.1 6 55.4(16)", "12 12.1 7 1.00(2)e1", "13 13.1 8 ."]
-    (scan,) = read("data_a\n" + loop(*tags, rows=rows))
+    (scan,) = read_content("data_a\n" + loop(*tags, rows=rows))
     np.testing.assert_array_equal(scan.positions, [10.1, 11.1, 12.1, 13.1])
     np.testing.assert_allclose(scan.intensity, [5540, 55.4, 10, np.nan])
     np.testing.assert_allclose(scan.errors, [160, 1.6, 0.2, np.nan])
@@ -43,28 +36,30 @@ def test_pdcif_is_read_in_both_spellings(dot):
     tags = (f"_pd_proc{dot}d_spacing", f"_pd_proc{dot}intensity_norm")
     rows = ["3.5 1.0 0.1", "2.5 2.0 ?"]
     text = loop(*tags, f"_pd_proc{dot}intensity_norm_su", rows=rows)
-    (scan,) = read("# from a program\n\ndata_a\n" + text)
+    (scan,) = read_content("# from a program\n\ndata_a\n" + text)
     assert scan.kind == "d"
     np.testing.assert_array_equal(scan.positions, [3.5, 2.5])
     np.testing.assert_array_equal(scan.errors, [0.1, np.nan])
-    (scan,) = read("DATA_a\n" + loop(f"_pd_proc{dot}recip_len_Q", tags[1], rows=["1 2", "2 3"]))
+    (scan,) = read_content(
+        "DATA_a\n" + loop(f"_pd_proc{dot}recip_len_Q", tags[1], rows=["1 2", "2 3"])
+    )
     assert scan.kind == "q"
 
 
 def test_pdcif_positions_may_be_a_range_with_a_rounded_step():
     text = "data_a\n_pd_meas_2theta_range_min 10\n_pd_meas_2theta_range_max 10.5(0)\n"
     counts = loop("_pd_meas_counts_total", rows=["1", "2", "3", "4"])
-    (scan,) = read(text + "_pd_meas_2theta_range_inc 0.167\n" + counts)
+    (scan,) = read_content(text + "_pd_meas_2theta_range_inc 0.167\n" + counts)
     np.testing.assert_allclose(scan.positions, np.linspace(10, 10.5, 4))
     assert scan.units == "counts"
     assert scan.errors is None
     with pytest.raises(FormatError, match=r"4 intensities for 2theta from 10 to 10.5 in steps of"):
-        read(text + "_pd_meas_2theta_range_inc 0.1\n" + counts)
+        read_content(text + "_pd_meas_2theta_range_inc 0.1\n" + counts)
 
 
 def test_pdcif_points_without_position_are_left_out():
     tags = ("_pd_meas_2theta_scan", "_pd_meas_intensity_total")
-    (scan,) = read("data_a\n" + loop(*tags, rows=["10 1", ". 2", "12 3"]))
+    (scan,) = read_content("data_a\n" + loop(*tags, rows=["10 1", ". 2", "12 3"]))
     np.testing.assert_array_equal(scan.intensity, [1, 3])
 
 
@@ -72,7 +67,7 @@ def test_pdcif_wavelengths_are_those_of_the_strongest_line():
     pattern = loop("_pd_meas_2theta_scan", "_pd_meas_counts_total", rows=["10 1", "11 2"])
     stem = "_diffrn_radiation_wavelength"
     doublet = loop(stem, f"{stem}_id", f"{stem}_wt", rows=["1.5444 2 0.5", "1.5406 1 1.0"])
-    said = read(f"data_a\n{pattern}{doublet}")[0].metadata
+    said = read_content(f"data_a\n{pattern}{doublet}")[0].metadata
     assert said == {
         "title": "a",
         "wavelength": 1.5406,
@@ -80,16 +75,16 @@ def test_pdcif_wavelengths_are_those_of_the_strongest_line():
         "k_alpha_ratio": 0.5,
     }
     neutrons = f"{stem}.value 4.5\n_diffrn_ambient_temperature 10(1)\n"
-    said = read(f"data_a\n{neutrons}{pattern}")[0].metadata
+    said = read_content(f"data_a\n{neutrons}{pattern}")[0].metadata
     assert said == {"title": "a", "wavelength": 4.5, "temperature": 10}
-    elsewhere = read(f"data_source\n{neutrons}\ndata_a\n{pattern}")[0].metadata
+    elsewhere = read_content(f"data_source\n{neutrons}\ndata_a\n{pattern}")[0].metadata
     assert elsewhere == {"title": "a", "wavelength": 4.5}
 
 
 def test_each_pdcif_block_is_a_pattern():
     tags = ("_pd_meas_2theta_scan", "_pd_meas_counts_total")
     text = "".join(f"data_{i}\n" + loop(*tags, rows=[f"10 {i}", f"11 {i}"]) for i in range(3))
-    scans = read(text + "data_structure\n_cell_length_a 5\n")
+    scans = read_content(text + "data_structure\n_cell_length_a 5\n")
     assert [scan.metadata["title"] for scan in scans] == ["0", "1", "2"]
 
 
@@ -108,7 +103,7 @@ def test_each_pdcif_block_is_a_pattern():
 )
 def test_cif_without_a_pattern_is_refused(text, reason):
     with pytest.raises(FormatError, match=reason):
-        read("data_a\n" + text)
+        read_content("data_a\n" + text)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,37 +1,9 @@
 """Reader of RAS."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
-from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
-
-
-def refused(content, name="a.xy"):
-    with pytest.raises(FormatError) as found:
-        scans_of(content, name)
-    return str(found.value)
-
+from text_content import find_refusal, read_one_scan, read_text
 
 RAS = """*RAS_HEADER_START
 *FILE_SAMPLE "powder"
@@ -61,7 +33,7 @@ def ras_text(data="25.00 13.0 1.0\n25.01 14.0 10.0", axis="TwoThetaTheta"):
 
 
 def test_ras_counts_are_multiplied_by_the_attenuator():
-    scan = scan_of(ras_text(), "a.ras")
+    scan = read_one_scan(ras_text(), "a.ras")
     np.testing.assert_array_equal(scan.intensity, [13, 140])
     assert (scan.units, scan.errors) == ("counts", None)
     assert scan.metadata == pytest.approx(
@@ -76,24 +48,24 @@ def test_ras_counts_are_multiplied_by_the_attenuator():
             "chi": 2.0,  # omega moves with 2theta
         }
     )
-    assert scan_of(ras_text(axis="2-Theta")).metadata["omega"] == 5.0
-    assert "omega" not in scan_of(ras_text(axis="2-Theta/Omega")).metadata
-    np.testing.assert_array_equal(scan_of(ras_text("1 5 0.0\n2 6 0.0")).intensity, [5, 6])
+    assert read_one_scan(ras_text(axis="2-Theta")).metadata["omega"] == 5.0
+    assert "omega" not in read_one_scan(ras_text(axis="2-Theta/Omega")).metadata
+    np.testing.assert_array_equal(read_one_scan(ras_text("1 5 0.0\n2 6 0.0")).intensity, [5, 6])
 
 
 def test_ras_scans_over_two_theta_are_kept_in_order():
     rocking = RAS.format(data="1 2 1\n2 3 1", axis="Omega")
-    scans = scans_of(
+    scans = read_text(
         ras_text("10 1\n11 2") + rocking + RAS.format(data="20 3\n21 4", axis="2-Theta")
     )
     assert [scan.positions[0] for scan in scans] == [10, 20]
-    assert "Omega" in refused("*RAS_DATA_START\n" + rocking)
+    assert "Omega" in find_refusal("*RAS_DATA_START\n" + rocking)
 
 
 def test_ras_without_markers_is_the_short_form():
     text = '*FILE_SAMPLE "a"\n*MEAS_SCAN_UNIT_Y "cps"\n#Attenuator_coefficient=1.0000\n1 2\n2 3\n'
-    assert scan_of(text, "a.txt").units == "counts/s"
-    refused(text.replace("=1.0", "=9.0"), "a.txt")
+    assert read_one_scan(text, "a.txt").units == "counts/s"
+    find_refusal(text.replace("=1.0", "=9.0"), "a.txt")
 
 
 @pytest.mark.parametrize(
@@ -107,4 +79,4 @@ def test_ras_without_markers_is_the_short_form():
     ],
 )
 def test_broken_ras_is_refused(text):
-    refused(text, "a.ras")
+    find_refusal(text, "a.ras")

@@ -1,31 +1,11 @@
 """Measured text files against independent readers."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
-from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
+from text_content import read_one_scan
 
 
 @pytest.mark.parametrize(
@@ -49,7 +29,7 @@ def test_a_real_file_reads_as_independent_readers_read_it(real_data, name):
     known = json.loads(real_data("formats/expected.json").read_text())
     found = next(entry for entry in known if entry["file"] == name)["readers"]
     trusted = [r for r in found if r["reader"] != "xylib" or len(found) == 1]
-    scan = scan_of(real_data(f"formats/{name}").read_bytes(), name)
+    scan = read_one_scan(real_data(f"formats/{name}").read_bytes(), name)
     top = scan.positions[scan.intensity.argmax()]
     for reader in trusted:
         assert len(scan.positions) == reader["points"]
@@ -62,7 +42,7 @@ def test_a_real_file_reads_as_independent_readers_read_it(real_data, name):
 
 
 def test_headers_of_real_files_are_kept(real_data):
-    beamline = scan_of(real_data("formats/datalab_example_bmb.xye").read_bytes(), "a.xye")
+    beamline = read_one_scan(real_data("formats/datalab_example_bmb.xye").read_bytes(), "a.xye")
     assert beamline.errors[0] == 37.744249
     assert beamline.metadata == {
         "sample": "eel69B",
@@ -70,7 +50,7 @@ def test_headers_of_real_files_are_kept(real_data):
         "counting_time": 0.1,
         "wavelength": 0.414581,
     }
-    eva = scan_of(real_data("formats/datalab_example_evadiffract.xy").read_bytes())
+    eva = read_one_scan(real_data("formats/datalab_example_evadiffract.xy").read_bytes())
     assert eva.metadata == {"anode": "Cu", "counting_time": 96.0}
     name = "NaCl_CrCl3_pdf_ramp2_000_T030.00C_q.chi"
-    assert scan_of(real_data(f"formats/{name}").read_bytes(), name).kind == "q"
+    assert read_one_scan(real_data(f"formats/{name}").read_bytes(), name).kind == "q"

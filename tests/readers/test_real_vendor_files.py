@@ -1,9 +1,7 @@
 """Measured files of instruments against independent readers, and archives."""
 
 import contextlib
-import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vendor_content import READERS, make_rasx, read_content
 from xrdae.errors import FormatError
-from xrdae.readers import brml, bruker_raw, data_file, pdcif, rasx, rigaku_raw, xrdml
+from xrdae.readers import data_file
 from xrdae.readers.data_file import DataFile
 
 pytest.importorskip("defusedxml")
 pytest.importorskip("gemmi")
-
-READERS = (brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml)
 
 
 # The independent reader that is right about the file, where they differ.
@@ -43,20 +40,6 @@ MEASURED = {
 }
 
 
-def read(content, name="a.dat"):
-    file = DataFile(Path(name), content if isinstance(content, bytes) else content.encode())
-    (reader,) = (reader for reader in READERS if reader.is_mine(file))
-    return reader.read_scans(file)
-
-
-def archive(**members):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as opened:
-        for name, content in members.items():
-            opened.writestr(name, content)
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_real_file_holds_what_an_independent_reader_found(name, real_data):
     listed = json.loads(real_data("formats/expected.json").read_text())
@@ -67,7 +50,7 @@ def test_a_real_file_holds_what_an_independent_reader_found(name, real_data):
         for reader in entry["readers"]
         if reader["reader"].startswith(MEASURED[name])
     )
-    scans = read(real_data(f"formats/{name}").read_bytes(), name)
+    scans = read_content(real_data(f"formats/{name}").read_bytes(), name)
     x = np.concatenate([scan.positions for scan in scans])
     y = np.concatenate([scan.intensity for scan in scans])
     assert {scan.kind for scan in scans} == {"two_theta"}
@@ -81,7 +64,7 @@ def test_a_real_file_holds_what_an_independent_reader_found(name, real_data):
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_real_file_states_the_copper_line(name, real_data):
-    for scan in read(real_data(f"formats/{name}").read_bytes(), name):
+    for scan in read_content(real_data(f"formats/{name}").read_bytes(), name):
         assert scan.metadata["wavelength"] == pytest.approx(1.5406, abs=1e-4)
         assert scan.metadata["counting_time"] > 0
         assert scan.errors is None
@@ -89,7 +72,7 @@ def test_a_real_file_states_the_copper_line(name, real_data):
 
 def test_headers_of_real_files_are_read(real_data):
     def of(name):
-        return read(real_data(f"formats/{name}").read_bytes(), name)[0].metadata
+        return read_content(real_data(f"formats/{name}").read_bytes(), name)[0].metadata
 
     assert of("111_run_1_repeated_scan_1_PZT56_44.xrdml") == {
         "wavelength": 1.540598,
@@ -122,7 +105,7 @@ def test_headers_of_real_files_are_read(real_data):
 
 def test_each_scan_of_a_mesh_has_its_omega(real_data):
     name = "formats/nomad_m82762_rc1mm_1_16dg_src_slit_phi-101_3dg_-420_mesh_long.xrdml"
-    scans = read(real_data(name).read_bytes())
+    scans = read_content(real_data(name).read_bytes())
     omega = [scan.metadata["omega"] for scan in scans]
     np.testing.assert_allclose(np.diff(omega), 0.01, atol=2e-4)
     assert len(scans) == 101
@@ -156,24 +139,7 @@ def test_a_damaged_file_is_read_or_refused(name, real_data, data):
                 reader.read_scans(file)
 
 
-def conditions(axis="TwoThetaTheta", unit="counts", axes=""):
-    return (
-        f"<MeasurementConditions><ScanInformation><AxisName>{axis}</AxisName>"
-        f"<IntensityUnit>{unit}</IntensityUnit><Speed>2</Speed><Step>0.1</Step>"
-        f"<SpeedUnit>deg/min</SpeedUnit></ScanInformation><Axes>{axes}</Axes>"
-        "</MeasurementConditions>"
-    )
-
-
-def rasx_of(*profiles, **settings):
-    members = {}
-    for i, profile in enumerate(profiles):
-        members[f"Data{i}/Profile{i}.txt"] = "\ufeff" + profile
-        members[f"Data{i}/MesurementConditions{i}.xml"] = conditions(**settings)
-    return archive(**members)
-
-
 def test_archives_that_unpack_to_more_than_a_pattern_can_have_are_refused(monkeypatch):
     monkeypatch.setattr(data_file, "MOST_BYTES", 2**20)
     with pytest.raises(FormatError, match="unpacks to more than"):
-        read(rasx_of(" " * 2**21))
+        read_content(make_rasx(" " * 2**21))

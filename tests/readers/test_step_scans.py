@@ -1,36 +1,9 @@
 """Intensities under start, step and end."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
-from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
-
-
-def refused(content, name="a.xy"):
-    with pytest.raises(FormatError) as found:
-        scans_of(content, name)
-    return str(found.value)
+from text_content import find_refusal, read_one_scan
 
 
 def fullprof(n=40, *, per_row=10, title=0, sigma=False):
@@ -48,17 +21,17 @@ def fullprof(n=40, *, per_row=10, title=0, sigma=False):
 @pytest.mark.parametrize("per_row", [1, 8, 10])
 @pytest.mark.parametrize("title", [0, 1, 3])
 def test_intensities_behind_start_step_end_are_placed(per_row, title):
-    scan = scan_of(fullprof(per_row=per_row, title=title), "a.dat")
+    scan = read_one_scan(fullprof(per_row=per_row, title=title), "a.dat")
     np.testing.assert_allclose(scan.positions, 2 + 0.05 * np.arange(40))
     np.testing.assert_array_equal(scan.intensity, np.arange(100, 140))
     assert scan.errors is None
 
 
 def test_uncertainties_follow_the_intensities_under_two_titles():
-    scan = scan_of(fullprof(title=2, sigma=True) + "trailing text\n", "a.dat")
+    scan = read_one_scan(fullprof(title=2, sigma=True) + "trailing text\n", "a.dat")
     np.testing.assert_allclose(scan.errors, np.sqrt(scan.intensity), atol=1e-4)
 
 
 def test_intensities_that_do_not_fill_start_step_end_are_refused():
     text = fullprof()
-    assert "announces 40 points" in refused(text[: text.rindex("138")], "a.dat")
+    assert "announces 40 points" in find_refusal(text[: text.rindex("138")], "a.dat")

@@ -7,35 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from text_content import READERS, ROWS, find_refusal, read_one_scan, read_text
 from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
 from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-ROWS = "10.0 100 10\n10.5 144 12\n11.0 121 11\n"
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
-
-
-def refused(content, name="a.xy"):
-    with pytest.raises(FormatError) as found:
-        scans_of(content, name)
-    return str(found.value)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +40,7 @@ def refused(content, name="a.xy"):
     ],
 )
 def test_columns_are_found_however_they_are_written(text):
-    scan = scan_of(text)
+    scan = read_one_scan(text)
     np.testing.assert_array_equal(scan.positions, [1.5, 2.5, 3.5])
     np.testing.assert_array_equal(scan.intensity, [10, 20, 30])
     assert scan.errors is None
@@ -74,46 +48,48 @@ def test_columns_are_found_however_they_are_written(text):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 def test_the_encoding_does_not_matter(encoding):
-    scan = scan_of(("# titre = poudre séchée\n" + ROWS).encode(encoding))
+    scan = read_one_scan(("# titre = poudre séchée\n" + ROWS).encode(encoding))
     assert len(scan.positions) == 3
 
 
 @pytest.mark.parametrize("suffix", [".xye", ".xy", ".dat", ".txt", ".chi"])
 def test_a_third_column_without_a_name_is_sigma_in_text(suffix):
-    np.testing.assert_array_equal(scan_of(ROWS, f"a{suffix}").errors, [10, 12, 11])
+    np.testing.assert_array_equal(read_one_scan(ROWS, f"a{suffix}").errors, [10, 12, 11])
 
 
 def test_a_column_that_is_not_sigma_gives_no_errors():
-    assert scan_of(ROWS.replace(" ", ","), "a.csv").errors is None
-    assert scan_of(ROWS.replace("12\n", "-12\n")).errors is None
-    assert scan_of("10 1 0\n11 2 0\n12 3 0\n").errors is None
-    assert scan_of("# 2theta intensity background\n" + ROWS).errors is None
-    assert scan_of("2Theta,Intensity,Error\n" + ROWS.replace(" ", ","), "a.csv").errors[1] == 12
+    assert read_one_scan(ROWS.replace(" ", ","), "a.csv").errors is None
+    assert read_one_scan(ROWS.replace("12\n", "-12\n")).errors is None
+    assert read_one_scan("10 1 0\n11 2 0\n12 3 0\n").errors is None
+    assert read_one_scan("# 2theta intensity background\n" + ROWS).errors is None
+    assert (
+        read_one_scan("2Theta,Intensity,Error\n" + ROWS.replace(" ", ","), "a.csv").errors[1] == 12
+    )
 
 
 def test_names_choose_among_many_columns():
     text = "Angle,TimePerStep,Intensity,ESD\n10,1,100,3\n11,1,200,4\n12,1,300,5\n"
-    scan = scan_of(text, "a.csv")
+    scan = read_one_scan(text, "a.csv")
     np.testing.assert_array_equal(scan.intensity, [100, 200, 300])
     np.testing.assert_array_equal(scan.errors, [3, 4, 5])
     text = "q(A^-1)  2theta  I(q)  sigma\n1 10 5 1\n2 20 6 1\n3 30 7 1\n"
-    assert (scan_of(text).kind, scan_of(text).intensity[0]) == ("q", 5)
+    assert (read_one_scan(text).kind, read_one_scan(text).intensity[0]) == ("q", 5)
 
 
 @pytest.mark.parametrize(
     "name", ["su", "s.u.", "esd", "e.s.d.", "std", "uncertainty", "err", "sigma(I)", "I_err", "dI"]
 )
 def test_a_column_named_as_uncertainties_are_is_sigma(name):
-    scan = scan_of(f"#  2theta intensity   {name}\n{ROWS}")
+    scan = read_one_scan(f"#  2theta intensity   {name}\n{ROWS}")
     np.testing.assert_array_equal(scan.intensity, [100, 144, 121])
     np.testing.assert_array_equal(scan.errors, [10, 12, 11])
 
 
 @pytest.mark.parametrize("other", ["Ycalc", "I_calc", "Ydiff", "Ibkg", "Background", "Residual"])
 def test_calculated_intensity_is_used_only_without_measured_intensity(other):
-    assert scan_of(f"2theta {other} Yobs\n{ROWS}").intensity[0] == 10
-    assert scan_of(f"2theta Yobs {other}\n{ROWS}").intensity[0] == 100
-    assert scan_of(f"2theta {other} sigma\n{ROWS}").intensity[0] == 100
+    assert read_one_scan(f"2theta {other} Yobs\n{ROWS}").intensity[0] == 10
+    assert read_one_scan(f"2theta Yobs {other}\n{ROWS}").intensity[0] == 100
+    assert read_one_scan(f"2theta {other} sigma\n{ROWS}").intensity[0] == 100
 
 
 @pytest.mark.parametrize(
@@ -129,7 +105,7 @@ def test_calculated_intensity_is_used_only_without_measured_intensity(other):
 def test_several_columns_of_intensities_with_names_are_several_scans(names, wanted):
     rows = np.array([[1, 10.0, 7, 8], [2, 10.5, 9, 6], [3, 11.0, 5, 4]])
     text = names + "\n" + "\n".join(",".join(map(str, row)) for row in rows) + "\n"
-    scans = scans_of("# sample: quartz\n" + text, "a.csv")
+    scans = read_text("# sample: quartz\n" + text, "a.csv")
     assert [scan.metadata for scan in scans] == [
         {"sample": "quartz", "column": name} for name in wanted
     ]
@@ -153,40 +129,44 @@ def test_several_columns_of_intensities_with_names_are_several_scans(names, want
     ],
 )
 def test_one_column_is_the_intensity_where_others_are_something_else(names):
-    [scan] = scans_of(f"{names}\n1,10,7,8\n2,11,9,6\n3,12,5,4\n", "a.csv")
+    [scan] = read_text(f"{names}\n1,10,7,8\n2,11,9,6\n3,12,5,4\n", "a.csv")
     assert "column" not in scan.metadata
     assert scan.intensity[0] == (7 if names.startswith("Point") else 10)
 
 
 def test_many_columns_without_names_must_begin_with_an_axis():
-    assert scan_of("1 5 6 7\n2 4 6 8\n3 5 7 9\n").intensity[1] == 4
-    assert scan_of("0.1 0.2 50.0 7.0\n0.2 0.3 52.0 8.0\n0.3 0.3 5.0 8.0\n").intensity[2] == 0.3
-    assert "names" in refused("312 305 311 300\n306 298 301 299\n310 300 305 307\n", "a.dat")
+    assert read_one_scan("1 5 6 7\n2 4 6 8\n3 5 7 9\n").intensity[1] == 4
+    assert (
+        read_one_scan("0.1 0.2 50.0 7.0\n0.2 0.3 52.0 8.0\n0.3 0.3 5.0 8.0\n").intensity[2] == 0.3
+    )
+    assert "names" in find_refusal("312 305 311 300\n306 298 301 299\n310 300 305 307\n", "a.dat")
 
 
 def test_nan_intensity_is_kept_and_a_nan_position_is_refused():
-    np.testing.assert_array_equal(scan_of("1 2\n2 nan\n3 4\n").intensity, [2, np.nan, 4])
-    np.testing.assert_array_equal(scan_of("1.0,2\n2.0,\n3.0,4\n").intensity, [2, np.nan, 4])
-    assert "line 2" in refused("1 2\nnan 3\n3 4\n")
-    assert "line 3" in refused("1.0,2\n2.0,1\n,3\n4.0,4\n")
+    np.testing.assert_array_equal(read_one_scan("1 2\n2 nan\n3 4\n").intensity, [2, np.nan, 4])
+    np.testing.assert_array_equal(read_one_scan("1.0,2\n2.0,\n3.0,4\n").intensity, [2, np.nan, 4])
+    assert "line 2" in find_refusal("1 2\nnan 3\n3 4\n")
+    assert "line 3" in find_refusal("1.0,2\n2.0,1\n,3\n4.0,4\n")
 
 
 def test_positions_that_cannot_be_angles_are_refused_with_what_to_do():
-    assert "q_nm^-1" in refused("100 1\n200 2\n300 3\n")
-    assert "1/nm" in refused("# q intensity\n100 1\n200 2\n300 3\n")
+    assert "q_nm^-1" in find_refusal("100 1\n200 2\n300 3\n")
+    assert "1/nm" in find_refusal("# q intensity\n100 1\n200 2\n300 3\n")
 
 
 def test_a_file_that_was_cut_off_is_refused():
-    assert "line 4 has 2 of 3 values; the file is cut off" in refused("1 2 3\n2 3 4\n3 4 5\n4 5")
-    assert "announces 4" in refused("t\n2-Theta\nIntensity\n4\n" + ROWS)
-    assert "lines 1 and 3" in refused("1 2\n3\n4 5\n6 7\n8 9\n")
-    assert "line 4" in refused(ROWS + "11.5 12x 11\n12 2 3\n")
+    assert "line 4 has 2 of 3 values; the file is cut off" in find_refusal(
+        "1 2 3\n2 3 4\n3 4 5\n4 5"
+    )
+    assert "announces 4" in find_refusal("t\n2-Theta\nIntensity\n4\n" + ROWS)
+    assert "lines 1 and 3" in find_refusal("1 2\n3\n4 5\n6 7\n8 9\n")
+    assert "line 4" in find_refusal(ROWS + "11.5 12x 11\n12 2 3\n")
 
 
 def test_text_below_or_a_second_table_is_refused():
-    assert "line 4" in refused(ROWS + "and so on\n")
-    assert "cut off" not in refused(ROWS + "and so on\n")
-    assert "several tables" in refused(ROWS + "# second scan\n" + ROWS)
+    assert "line 4" in find_refusal(ROWS + "and so on\n")
+    assert "cut off" not in find_refusal(ROWS + "and so on\n")
+    assert "several tables" in find_refusal(ROWS + "# second scan\n" + ROWS)
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -194,7 +174,7 @@ def test_text_below_or_a_second_table_is_refused():
 def test_several_patterns_in_one_table_are_refused(turn, low):
     first, second = np.linspace(10, 20, 30), np.linspace(low, 16, 12)
     rows = [f"{turn * x:.3f} 1" for x in np.r_[first, second]]
-    message = refused("\n".join(["# 2theta I", *rows]))
+    message = find_refusal("\n".join(["# 2theta I", *rows]))
     assert f"jump back from {turn * 20} to {turn * low} in line 32" in message
 
 
@@ -202,17 +182,17 @@ def test_positions_may_turn_and_overlap():
     up = np.linspace(10, 20, 30)
     for x in (np.r_[up, up[::-1]], np.r_[up, np.linspace(16, 40, 30)]):
         text = "\n".join(f"{value:.3f} 1" for value in x)
-        np.testing.assert_allclose(scan_of(text).positions, x, atol=1e-3)
+        np.testing.assert_allclose(read_one_scan(text).positions, x, atol=1e-3)
 
 
 @pytest.mark.parametrize("mark", ["END", "*EOF", "end.", "EOF\r\n\r\n", "# scan 1\nEND"])
 def test_a_word_at_the_end_of_the_file_is_not_a_row(mark):
-    assert len(scan_of(ROWS + mark).positions) == 3
+    assert len(read_one_scan(ROWS + mark).positions) == 3
 
 
 @pytest.mark.parametrize("row", ["nan", "11.5 1 END", "11.5"])
 def test_a_broken_last_row_does_not_end_the_table(row):
-    assert "line 4" in refused(ROWS + row)
+    assert "line 4" in find_refusal(ROWS + row)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +210,7 @@ def test_a_broken_last_row_does_not_end_the_table(row):
     ],
 )
 def test_a_text_without_a_table_is_refused(content):
-    refused(content)
+    find_refusal(content)
 
 
 numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 4))
@@ -262,7 +242,7 @@ def test_columns_come_back_through_every_way_of_writing(table, between, end, dec
     rows = [between.join(f"{value:.4f}" for value in row) for row in zip(*table, strict=True)]
     body = end.join(rows)
     body = body.replace(".", ",") if decimal else body
-    scan = scan_of((header + end + body + end).encode(code), "a.csv")
+    scan = read_one_scan((header + end + body + end).encode(code), "a.csv")
     np.testing.assert_array_equal(scan.positions, table[0])
     np.testing.assert_array_equal(scan.intensity, table[1])
 

@@ -1,40 +1,10 @@
 """Axis and metadata in the headers of texts."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from text_content import ROWS, find_refusal, read_one_scan, read_text
 from xrdae import open_patterns
-from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
-from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-ROWS = "10.0 100 10\n10.5 144 12\n11.0 121 11\n"
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
-
-
-def refused(content, name="a.xy"):
-    with pytest.raises(FormatError) as found:
-        scans_of(content, name)
-    return str(found.value)
 
 
 @pytest.mark.parametrize(
@@ -69,15 +39,15 @@ def refused(content, name="a.xy"):
     ],
 )
 def test_the_header_says_what_the_positions_are(header, kind, factor):
-    scan = scan_of(header + "1.0 10\n2.0 20\n3.0 30\n")
+    scan = read_one_scan(header + "1.0 10\n2.0 20\n3.0 30\n")
     assert scan.kind == kind
     np.testing.assert_allclose(scan.positions, np.array([1, 2, 3]) * factor)
 
 
 def test_a_file_name_gives_the_kind_if_the_header_does_not():
-    assert scan_of(ROWS, "sample_q.chi").kind == "q"
-    assert scan_of(ROWS, "sample_dspacing.xy").kind == "d"
-    assert scan_of("# 2theta I s\n" + ROWS, "sample_q.chi").kind == "two_theta"
+    assert read_one_scan(ROWS, "sample_q.chi").kind == "q"
+    assert read_one_scan(ROWS, "sample_dspacing.xy").kind == "d"
+    assert read_one_scan("# 2theta I s\n" + ROWS, "sample_q.chi").kind == "two_theta"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +59,7 @@ def test_a_file_name_gives_the_kind_if_the_header_does_not():
     ],
 )
 def test_axes_that_contradict_themselves_or_are_not_known_are_refused(header):
-    refused(header + ROWS)
+    find_refusal(header + ROWS)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +85,9 @@ def test_axes_that_contradict_themselves_or_are_not_known_are_refused(header):
     ],
 )
 def test_other_axes_are_not_converted(header, name, units):
-    scan = scans_of(header + ROWS)[0]
+    scan = read_text(header + ROWS)[0]
     assert (scan.kind, scan.axis.name, scan.axis.units) == ("other", name, units)
-    np.testing.assert_array_equal(scan.positions, scan_of(ROWS).positions)
+    np.testing.assert_array_equal(scan.positions, read_one_scan(ROWS).positions)
 
 
 @pytest.mark.parametrize("chunks", [None, 1])
@@ -138,7 +108,7 @@ def test_metadata_is_converted_to_the_units_of_the_convention():
         "# Wavelength: 1.0332e-10 m\n# Temperature: 25 C\n# title = heating, run 2\n"
         "# Time per step (min) = 2\n# date = 2024/05/01 12:30:00\n# phi: 0.5 rad\n# y = 300 um\n"
     )
-    found = scan_of(header + ROWS).metadata
+    found = read_one_scan(header + ROWS).metadata
     assert found == pytest.approx(
         {
             "wavelength": 1.0332,
@@ -163,14 +133,14 @@ def test_metadata_is_converted_to_the_units_of_the_convention():
     ],
 )
 def test_a_temperature_is_stated_with_units(line, kelvin):
-    assert scan_of(f"{line}\n{ROWS}").metadata == {"temperature": pytest.approx(kelvin)}
+    assert read_one_scan(f"{line}\n{ROWS}").metadata == {"temperature": pytest.approx(kelvin)}
 
 
 def test_the_wavelength_of_dash_is_above_three_columns():
-    assert scan_of("1.54056\n" + ROWS, "a.xye").metadata == {"wavelength": 1.54056}
-    assert scan_of("1.54056\n" + ROWS, "a.xye").errors[0] == 10
-    assert scan_of("3000\n" + ROWS, "a.xye").metadata == {}
-    assert scan_of("1.54056\n10 1\n11 2\n12 3\n").metadata == {}
+    assert read_one_scan("1.54056\n" + ROWS, "a.xye").metadata == {"wavelength": 1.54056}
+    assert read_one_scan("1.54056\n" + ROWS, "a.xye").errors[0] == 10
+    assert read_one_scan("3000\n" + ROWS, "a.xye").metadata == {}
+    assert read_one_scan("1.54056\n10 1\n11 2\n12 3\n").metadata == {}
 
 
 @pytest.mark.parametrize(
@@ -186,4 +156,4 @@ def test_the_wavelength_of_dash_is_above_three_columns():
     ],
 )
 def test_ambiguous_header_values_are_left_out(line):
-    assert scan_of(f"{line}\n{ROWS}").metadata == {}
+    assert read_one_scan(f"{line}\n{ROWS}").metadata == {}

@@ -1,37 +1,9 @@
 """Reader of UXD."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
-from xrdae.readers.data_file import DataFile
-
-READERS = (ras, uxd, gsas, text_columns)
-
-
-def scans_of(content, name="a.xy"):
-    """Read a text by the reader that knows it."""
-    content = content.encode() if isinstance(content, str) else content
-    file = DataFile(Path(name), content)
-    reader = next((reader for reader in READERS if reader.is_mine(file)), None)
-    if reader is None:
-        raise FormatError("no reader")
-    return reader.read_scans(file)
-
-
-def scan_of(content, name="a.xy"):
-    [scan] = scans_of(content, name)
-    return scan
-
-
-def refused(content, name="a.xy"):
-    with pytest.raises(FormatError) as found:
-        scans_of(content, name)
-    return str(found.value)
-
+from text_content import find_refusal, read_one_scan, read_text
 
 UXD = """; converted by XCH
 _FILEVERSION=2
@@ -56,8 +28,10 @@ _MA=40
 
 
 def test_uxd_pairs_and_lists_of_counts_agree():
-    pairs = scan_of(UXD.format(drive="COUPLED", marker="_2THETACOUNTS", data="3.0\t7\n3.5\t8"))
-    counts = scan_of(UXD.format(drive="2THETA", marker="_COUNTS", data="7 8"))
+    pairs = read_one_scan(
+        UXD.format(drive="COUPLED", marker="_2THETACOUNTS", data="3.0\t7\n3.5\t8")
+    )
+    counts = read_one_scan(UXD.format(drive="2THETA", marker="_COUNTS", data="7 8"))
     for scan in (pairs, counts):
         np.testing.assert_array_equal(scan.positions, [3, 3.5])
         np.testing.assert_array_equal(scan.intensity, [7, 8])
@@ -78,18 +52,18 @@ def test_uxd_pairs_and_lists_of_counts_agree():
 
 def test_uxd_ranges_are_scans_with_their_own_keys():
     second = "_STEPTIME=20\n_START=50\n_CPS\n1.5 2.5\n"
-    scans = scans_of(UXD.format(drive="COUPLED", marker="_2THETACPS", data="3 7\n4 8") + second)
+    scans = read_text(UXD.format(drive="COUPLED", marker="_2THETACPS", data="3 7\n4 8") + second)
     assert [scan.metadata["counting_time"] for scan in scans] == [0.5, 20]
     np.testing.assert_array_equal(scans[1].positions, [50, 50.5])
     assert scans[0].units == scans[1].units == "counts/s"
 
 
 def test_uxd_ranges_over_other_axes_are_left_out():
-    assert "PHI" in refused(UXD.format(drive="PHI", marker="_2THETACOUNTS", data="0 7\n5 8"))
+    assert "PHI" in find_refusal(UXD.format(drive="PHI", marker="_2THETACOUNTS", data="0 7\n5 8"))
 
 
 @pytest.mark.parametrize(
     ("marker", "data"), [("_2THETACOUNTS", "3.0 7\n3.5"), ("_COUNTS", "7 x"), ("_PEAKS", "7 8")]
 )
 def test_broken_uxd_is_refused(marker, data):
-    refused(UXD.format(drive="COUPLED", marker=marker, data=data))
+    find_refusal(UXD.format(drive="COUPLED", marker=marker, data=data))

@@ -1,23 +1,12 @@
 """Reader of XRDML."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from vendor_content import read_content
 from xrdae.errors import FormatError
-from xrdae.readers import brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml
-from xrdae.readers.data_file import DataFile
 
 pytest.importorskip("defusedxml")
-
-READERS = (brml, bruker_raw, pdcif, rasx, rigaku_raw, xrdml)
-
-
-def read(content, name="a.dat"):
-    file = DataFile(Path(name), content if isinstance(content, bytes) else content.encode())
-    (reader,) = (reader for reader in READERS if reader.is_mine(file))
-    return reader.read_scans(file)
 
 
 TWO_THETA = (
@@ -39,12 +28,14 @@ def xrdml_of(*points, after="", version="2.0", intended="K-Alpha"):
 
 def test_xrdml_counts_are_multiplied_by_the_attenuation_and_intensities_are_not():
     factors = "<beamAttenuationFactors>1 10 1</beamAttenuationFactors>"
-    (counts,) = read(xrdml_of(TWO_THETA + factors + "<counts>5 6 7</counts>"))
-    (intensities,) = read(xrdml_of(TWO_THETA + factors + "<intensities>5 60 7</intensities>"))
+    (counts,) = read_content(xrdml_of(TWO_THETA + factors + "<counts>5 6 7</counts>"))
+    (intensities,) = read_content(
+        xrdml_of(TWO_THETA + factors + "<intensities>5 60 7</intensities>")
+    )
     np.testing.assert_array_equal(counts.intensity, [5, 60, 7])
     np.testing.assert_array_equal(intensities.intensity, [5, 60, 7])
     common = "<commonBeamAttenuationFactor>2</commonBeamAttenuationFactor>"
-    (scan,) = read(xrdml_of(TWO_THETA + common + "<counts>5 6 7</counts>"))
+    (scan,) = read_content(xrdml_of(TWO_THETA + common + "<counts>5 6 7</counts>"))
     np.testing.assert_array_equal(scan.intensity, [10, 12, 14])
     assert scan.units == "counts"
     np.testing.assert_array_equal(scan.positions, [10, 11, 12])
@@ -55,22 +46,22 @@ def test_xrdml_positions_may_be_listed_and_outlast_an_aborted_scan():
         r'<positions axis="2\theta"><listPositions>1 2 4 8</listPositions></positions>'
         "<counts>5 6 7</counts>"
     )
-    (scan,) = read(xrdml_of(listed))
+    (scan,) = read_content(xrdml_of(listed))
     np.testing.assert_array_equal(scan.positions, [1, 2, 4])
     with pytest.raises(FormatError, match="4 positions for 5 intensities"):
-        read(xrdml_of(listed.replace("5 6 7", "5 6 7 8 9")))
+        read_content(xrdml_of(listed.replace("5 6 7", "5 6 7 8 9")))
 
 
 def test_xrdml_scans_over_other_axes_are_refused_or_left_out():
     rocking = TWO_THETA.replace("2Theta", "Omega") + "<counts>1 2 3</counts>"
     with pytest.raises(FormatError, match="patterns are scans over 2Theta"):
-        read(xrdml_of(rocking))
-    assert len(read(xrdml_of(rocking, TWO_THETA + "<counts>1 2 3</counts>"))) == 1
+        read_content(xrdml_of(rocking))
+    assert len(read_content(xrdml_of(rocking, TWO_THETA + "<counts>1 2 3</counts>"))) == 1
     still = '<positions axis="2Theta"><commonPosition>30</commonPosition></positions>'
     with pytest.raises(FormatError, match="patterns are scans over 2Theta"):
-        read(xrdml_of(still + rocking))
+        read_content(xrdml_of(still + rocking))
     with pytest.raises(FormatError, match="no scan with intensities"):
-        read(xrdml_of(TWO_THETA))
+        read_content(xrdml_of(TWO_THETA))
 
 
 @pytest.mark.parametrize(("unit", "kelvin"), [("K", 300.0), ("°C", 573.15), ("C", 573.15)])
@@ -80,21 +71,21 @@ def test_xrdml_temperatures_become_one_in_kelvin(unit, kelvin):
         "<nonAmbientValues>299 301</nonAmbientValues></nonAmbientPoints>"
     )
     times = "<countingTimes>1 2 3</countingTimes>"
-    (scan,) = read(xrdml_of(TWO_THETA + times + "<counts>1 2 3</counts>", after=after))
+    (scan,) = read_content(xrdml_of(TWO_THETA + times + "<counts>1 2 3</counts>", after=after))
     assert scan.metadata["temperature"] == pytest.approx(kelvin)
     assert scan.metadata["counting_time"] == 2
 
 
 def test_xrdml_states_the_line_that_was_used_and_no_zero():
-    said = read(xrdml_of(TWO_THETA + "<counts>1 2 3</counts>"))[0].metadata
+    said = read_content(xrdml_of(TWO_THETA + "<counts>1 2 3</counts>"))[0].metadata
     assert said == {"wavelength": 1.5406}
     beta = xrdml_of(TWO_THETA + "<counts>1 2 3</counts>", intended="K-Beta")
-    assert read(beta)[0].metadata == {"wavelength": 1.3922}
+    assert read_content(beta)[0].metadata == {"wavelength": 1.3922}
 
 
 def test_xrdml_with_broken_numbers_is_refused():
     with pytest.raises(FormatError, match="counts are no numbers"):
-        read(xrdml_of(TWO_THETA + "<counts>1 2 x</counts>"))
+        read_content(xrdml_of(TWO_THETA + "<counts>1 2 x</counts>"))
     factors = "<beamAttenuationFactors>1 10</beamAttenuationFactors>"
     with pytest.raises(FormatError, match="2 beamAttenuationFactors for 3 counts"):
-        read(xrdml_of(TWO_THETA + factors + "<counts>1 2 3</counts>"))
+        read_content(xrdml_of(TWO_THETA + factors + "<counts>1 2 3</counts>"))

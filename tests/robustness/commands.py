@@ -5,19 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from faults import FIT
 from harness import import_modules, run_in_fork
-
-TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS))
-from conftest import make_series  # noqa: E402
-
-from xrdae import cli  # noqa: E402
+from moving_peaks import make_series
+from xrdae import cli
 
 # Command lines that write one file; the file is `out` with the given suffix.
 COMMANDS = {

@@ -3,8 +3,6 @@
 import errno
 import os
 import signal
-import sys
-from pathlib import Path
 
 import click
 import numpy as np
@@ -14,15 +12,13 @@ import xarray as xr
 from click.testing import CliRunner
 
 import xrdae
+from faults import CALLS, check_failing_plugin, check_memory_limit, register_failing_plugin
+from live_kills import FIRST, make_rows
 from xrdae import cli
 from xrdae.compute.device import is_out_of_memory
 from xrdae.compute.threads import compute_in_pieces
 from xrdae.live.result_column import Column
 from xrdae.live.results import Results
-
-sys.path.insert(0, str(Path(__file__).parent))
-from faults import CALLS, check_failing_plugin, check_memory_limit, register_failing_plugin
-from live_kills import FIRST, make_rows
 
 # ---------------------------------------------------------------- live results
 

@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
+
+import xrdae
 from concurrent_use import (
     METHODS,
     THREADS,
@@ -19,8 +21,6 @@ from concurrent_use import (
 )
 from extreme_datasets import draw_counts, make_dataset
 from harness import Failed, Row, main, try_in_child
-
-import xrdae
 
 PROCESSES = 4
 FAST = {"steps": 60, "members": 3, "hidden": (16,), "progress": False}

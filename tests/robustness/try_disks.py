@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+
+import xrdae
 from commands import FIT, build_command, make_folder
 from disks import SIZE, Disk, make_read_only, mount
 from faults import record_warnings
 from harness import Row, choose_moments, main, run_in_fork, try_in_child
-
-import xrdae
 from xrdae import cli
 from xrdae.provenance import fingerprint
 from xrdae.training import checkpoint

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+
+import xrdae
 from commands import FIT, build_command, make_folder
-from conftest import make_series
 from faults import (
     CALLS,
     KERNELS,
@@ -27,8 +28,7 @@ from faults import (
     register_failing_plugin,
 )
 from harness import Row, choose_moments, main, run_in_fork, try_in_child
-
-import xrdae
+from moving_peaks import make_series
 from xrdae import cli
 
 MEMORY = "memory that runs out, of a GPU too"

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import live_kills
 import xarray as xr
-from commands import FIT, TESTS, build_command, make_folder, run_command
-from harness import Failed, Forked, Row, choose_moments, main, run_in_fork, try_in_child
 
+import live_kills
 import xrdae
+from commands import FIT, build_command, make_folder, run_command
+from harness import TESTS, Failed, Forked, Row, choose_moments, main, run_in_fork, try_in_child
 from xrdae import cli
 from xrdae.provenance import fingerprint
 from xrdae.training import checkpoint

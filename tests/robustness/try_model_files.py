@@ -9,10 +9,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from damage import damage_bytes
-from harness import Row, main, try_in_child
 
 import xrdae
+from damage import damage_bytes
+from harness import Row, main, try_in_child
 from xrdae.autoencoder.model_file import make_groups
 from xrdae.storage import checksum
 

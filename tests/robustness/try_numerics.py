@@ -7,9 +7,10 @@ the data with an error that names a pattern. Warnings are errors, except the exp
 import warnings
 
 import numpy as np
+from scipy.ndimage import binary_erosion
+
 from extreme_datasets import LONGEST, make_dataset, make_intensities, make_spectra
 from harness import Row, main, try_in_child
-from scipy.ndimage import binary_erosion
 
 FAST = {"steps": 15, "members": 2, "hidden": (8,), "progress": False}
 SETTINGS = {

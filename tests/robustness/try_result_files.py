@@ -3,24 +3,21 @@
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from damage import damage_bytes
-from harness import Row, main, try_in_child
 
 import xrdae
+from damage import damage_bytes
+from harness import Row, main, try_in_child
+from live_kills import FIRST, make_rows
+from make import patterns
 from xrdae import describe, provenance
 from xrdae.live.results import Results
 from xrdae.loading.sources import open_data, write_netcdf, write_zarr
-
-sys.path.append(str(Path(__file__).parents[1] / "autoencoder" / "models"))
-from live_kills import FIRST, make_rows
-from make import patterns
 
 CUT, CHANGED, LIVE = (
     "result files cut off",

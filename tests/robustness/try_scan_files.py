@@ -9,19 +9,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import resource
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from damage import damage_file
-from harness import Row, main, try_in_child
-
-TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS / "fuzz"))
-
-import law  # noqa: E402
+from harness import TESTS, Row, main, try_in_child
+from law import CORPUS, SUFFIXES, outcome, put
 
 FILES = "scan files cut off or changed"
 HDF5 = "NeXus and netCDF4 files changed, as watched"
@@ -34,7 +29,7 @@ _folder = tempfile.TemporaryDirectory()
 
 def list_files() -> list[tuple[str, Path]]:
     """Return the format (a target of `law`) and the path of each undamaged file."""
-    corpus = [p for p in sorted(law.CORPUS.glob("*/*")) if p.parent.name != "model"]
+    corpus = [p for p in sorted(CORPUS.glob("*/*")) if p.parent.name != "model"]
     folder = os.environ.get("XRDAE_TEST_DATA")
     measured = sorted(Path(folder, "formats").iterdir()) if folder else []
     return [(p.parent.name, p) for p in corpus] + [
@@ -45,16 +40,16 @@ def list_files() -> list[tuple[str, Path]]:
 def write_file(case: list[Any]) -> tuple[Path, str]:
     """Write the damaged file of a case; return its path and its format."""
     target, name, seed = case
-    suffix = Path(name).suffix if target == "real" else law.SUFFIXES.get(target, ".dat")
+    suffix = Path(name).suffix if target == "real" else SUFFIXES.get(target, ".dat")
     path = Path(_folder.name, f"a{suffix}")
-    law.put(path, damage_file(Path(name).read_bytes(), seed), target)
+    put(path, damage_file(Path(name).read_bytes(), seed), target)
     return path, target
 
 
 def try_file(case: list[Any]) -> str:
     """Read a file like `open_patterns`."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    return law.outcome(*write_file(case))
+    return outcome(*write_file(case))
 
 
 def try_hdf5(case: list[Any]) -> str:

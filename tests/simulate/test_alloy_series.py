@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from crystals import BARE, CU_KA1, GAUSS
 from xrdae import simulate
 
 pytest.importorskip("gemmi")
-
-CU_KA1 = 1.5406  # angstrom
-
-
-BARE = simulate.Instrument(background=())
-
-
-GAUSS = simulate.Instrument(background=(), eta=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -1,48 +1,19 @@
 """Mixtures of phases from CIFs, and refused arguments."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from crystals import BARE, CU_KA1, write_cif
 from xrdae import simulate
 
 pytest.importorskip("gemmi")
 
-CU_KA1 = 1.5406  # angstrom
-
-
-BARE = simulate.Instrument(background=())
-
-
-CRYSTALS = {
-    # name: (space group, a [angstrom], atoms)
-    "halite": ("F m -3 m", 5.6402, (("Na", 0.0), ("Cl", 0.5))),
-    "iron": ("I m -3 m", 2.8665, (("Fe", 0.0),)),
-    "silicon": ("F d -3 m:1", 5.4300, (("Si", 0.0),)),
-    "caesium_chloride": ("P m -3 m", 4.1230, (("Cs", 0.0), ("Cl", 0.5))),
-}
-
-
-def cif(folder: Path, name: str, *, text: str | None = None) -> Path:
-    group, a, atoms = CRYSTALS[name]
-    lengths = "".join(f"_cell_length_{axis} {a}\n" for axis in "abc")
-    angles = "".join(f"_cell_angle_{angle} 90\n" for angle in ("alpha", "beta", "gamma"))
-    loop = "loop_\n_atom_site_label\n_atom_site_type_symbol\n" + "".join(
-        f"_atom_site_fract_{axis}\n" for axis in "xyz"
-    )
-    rows = "".join(f"{element}1 {element} {x} {x} {x}\n" for element, x in atoms)
-    path = folder / f"{name}.cif"
-    path.write_text(
-        text or f"data_{name}\n{lengths}{angles}_space_group_name_H-M_alt '{group}'\n{loop}{rows}"
-    )
-    return path
-
 
 def test_mixture_is_the_sum_of_its_phases_by_weight(tmp_path):
-    paths = [cif(tmp_path, "halite"), cif(tmp_path, "silicon")]
+    paths = [write_cif(tmp_path, "halite"), write_cif(tmp_path, "silicon")]
     fractions = [[1, 0], [0, 1], [2, 2], [3, 1]]
     dataset = simulate.cif_patterns(paths, fractions=fractions, noise=False, instrument=BARE)
     np.testing.assert_allclose(dataset["weight_fraction"][2:], [[0.5, 0.5], [0.75, 0.25]])
@@ -60,7 +31,7 @@ def test_mixture_is_the_sum_of_its_phases_by_weight(tmp_path):
 
 
 def test_equal_weights_scatter_by_one_over_zmv(tmp_path):
-    paths = [cif(tmp_path, "halite"), cif(tmp_path, "silicon")]
+    paths = [write_cif(tmp_path, "halite"), write_cif(tmp_path, "silicon")]
     dataset = simulate.cif_patterns(paths, fractions=[[1, 1]], noise=False)
     areas, phase = dataset["reflection_intensity"][0], dataset["phase"]
     strongest = {p: float(areas.where(phase == p).max()) for p in ("halite", "silicon")}
@@ -81,7 +52,7 @@ def test_equal_weights_scatter_by_one_over_zmv(tmp_path):
 
 def test_both_kinds_of_dataset_survive_netcdf(tmp_path):
     mixtures = simulate.cif_patterns(
-        [cif(tmp_path, "halite"), cif(tmp_path, "iron")], fractions=[[0.3, 0.7]]
+        [write_cif(tmp_path, "halite"), write_cif(tmp_path, "iron")], fractions=[[0.3, 0.7]]
     )
     for name, dataset in (("alloy", simulate.alloy_series([0, 2], zr=[0])), ("mix", mixtures)):
         dataset.to_netcdf(tmp_path / f"{name}.nc")
@@ -133,7 +104,7 @@ def test_lorentzian_share_outside_zero_to_one_is_refused():
 )
 def test_fractions_that_do_not_fit_the_phases_are_refused(tmp_path, fractions, message):
     with pytest.raises(ValueError, match=message):
-        simulate.cif_patterns(cif(tmp_path, "iron"), fractions=fractions)
+        simulate.cif_patterns(write_cif(tmp_path, "iron"), fractions=fractions)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +118,9 @@ def test_fractions_that_do_not_fit_the_phases_are_refused(tmp_path, fractions, m
     ],
 )
 def test_cif_that_lacks_something_is_refused_with_what_to_set(tmp_path, old, new, message):
-    text = cif(tmp_path, "iron").read_text()
+    text = write_cif(tmp_path, "iron").read_text()
     assert old in text
-    path = cif(tmp_path, "iron", text=text.replace(old, new))
+    path = write_cif(tmp_path, "iron", text=text.replace(old, new))
     with pytest.raises(ValueError, match=message):
         simulate.cif_patterns(path)
 

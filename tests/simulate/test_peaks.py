@@ -1,52 +1,19 @@
 """Areas, widths, shifts, texture and displacement of simulated peaks."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.integrate import trapezoid
 
+from crystals import BARE, CU_KA1, GAUSS, write_cif
 from xrdae import simulate
 
 pytest.importorskip("gemmi")
-
-CU_KA1 = 1.5406  # angstrom
-
-
-BARE = simulate.Instrument(background=())
-
-
-GAUSS = simulate.Instrument(background=(), eta=0.0)
-
-
-CRYSTALS = {
-    # name: (space group, a [angstrom], atoms)
-    "halite": ("F m -3 m", 5.6402, (("Na", 0.0), ("Cl", 0.5))),
-    "iron": ("I m -3 m", 2.8665, (("Fe", 0.0),)),
-    "silicon": ("F d -3 m:1", 5.4300, (("Si", 0.0),)),
-    "caesium_chloride": ("P m -3 m", 4.1230, (("Cs", 0.0), ("Cl", 0.5))),
-}
-
-
-def cif(folder: Path, name: str, *, text: str | None = None) -> Path:
-    group, a, atoms = CRYSTALS[name]
-    lengths = "".join(f"_cell_length_{axis} {a}\n" for axis in "abc")
-    angles = "".join(f"_cell_angle_{angle} 90\n" for angle in ("alpha", "beta", "gamma"))
-    loop = "loop_\n_atom_site_label\n_atom_site_type_symbol\n" + "".join(
-        f"_atom_site_fract_{axis}\n" for axis in "xyz"
-    )
-    rows = "".join(f"{element}1 {element} {x} {x} {x}\n" for element, x in atoms)
-    path = folder / f"{name}.cif"
-    path.write_text(
-        text or f"data_{name}\n{lengths}{angles}_space_group_name_H-M_alt '{group}'\n{loop}{rows}"
-    )
-    return path
 
 
 def test_area_of_an_isolated_peak_is_its_reflection_intensity(tmp_path):
     grid = np.linspace(40, 50, 4001)  # iron: 110 alone, at 44.67
     options = {"two_theta": grid, "noise": False, "instrument": GAUSS}
-    dataset = simulate.cif_patterns(cif(tmp_path, "iron"), **options)
+    dataset = simulate.cif_patterns(write_cif(tmp_path, "iron"), **options)
     area = trapezoid(dataset["intensity"].values[0].astype(float), grid)
     assert dataset["reflection_intensity"].values.ravel() == pytest.approx(area, rel=1e-5)
 

@@ -1,41 +1,14 @@
 """Structure factors and relative intensities against published values."""
 
-from pathlib import Path
-
 import gemmi
 import numpy as np
 import pytest
 import xarray as xr
 
+from crystals import CU_KA1, write_cif
 from xrdae import simulate
 
 pytest.importorskip("gemmi")
-
-CU_KA1 = 1.5406  # angstrom
-
-
-CRYSTALS = {
-    # name: (space group, a [angstrom], atoms)
-    "halite": ("F m -3 m", 5.6402, (("Na", 0.0), ("Cl", 0.5))),
-    "iron": ("I m -3 m", 2.8665, (("Fe", 0.0),)),
-    "silicon": ("F d -3 m:1", 5.4300, (("Si", 0.0),)),
-    "caesium_chloride": ("P m -3 m", 4.1230, (("Cs", 0.0), ("Cl", 0.5))),
-}
-
-
-def cif(folder: Path, name: str, *, text: str | None = None) -> Path:
-    group, a, atoms = CRYSTALS[name]
-    lengths = "".join(f"_cell_length_{axis} {a}\n" for axis in "abc")
-    angles = "".join(f"_cell_angle_{angle} 90\n" for angle in ("alpha", "beta", "gamma"))
-    loop = "loop_\n_atom_site_label\n_atom_site_type_symbol\n" + "".join(
-        f"_atom_site_fract_{axis}\n" for axis in "xyz"
-    )
-    rows = "".join(f"{element}1 {element} {x} {x} {x}\n" for element, x in atoms)
-    path = folder / f"{name}.cif"
-    path.write_text(
-        text or f"data_{name}\n{lengths}{angles}_space_group_name_H-M_alt '{group}'\n{loop}{rows}"
-    )
-    return path
 
 
 def columns(dataset: xr.Dataset) -> dict[tuple[int, int, int], int]:
@@ -51,7 +24,9 @@ def relative(dataset: xr.Dataset) -> dict[tuple[int, int, int], float]:
 
 def test_structure_factor_of_iron_is_two_atoms_in_phase(tmp_path):
     listed = simulate.reflections(
-        simulate.read_structure(cif(tmp_path, "iron")), wavelength=CU_KA1, two_theta_range=(1, 140)
+        simulate.read_structure(write_cif(tmp_path, "iron")),
+        wavelength=CU_KA1,
+        two_theta_range=(1, 140),
     )
     assert not (listed.hkl.sum(1) % 2).any()
     # multiplicity and h^2 + k^2 + l^2 of the lines of a body-centred cubic lattice
@@ -67,7 +42,7 @@ def test_structure_factor_of_iron_is_two_atoms_in_phase(tmp_path):
 
 def test_structure_factor_of_caesium_chloride_adds_and_subtracts_its_ions(tmp_path):
     listed = simulate.reflections(
-        simulate.read_structure(cif(tmp_path, "caesium_chloride")),
+        simulate.read_structure(write_cif(tmp_path, "caesium_chloride")),
         wavelength=CU_KA1,
         two_theta_range=(1, 80),
     )
@@ -115,7 +90,7 @@ def test_f_squared_of_a_polar_crystal_is_the_mean_of_its_friedel_mates(tmp_path)
 )
 def test_relative_intensities_agree_with_the_powder_files(tmp_path, name, lines):
     dataset = simulate.cif_patterns(
-        cif(tmp_path, name), noise=False, b_iso=1.0 if name == "halite" else 0.5
+        write_cif(tmp_path, name), noise=False, b_iso=1.0 if name == "halite" else 0.5
     )
     simulated = relative(dataset)
     for hkl, textbook in lines.items():
@@ -131,7 +106,7 @@ def test_silicon_agrees_with_the_pattern_that_powdercell_calculates(tmp_path):
         (0, 0, 4): (69.144, 10.70),
         (1, 3, 3): (76.392, 16.19),
     }
-    dataset = simulate.cif_patterns(cif(tmp_path, "silicon"), noise=False)
+    dataset = simulate.cif_patterns(write_cif(tmp_path, "silicon"), noise=False)
     position, simulated = dataset["reflection_position"].values[0], relative(dataset)
     assert columns(dataset).keys() == lines.keys()
     for hkl, (two_theta, intensity) in lines.items():
@@ -140,5 +115,5 @@ def test_silicon_agrees_with_the_pattern_that_powdercell_calculates(tmp_path):
 
 
 def test_lines_forbidden_by_the_diamond_glide_or_by_chance_are_not_listed(tmp_path):
-    assert (0, 0, 2) not in relative(simulate.cif_patterns(cif(tmp_path, "silicon")))
-    assert (2, 2, 2) not in relative(simulate.cif_patterns(cif(tmp_path, "silicon")))
+    assert (0, 0, 2) not in relative(simulate.cif_patterns(write_cif(tmp_path, "silicon")))
+    assert (2, 2, 2) not in relative(simulate.cif_patterns(write_cif(tmp_path, "silicon")))
