@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from xrdae.cli.output import (
     write_result,
 )
 from xrdae.loading.sources import name_data, open_data
+from xrdae.readers.read_options import ReadOptions
 from xrdae.storage.atomic_writing import NETCDF
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from xrdae.analysis.request import Position
 
 DATA = click.argument("data", nargs=-1, required=True, metavar="DATA...")
+READING_ARGUMENTS = ("columns", "axis", "units", "trust_links")
 MODEL = click.option(
     "-m", "--model", "model_path", required=True, type=click.Path(exists=True, path_type=Path),
     help="Model file that 'xrdae fit' wrote.",
@@ -33,9 +37,28 @@ OUT = click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path),
     help="netCDF file to write (Zarr store where it ends in .zarr); it is replaced if it exists.",
 )  # fmt: skip
+_READING = (
+    click.option("--columns", help="Columns of a table of numbers, a letter each: x positions, y "
+                 "intensities, e errors, s samples, - not used (xye, -xy, xy*)."),
+    click.option("--axis", help="Quantity of a table's positions: two_theta, q, d or another."),
+    click.option("--units", help="Units of a table's positions: degree, 1/nm ..."),
+    click.option("--trust-links", is_flag=True,
+                 help="Follow links of HDF5 files to files outside of their folder."),
+)  # fmt: skip
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print the outcome as JSON, for other programs."
 )
+
+
+def add_reading(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what files do not; the command gets them as `reading`."""
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        reading = {name: arguments.pop(name) for name in READING_ARGUMENTS}
+        command(**arguments, reading=reading)
+
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(_READING), run)
 
 
 @click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,6 +99,7 @@ def demo(out: Path, as_json: bool) -> None:
 
 @main.command()
 @DATA
+@add_reading
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
               help="Model file to write (netCDF).")  # fmt: skip
 @click.option("--update", "update_path", type=click.Path(exists=True, path_type=Path),
@@ -102,6 +126,7 @@ def fit(
     update_path: Path | None,
     checkpoint: Path | None,
     as_json: bool,
+    reading: dict[str, Any],
     **settings: Any,
 ) -> None:
     """Fit a model to the patterns in DATA, or update a model with them.
@@ -114,7 +139,7 @@ def fit(
     given = {name: value for name, value in settings.items() if value is not None}
     if update_path is not None:
         given["update"] = _load_model(update_path)
-    model = _fit(open_data(data), checkpoint=checkpoint, **given)
+    model = _fit(open_data(data, **reading), checkpoint=checkpoint, **given)
     model.save(out)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
@@ -132,17 +157,23 @@ def fit(
 
 @main.command()
 @DATA
+@add_reading
 @MODEL
 @OUT
 @JSON
-def encode(data: tuple[str, ...], model_path: Path, out: Path, as_json: bool) -> None:
+def encode(
+    data: tuple[str, ...], model_path: Path, out: Path, as_json: bool, reading: dict[str, Any]
+) -> None:
     """Add latent coordinates, reconstruction error and novelty to DATA."""
     refuse_overwrite(out, model_path)
-    write_result(lambda: open_data(data).xrdae.encode(_load_model(model_path)), out, as_json)
+    write_result(
+        lambda: open_data(data, **reading).xrdae.encode(_load_model(model_path)), out, as_json
+    )
 
 
 @main.command()
 @DATA
+@add_reading
 @MODEL
 @OUT
 @click.option("--regions", default="peaks", show_default=True,
@@ -159,6 +190,7 @@ def relevance(
     fill: str,
     label: str | None,
     as_json: bool,
+    reading: dict[str, Any],
 ) -> None:
     """Mask each peak and measure how far each pattern's latent point moves."""
     refuse_overwrite(out, model_path)
@@ -170,7 +202,7 @@ def relevance(
             raise click.BadParameter(f"{regions!r} must be 'peaks' or a width") from None
 
     def result() -> xr.Dataset:
-        dataset, model = open_data(data), _load_model(model_path)
+        dataset, model = open_data(data, **reading), _load_model(model_path)
         return dataset.xrdae.relevance(model, regions=windows, fill=fill, label=label)  # type: ignore[no-any-return]
 
     write_result(result, out, as_json)
@@ -178,6 +210,7 @@ def relevance(
 
 @main.command()
 @DATA
+@add_reading
 @MODEL
 @OUT
 @click.option("--between", nargs=2, help="Two patterns by position: 3 7, or y=0,x=3 y=0,x=7.")
@@ -198,6 +231,7 @@ def synthesize(
     at: tuple[str, ...],
     extrapolate: bool,
     as_json: bool,
+    reading: dict[str, Any],
 ) -> None:
     """Decode patterns between two measured ones, or at given labels."""
     refuse_overwrite(out, model_path)
@@ -205,7 +239,7 @@ def synthesize(
     labels = dict(_parse_label(text) for text in at) or None
 
     def result() -> xr.Dataset:
-        dataset, model = open_data(data), _load_model(model_path)
+        dataset, model = open_data(data, **reading), _load_model(model_path)
         return dataset.xrdae.synthesize(  # type: ignore[no-any-return]
             model, between=ends, n=n, endpoints=endpoints, at=labels, extrapolate=extrapolate
         )
@@ -215,6 +249,7 @@ def synthesize(
 
 @main.command()
 @DATA
+@add_reading
 @click.option("-m", "--model", "model_path", type=click.Path(exists=True, path_type=Path),
               help="Model file; without one a model is fitted to DATA.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(path_type=Path),
@@ -227,12 +262,13 @@ def report(
     out: Path | None,
     title: str | None,
     as_json: bool,
+    reading: dict[str, Any],
 ) -> None:
     """Write one HTML page on which to walk through the latent space of DATA."""
     out = out or Path(f"{name_data(data)}.html")
     check_out_ending(out, (".html", ".htm"), "a page of HTML")
     refuse_overwrite(out, *data, model_path)
-    dataset = open_data(data)
+    dataset = open_data(data, **reading)
     model = _load_model(model_path) if model_path else _fit(dataset)
     dataset.xrdae.report(model, out, title=title)
     print_rows({"wrote": str(out)}, as_json)
@@ -240,6 +276,7 @@ def report(
 
 @main.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@add_reading
 @MODEL
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
               help="Zarr store for the results; an earlier one is continued.")  # fmt: skip
@@ -250,7 +287,14 @@ def report(
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve the live page.")
 @click.option("--port", default=0, help="Where on this machine to serve it. [default: any]")
 @JSON
-def watch(folder: Path, model_path: Path, out: Path, as_json: bool, **options: Any) -> None:
+def watch(
+    folder: Path,
+    model_path: Path,
+    out: Path,
+    as_json: bool,
+    reading: dict[str, Any],
+    **options: Any,
+) -> None:
     """Encode every pattern file that arrives in FOLDER, until Ctrl-C.
 
     A file is read once it is complete, encoded with relevance and novelty, and appended to the
@@ -261,13 +305,21 @@ def watch(folder: Path, model_path: Path, out: Path, as_json: bool, **options: A
 
     if out.suffix != ".zarr":
         raise click.BadParameter(f"{out} does not end in .zarr", param_hint="-o")
-    keep_watch(folder, _load_model(model_path), out=out, as_json=as_json, **options)
+    keep_watch(
+        folder,
+        _load_model(model_path),
+        ReadOptions(**reading),
+        out=out,
+        as_json=as_json,
+        **options,
+    )
 
 
 @main.command()
 @DATA
+@add_reading
 @JSON
-def info(data: tuple[str, ...], as_json: bool) -> None:
+def info(data: tuple[str, ...], as_json: bool, reading: dict[str, Any]) -> None:
     """Describe a model file, or data with their results, and how they were made."""
     from xrdae import describe, provenance
     from xrdae.errors import FormatError
@@ -279,7 +331,7 @@ def info(data: tuple[str, ...], as_json: bool) -> None:
         sections, made = describe.describe_model(model.fitted), provenance.describe_origin(model)
     except FormatError as no_model:
         try:
-            dataset = open_data(data, lazy=False)
+            dataset = open_data(data, lazy=False, **reading)
         except FormatError as error:
             raise FormatError(f"{error}; nor is it a model: {no_model}") from error
         sections, made = (

@@ -16,6 +16,7 @@ from xrdae.live.console import Console
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.provenance import fingerprint
+from xrdae.readers.read_options import ReadOptions
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def keep_watch(
     folder: Path,
     model: Model,
+    options: ReadOptions,
     *,
     out: Path,
     match: str,
@@ -40,7 +42,7 @@ def keep_watch(
         results = at_end.enter_context(Results(out, attrs))
         watch = Watch(
             folder, model, results, threshold=threshold, match=match, patience=patience,
-            listeners=[console],
+            listeners=[console], options=options,
         )  # fmt: skip
         if page:
             from xrdae.live.page import LivePage

@@ -15,6 +15,7 @@ from typing import IO
 
 from xrdae.errors import FormatError, XrdaeError
 from xrdae.loading.gridding import read_scans
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import Scan
 from xrdae.storage.netcdf_structure import HDF5
 
@@ -28,7 +29,8 @@ class IsolatedReader:
     circle that no exception ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: ReadOptions = NOTHING_STATED) -> None:
+        self._options = options
         self._child: subprocess.Popen[bytes] | None = None
 
     def read(self, path: Path) -> list[Scan]:
@@ -41,14 +43,14 @@ class IsolatedReader:
         """
         with path.open("rb") as stream:
             if stream.read(len(HDF5)) != HDF5:
-                return read_scans(path)
+                return read_scans(path, self._options)
         if self._child is None:
             command = [sys.executable, "-m", "xrdae.live.isolated_reading"]
             self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._child.stdin is not None  # as asked for
         assert self._child.stdout is not None
         try:
-            _send(str(path), self._child.stdin)
+            _send((str(path), self._options), self._child.stdin)
             answer: list[Scan] | XrdaeError | OSError = pickle.load(self._child.stdout)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             self.close()
@@ -74,14 +76,15 @@ def serve() -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     while True:
         try:
-            path = Path(pickle.load(paths))
+            name, options = pickle.load(paths)
+            path = Path(name)
         except EOFError:
             return
         # Ends this process without a traceback, even if the library is busy.
         with open(os.devnull, "w") as nowhere:
             faulthandler.dump_traceback_later(MOST_SECONDS, exit=True, file=nowhere)
             try:
-                answer: list[Scan] | XrdaeError | OSError = read_scans(path)
+                answer: list[Scan] | XrdaeError | OSError = read_scans(path, options)
             except (XrdaeError, OSError) as error:
                 answer = error
             except MemoryError:

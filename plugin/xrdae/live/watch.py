@@ -20,6 +20,7 @@ from xrdae.live.isolated_reading import IsolatedReader
 from xrdae.live.notification import Observer
 from xrdae.live.results import Results
 from xrdae.provenance import generalize_provenance
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.storage.atomic_writing import FULL
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Watch:
         changes after all.
     listeners
         Told of every result once it is kept.
+    options
+        What is stated about the files.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Watch:
         match: str = "*",
         patience: float = 10.0,
         listeners: Sequence[Listener] = (),
+        options: ReadOptions = NOTHING_STATED,
     ) -> None:
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {str(folder)!r} to watch")
@@ -86,7 +90,7 @@ class Watch:
         self._preparation = model.autoencoder.preparation
         self._axis = self._preparation.axis
         self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
-        self._apart = IsolatedReader()
+        self._apart = IsolatedReader(options)
         self.listeners = list(listeners)
         self._skipped = dict(results.skipped)
         self._fullest = results.fullest

@@ -19,6 +19,7 @@ from xrdae.convention.patterns import find_patterns
 from xrdae.convention.regridding import Regrid, make_regridder
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.readers.data_file import check_loaded
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import METADATA_UNITS, Scan, ScanAxis
 from xrdae.readers.text_header import convert_header_value
 
@@ -262,9 +263,9 @@ def restore_direction(dataset: xr.Dataset, axis: Axis) -> xr.Dataset:
     return dataset.isel({axis.name: slice(None, None, -1)})
 
 
-def read_scans(path: Path) -> list[Scan]:
+def read_scans(path: Path, options: ReadOptions = NOTHING_STATED) -> list[Scan]:
     """Return the scans of a file, with increasing positions."""
-    found = readers.read_file(path)
+    found = readers.read_file(path, options)
     if not isinstance(found, xr.Dataset):
         return [sort_scan(scan) for scan in found]
     try:

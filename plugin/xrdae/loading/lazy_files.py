@@ -19,6 +19,7 @@ from xrdae.loading.gridding import (
     read_scans,
     restore_direction,
 )
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import METADATA_UNITS, Scan
 
 Float = npt.NDArray[Any]
@@ -27,12 +28,17 @@ TRIED = 100  # files; the first of these that can be read defines the layout of 
 
 
 def open_lazily(
-    files: Sequence[Path], *, grid: npt.ArrayLike | None, errors: str, chunks: int
+    files: Sequence[Path],
+    *,
+    grid: npt.ArrayLike | None,
+    errors: str,
+    chunks: int,
+    options: ReadOptions = NOTHING_STATED,
 ) -> xr.Dataset:
     """Return a lazy Dataset of files that are like the first; see `open_patterns`."""
     import dask.array as da
 
-    first, name = _read_first(files, errors)
+    first, name = _read_first(files, errors, options)
     chosen = find_grid(first, grid)
     n_point = chosen.axis.values.size
     stated = {name for scan in first for name in scan.metadata} - {"wavelength"}
@@ -45,6 +51,7 @@ def open_lazily(
         n_scan=len(first),
         numbers=numbers,
         errors=errors,
+        options=options,
         new_axis=[1, 2],
         chunks=(paths.chunks[0], (len(first),), (2 * n_point + len(numbers),)),
         meta=np.empty((0, 0, 0)),
@@ -67,12 +74,12 @@ def open_lazily(
     return restore_direction(dataset, chosen.axis)
 
 
-def _read_first(files: Sequence[Path], errors: str) -> tuple[list[Scan], str]:
+def _read_first(files: Sequence[Path], errors: str, options: ReadOptions) -> tuple[list[Scan], str]:
     """Return the scans of the first file that can be read, and its name."""
     reason: Exception | None = None
     for path in files[:TRIED]:
         try:
-            return read_scans(path), path.name
+            return read_scans(path, options), path.name
         except (FormatError, OSError) as error:
             if errors == "raise":
                 raise
@@ -87,7 +94,12 @@ def _lacks_wavelength(scan: Scan, grid: Grid) -> bool:
 
 
 def _read_block(
-    paths: npt.NDArray[np.str_], grid: Grid, n_scan: int, numbers: Sequence[str], errors: str
+    paths: npt.NDArray[np.str_],
+    grid: Grid,
+    n_scan: int,
+    numbers: Sequence[str],
+    errors: str,
+    options: ReadOptions,
 ) -> Float:
     """Return `(file, scan, [intensity, errors, numbers of the header])`, NaN where not readable."""
     gridder = Gridder(grid)
@@ -95,7 +107,7 @@ def _read_block(
     packed = np.full((len(paths), n_scan, 2 * n_point + len(numbers)), np.nan)
     for row, path in zip(packed, paths, strict=True):
         try:
-            scans = read_scans(Path(path))
+            scans = read_scans(Path(path), options)
             if len(scans) != n_scan:
                 raise FormatError(f"{path}: it holds {len(scans)} scans, the first file {n_scan}")
             if grid.axis.wavelength and any(_lacks_wavelength(scan, grid) for scan in scans):

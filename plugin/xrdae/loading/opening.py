@@ -23,6 +23,7 @@ from xrdae.errors import DataError, FormatError, warn
 from xrdae.loading.gridding import find_grid, merge_scans, read_scans, sort_scan, split_dataset
 from xrdae.loading.label_table import read_labels
 from xrdae.loading.lazy_files import open_lazily
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import Scan
 
 PathLike = str | os.PathLike[str]
@@ -36,9 +37,13 @@ def open_patterns(
     paths: PathLike | Iterable[PathLike],
     *,
     labels: PathLike | None = None,
+    columns: str | None = None,
+    axis: str | None = None,
+    units: str | None = None,
     grid: npt.ArrayLike | None = None,
     errors: Literal["warn", "raise"] = "warn",
     chunks: int | None = None,
+    trust_links: bool = False,
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Open files of diffraction patterns as one Dataset.
@@ -53,6 +58,17 @@ def open_patterns(
         A CSV table with a row for each file. The column `file` (or else the first column) holds
         file names, with or without folder and ending. The other columns become coordinates; a
         header "T [K]" gives units.
+    columns
+        What the columns of a table of numbers are, one letter for each: `x` positions, `y`
+        intensities, `e` standard deviations of the intensities before them, `s` names of samples,
+        `-` not used. A `*` at the end repeats the last letter. For example "xye", "-xy" or "xy*".
+        None: the file tells.
+    axis
+        Quantity of the positions in a table of numbers: "two_theta", "q", "d", or the name of
+        another quantity, such as "energy". None: the file tells.
+    units
+        Units of the positions in a table of numbers, for example "degree" or "1/nm". None: the
+        file tells.
     grid
         `(point,)`, positions to which all patterns are regridded, in the units of the axis. None:
         the positions of the files if all agree. Otherwise an evenly spaced grid over the union of
@@ -67,6 +83,8 @@ def open_patterns(
         the number of scans in a file, and the numbers in the headers. Other files are regridded
         to that grid. A file that does not fit is NaN, with a warning when it is read. Header
         numbers are lazy too; header texts are not read. None: read everything now.
+    trust_links
+        Follow links and virtual datasets of HDF5 files to files outside of their folder.
     progress
         Show a progress bar; None: on a terminal only.
 
@@ -102,19 +120,20 @@ def open_patterns(
         raise ValueError(f"errors={errors!r} is not known; choose 'warn' or 'raise'")
     if chunks is not None and chunks < 1:
         raise ValueError(f"chunks={chunks} must be a number of files, at least 1")
+    options = ReadOptions(columns=columns, axis=axis, units=units, trust_links=trust_links)
     files, one = find_files(paths)
     if labels is not None and not one:  # the table may be in the folder of the files
         files = [file for file in files if file != Path(labels).absolute()]
     if one:
-        dataset = read_dataset(files[0], grid)
+        dataset = read_dataset(files[0], grid, options)
         names = np.array(files[0].name)
         return _attach_labels(dataset.assign_coords(file=names), labels, [files[0].name], ())
     if chunks is not None:
-        dataset = open_lazily(files, grid=grid, errors=errors, chunks=chunks)
+        dataset = open_lazily(files, grid=grid, errors=errors, chunks=chunks, options=options)
         names = _name_files(files)
         dataset = dataset.assign_coords(file=("pattern", names))
         return _attach_labels(dataset, labels, names.tolist(), ("pattern",))
-    found, reasons = _read_all(files, errors=errors, progress=progress)
+    found, reasons = _read_all(files, options, errors=errors, progress=progress)
     _report_unreadable(reasons, len(files))
     counts = [len(scans) for _, scans in found]
     scans = [scan for _, each in found for scan in each]
@@ -131,9 +150,11 @@ def open_patterns(
     return _attach_labels(dataset, labels, names.tolist(), ("pattern",))
 
 
-def read_dataset(path: Path, grid: npt.ArrayLike | None = None) -> xr.Dataset:
+def read_dataset(
+    path: Path, grid: npt.ArrayLike | None = None, options: ReadOptions = NOTHING_STATED
+) -> xr.Dataset:
     """Return one file as a Dataset without a dimension for files; NeXus data stay lazy."""
-    found = readers.read_file(path)
+    found = readers.read_file(path, options)
     if isinstance(found, xr.Dataset):
         return found if grid is None else _regrid_dataset(found, grid)
     scans = [sort_scan(scan) for scan in found]
@@ -168,14 +189,14 @@ def _sort_files(files: list[Path], reason: str) -> list[Path]:
 
 
 def _read_all(
-    files: Sequence[Path], *, errors: str, progress: bool | None
+    files: Sequence[Path], options: ReadOptions, *, errors: str, progress: bool | None
 ) -> tuple[list[tuple[Path, list[Scan]]], dict[str, str]]:
     """Return the scans of each file that can be read, and why the others cannot."""
     from tqdm import tqdm
 
     def attempt(path: Path) -> list[Scan] | Exception:
         try:
-            return read_scans(path)
+            return read_scans(path, options)
         except (FormatError, OSError) as error:
             if errors == "raise":
                 raise

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_data(
-    paths: Sequence[str], *, lazy: bool = True, progress: bool | None = None
+    paths: Sequence[str], *, lazy: bool = True, progress: bool | None = None, **reading: Any
 ) -> xr.Dataset:
     """Open the arguments of a command as one Dataset.
 
@@ -30,6 +30,8 @@ def open_data(
         Compute a Zarr store chunk by chunk (dask).
     progress
         Show a progress bar while files are read; None: on a terminal only.
+    reading
+        Arguments of `xrdae.open_patterns` that say what the files do not.
 
     Raises
     ------
@@ -46,6 +48,8 @@ def open_data(
         name for path in paths for name in (_read_paths_from_stdin() if path == "-" else [path])
     ]
     one = Path(names[0]) if len(names) == 1 else None
+    if any(reading.get(name) is not None for name in ("columns", "axis", "units")):
+        return open_patterns(names[0] if one is not None else names, progress=progress, **reading)
     if one is not None and is_store(one):
         return _open_with_named_errors(one, lambda: _open_store(one, lazy=lazy))
     if one is not None and one.is_file() and is_netcdf(one):
@@ -53,7 +57,7 @@ def open_data(
         if dataset.data_vars:
             return dataset
         dataset.close()  # groups only: NeXus
-    return open_patterns(names[0] if one is not None else names, progress=progress)
+    return open_patterns(names[0] if one is not None else names, progress=progress, **reading)
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path) -> None:

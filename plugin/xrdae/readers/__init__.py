@@ -20,6 +20,7 @@ import xarray as xr
 from xrdae.convention.axis_kinds import UNITS
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import Scan
 
 # Modules are tried in this order: unmistakable content first, plain columns of numbers last.
@@ -66,7 +67,9 @@ def find_reader(file: DataFile) -> ModuleType:
     )
 
 
-def read_file(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
+def read_file(
+    path: str | os.PathLike[str], options: ReadOptions = NOTHING_STATED
+) -> list[Scan] | xr.Dataset:
     """Return the scans of a file (at least one) or its labelled Dataset.
 
     Raises
@@ -77,9 +80,15 @@ def read_file(path: str | os.PathLike[str]) -> list[Scan] | xr.Dataset:
         If the file does not exist or permission is denied.
     """
     try:
-        file = DataFile.open(path)
+        file = DataFile.open(path, options)
         with np.errstate(over="ignore", invalid="ignore"):  # overflow gives inf, refused below
-            result: list[Scan] | xr.Dataset = find_reader(file).read_scans(file)
+            reader = find_reader(file)
+            if options.describes_table and reader.__name__ != f"{__name__}.text_columns":
+                raise FormatError(
+                    f"columns, axis and units describe tables of numbers, but this is a file of "
+                    f"{reader.__name__.rpartition('.')[2]}, which states them; leave them out"
+                )
+            result: list[Scan] | xr.Dataset = reader.read_scans(file)
         if not isinstance(result, xr.Dataset):
             check(result)
         return result

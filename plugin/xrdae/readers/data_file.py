@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from xrdae.errors import FormatError
+from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.storage import netcdf_structure
 from xrdae.storage.netcdf_structure import HDF5
 
@@ -32,16 +33,19 @@ class DataFile:
         Where it is.
     content
         All of it; of an HDF5 file its first bytes.
+    options
+        What the user states about the file.
     unpacked
         Bytes of an archive's members that were unpacked so far.
     """
 
     path: Path
     content: bytes
+    options: ReadOptions = NOTHING_STATED
     unpacked: int = dataclasses.field(default=0, init=False)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> DataFile:
+    def open(cls, path: str | os.PathLike[str], options: ReadOptions = NOTHING_STATED) -> DataFile:
         """Read a file.
 
         Raises
@@ -61,13 +65,13 @@ class DataFile:
             start = stream.read(len(HDF5))
             if start == HDF5:
                 netcdf_structure.check(path)  # by whichever library it is read then
-                return cls(path, start)
+                return cls(path, start, options)
             if status.st_size > MOST_BYTES:
                 raise FormatError(
                     f"it has {status.st_size / 2**20:.0f} MB; patterns in this format have at most "
                     f"{MOST_BYTES / 2**20:.0f}"
                 )
-            return cls(path, start + stream.read(status.st_size))
+            return cls(path, start + stream.read(status.st_size), options)
 
     @property
     def suffix(self) -> str:
