@@ -24,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for i in range(n):
             rows = np.column_stack([x, random.poisson(100, points)])
-            np.savetxt(Path(folder) / f"{i}.xy", rows, fmt=["%.4f", "%d"])
+            np.savetxt(Path(folder) / f"{i}.xy", rows, fmt=["%.4f", "%d"], header="2theta I")
         files = sorted(Path(folder).iterdir())
 
         def seconds(action) -> float:  # type: ignore[no-untyped-def]

@@ -23,7 +23,7 @@ def files(series, model, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     for i, counts in enumerate(series["intensity"].values):
         table = np.column_stack([series["two_theta"], counts])
-        np.savetxt(tmp_path / "run" / f"p{i}.xy", table, fmt="%.10g")
+        np.savetxt(tmp_path / "run" / f"p{i}.xy", table, fmt="%.10g", header="two_theta intensity")
     return tmp_path
 
 

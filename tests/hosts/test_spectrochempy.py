@@ -250,7 +250,8 @@ def test_one_pattern_gives_one_point(series, model, latents):
 
 def test_the_host_reads_files_of_patterns(nd, model, tmp_path):
     for i in (0, 1):
-        np.savetxt(tmp_path / f"scan{i}.xye", np.c_[nd.x.magnitude, nd.data[i], np.ones(200)])
+        rows = np.c_[nd.x.magnitude, nd.data[i], np.ones(200)]
+        np.savetxt(tmp_path / f"scan{i}.xye", rows, header="two_theta intensity sigma")
     found = scp.xrdae.read_patterns(str(tmp_path / "*.xye"))
     assert found.shape == (2, 200)
     assert found.x.units == scp.ur.degree

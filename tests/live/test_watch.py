@@ -27,7 +27,9 @@ def test_stored_results_equal_those_of_analyze(run):
         run.put(f"p{i}.xy", run.text(i))
     run.watch(lambda: len(run.heard.files) == 5)
     found = run.content().sortby("file")
-    whole = xrdae.analyze(xrdae.open_patterns(run.folder, progress=False), run.model)
+    whole = xrdae.analyze(
+        xrdae.open_patterns(run.folder, axis="two_theta", progress=False), run.model
+    )
     for name in ("latent", "latent_std", "novelty", "reconstruction_error", "relevance",
                  "relevance_excess", "latent_shift", "relevance_profile"):  # fmt: skip
         np.testing.assert_allclose(found[name], whole[name], rtol=1e-4, atol=2e-5)

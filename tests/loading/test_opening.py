@@ -14,7 +14,8 @@ from xrdae.loading.opening import find_files
 def write_xy(path, x, y, *, header="", sigma=None):
     columns = [x, y] if sigma is None else [x, y, sigma]
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savetxt(path, np.column_stack(columns), header=header, fmt="%.10g")
+    names = "two_theta intensity" if sigma is None else "two_theta intensity sigma"
+    np.savetxt(path, np.column_stack(columns), header=f"{header}\n{names}", fmt="%.10g")
     return path
 
 

@@ -59,6 +59,7 @@ def expected(real_data):
         return {entry["file"]: entry["readers"] for entry in json.load(file)}
 
 
+@pytest.mark.filterwarnings("ignore:positions are assumed:UserWarning")
 @pytest.mark.parametrize("name", FILES)
 def test_a_real_file_is_read_as_independent_readers_read_it(real_data, expected, name):
     found = xrdae.open_patterns(real_data("formats") / name)

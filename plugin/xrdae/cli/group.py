@@ -20,6 +20,12 @@ _OPTIONS = {
     "extrapolate=True": "--extrapolate",
     "by dim=...": "by --dim",
     "variable=...": "--variable",
+    "columns='": "--columns '",
+    "axis='": "--axis '",
+    "axis=...": "--axis",
+    "units='": "--units '",
+    "units=...": "--units",
+    "trust_links=True": "--trust-links",
 }
 INTERRUPTED = 130  # exit code of shells for Ctrl-C
 

@@ -22,6 +22,7 @@ OTHER = "other"
 KINDS = (*UNITS, OTHER)
 DIMENSIONS = {"two_theta": "angle", "q": "1/length", "d": "length"}
 # Largest plausible positions. USAXS and pair-distribution work reach neither of the last two.
+_LEAST_Q = 0.05  # 1/angstrom, of one of the units of a q: from 1/pm to 1/nm, not 1/cm
 HIGHEST_K = 5.0  # 1/angstrom, in electron diffraction; photoelectrons have k up to 16
 _LIKELY = {"q": " (are they 1/nm?)"}
 HIGHEST = {"two_theta": 180.0, "q": 100.0, "d": 1e4}
@@ -52,7 +53,7 @@ _OTHER = re.compile(
 )
 # Names of spectral axes. A dataset that has one is never given another axis.
 _SPECTRAL = re.compile(
-    r"energ|^e$|^ev$|^kev$|eloss|wave-?number|raman|ramanshift|chemicalshift|^shift$|^δ$|freq"
+    r"energ|^e$|^ev$|^kev$|eloss|wave-?number|^wave$|raman|ramanshift|chemicalshift|^shift$|^δ$|freq"
     r"|wave-?length|^lambda$|^λ$|tof|timeofflight|^r$|ppm|^m/?z$|masstocharge|bindingenergy|channel"
     r"|radius|d\*2|^s$"
 )
@@ -60,6 +61,12 @@ _SPECTRAL = re.compile(
 _SAMPLE = re.compile(
     r"^(?:pattern|sample|scan|frame|spectr(?:um|a)|point|run|file|row|col(?:umn)?|index|position"
     r"|[xyz]|[xyz][_ ]?(?:stage|pos(?:ition)?|motor|sample)|(?:sample|stage|motor)[_ ]?[xyz])$"
+)
+# Functions of a diffraction axis are other quantities.
+_FUNCTION = re.compile(r"^(?:log\d*|ln|sin|cos|tan|sqrt)[(_]?(?:\(?2?theta|q|d|two)")
+# 1/d with these names is q / (2 pi), if its units are those of a q.
+_RECIPROCAL = re.compile(
+    r"^(?:s|1/d|d\*|d\^?-1|(?:inv(?:erse)?|recip(?:rocal)?|1over)d(?:-?spacing)?|d(?:-?spacing)?inv)$"
 )
 _GENERIC = re.compile(
     r"^(?:x|x-?axis|axis\d*|radial|radialaxis|angles?|abscissa|bins?|points?|values?|dim(?:int)?\d*|data"
@@ -96,6 +103,8 @@ def find_named_kind(name: Hashable) -> str | None:
     ('two_theta', 'other', None)
     """
     plain = _simplify(name)
+    if _FUNCTION.match(plain):
+        return OTHER
     for kind, names in _DIFFRACTION.items():
         if names.search(plain):
             return kind
@@ -157,7 +166,16 @@ def find_axis_kind(
     """
     parsed = parse_units(units)
     named = find_named_kind(name)
-    if named is None and long_name:
+    described_as = long_name if named is None else str(name)
+    is_reciprocal = (
+        _RECIPROCAL.match(_simplify(described_as)) is not None
+        and parsed is not None
+        and parsed.dimension == DIMENSIONS["q"]
+        and parsed.factor > _LEAST_Q
+    )
+    if is_reciprocal:
+        named = "q"
+    elif named is None and long_name:
         described = find_named_kind(long_name)
         is_other = _OTHER.search(_simplify(long_name)) is not None
         named = described if described != OTHER or is_other else None
@@ -177,7 +195,8 @@ def find_axis_kind(
     is_k = named == "q" and str(name).strip().lower() == "k" and parsed.kind is None
     if is_k and values is not None and np.nanmax(values, initial=0) * parsed.factor > HIGHEST_K:
         return AxisKind(OTHER, 1.0, False)  # of photoelectrons
-    factor = parsed.factor * (2 * np.pi if is_k else 1.0)  # electron diffraction: k = 1/d
+    # In electron diffraction, k = 1/d.
+    factor = parsed.factor * (2 * np.pi if is_k or is_reciprocal else 1.0)
     if values is not None and not _are_plausible(values, factor, kind):
         if not is_named:
             return AxisKind(OTHER, 1.0, False)
@@ -197,7 +216,7 @@ def _guess_kind(parsed: Units | None, named: str | None) -> str:
     if parsed.dimension == "angle":
         return "two_theta"
     # From 1/pm to 1/nm; 1/cm and 1/m are wavenumbers. A length may be a position, or an r.
-    is_q = parsed.dimension == "1/length" and parsed.factor > 0.05
+    is_q = parsed.dimension == "1/length" and parsed.factor > _LEAST_Q
     return "q" if is_q else OTHER
 
 
@@ -210,9 +229,9 @@ def _check_dimension(name: Hashable, units: str, parsed: Units | None, kind: str
 
 def _check_dimension_of_other(name: Hashable, units: str, parsed: Units | None) -> None:
     """Refuse an energy in degree, an omega in 1/angstrom: one of the two is wrong."""
-    if parsed is None:
-        return
     plain = _simplify(name)
+    if parsed is None or _FUNCTION.match(plain):
+        return
     words = {
         "angle": r"omega|chi$|phi$|^psi$|azim|theta",
         "length": r"wave-?length|^lambda$",

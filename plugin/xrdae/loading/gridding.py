@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,13 @@ def restore_direction(dataset: xr.Dataset, axis: Axis) -> xr.Dataset:
     if axis.kind != OTHER or not axis.descending:
         return dataset
     return dataset.isel({axis.name: slice(None, None, -1)})
+
+
+def warn_of_notes(scans: Sequence[Scan]) -> None:
+    """Warn once of each note that readers left in scans."""
+    notes = Counter(note for scan in scans for note in dict.fromkeys(scan.notes))
+    for note, n in notes.items():
+        warn(f"{n} of {len(scans)} patterns: {note}" if len(scans) > 1 else note)
 
 
 def read_scans(path: Path, options: ReadOptions = NOTHING_STATED) -> list[Scan]:

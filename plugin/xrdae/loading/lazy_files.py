@@ -18,6 +18,7 @@ from xrdae.loading.gridding import (
     make_axis_coordinate,
     read_scans,
     restore_direction,
+    warn_of_notes,
 )
 from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import METADATA_UNITS, Scan
@@ -39,6 +40,7 @@ def open_lazily(
     import dask.array as da
 
     first, name = _read_first(files, errors, options)
+    warn_of_notes(first)
     chosen = find_grid(first, grid)
     n_point = chosen.axis.values.size
     stated = {name for scan in first for name in scan.metadata} - {"wavelength"}

@@ -20,7 +20,14 @@ from xrdae import readers
 from xrdae.convention.names import RESERVED
 from xrdae.convention.patterns import find_patterns
 from xrdae.errors import DataError, FormatError, warn
-from xrdae.loading.gridding import find_grid, merge_scans, read_scans, sort_scan, split_dataset
+from xrdae.loading.gridding import (
+    find_grid,
+    merge_scans,
+    read_scans,
+    sort_scan,
+    split_dataset,
+    warn_of_notes,
+)
 from xrdae.loading.label_table import read_labels
 from xrdae.loading.lazy_files import open_lazily
 from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
@@ -111,7 +118,8 @@ def open_patterns(
     Examples
     --------
     >>> for i in range(3):
-    ...     np.savetxt(f"scan_{i}.xy", np.stack([[20.0, 20.5, 21.0], [i, 9, 1]], axis=1))
+    ...     rows = np.stack([[20.0, 20.5, 21.0], [i, 9, 1]], axis=1)
+    ...     np.savetxt(f"scan_{i}.xy", rows, header="two_theta intensity")
     >>> found = xrdae.open_patterns("scan_*.xy")
     >>> found["intensity"].dims, found["file"].values.tolist()
     (('pattern', 'two_theta'), ['scan_0.xy', 'scan_1.xy', 'scan_2.xy'])
@@ -137,6 +145,7 @@ def open_patterns(
     _report_unreadable(reasons, len(files))
     counts = [len(scans) for _, scans in found]
     scans = [scan for _, each in found for scan in each]
+    warn_of_notes(scans)
     names = _name_files([path for path, _ in found])
     of_scans = np.repeat(names, counts)
     if len(set(counts)) == 1:
@@ -158,6 +167,7 @@ def read_dataset(
     if isinstance(found, xr.Dataset):
         return found if grid is None else _regrid_dataset(found, grid)
     scans = [sort_scan(scan) for scan in found]
+    warn_of_notes(scans)
     sizes = {"scan": len(scans)} if len(scans) > 1 else {}
     return merge_scans(scans, sizes, find_grid(scans, grid))
 

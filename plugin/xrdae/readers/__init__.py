@@ -22,6 +22,7 @@ from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.read_options import NOTHING_STATED, ReadOptions
 from xrdae.readers.scan import Scan
+from xrdae.readers.unmeasured import mark_unmeasured
 
 # Modules are tried in this order: unmistakable content first, plain columns of numbers last.
 MODULES = (
@@ -43,6 +44,7 @@ MODULES = (
     "stoe_raw",
     "gsas",
     "json_array",
+    "fullprof_prf",
     "text_columns",
 )
 HIGHEST = {"two_theta": 180.0, "q": 1e6, "d": 1e6}  # largest physically possible position
@@ -91,6 +93,7 @@ def read_file(
             result: list[Scan] | xr.Dataset = reader.read_scans(file)
         if not isinstance(result, xr.Dataset):
             check(result)
+            result = [mark_unmeasured(scan) for scan in result]
         return result
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from error

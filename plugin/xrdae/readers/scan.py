@@ -78,6 +78,8 @@ class Scan:
         Units of other metadata.
     axis
         Name and units of an axis of kind "other"; None: the kind says all.
+    notes
+        What a reader assumed or left out, about which users are warned.
     """
 
     kind: str
@@ -88,3 +90,4 @@ class Scan:
     metadata: Metadata = dataclasses.field(default_factory=dict)
     label_units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     axis: ScanAxis | None = None
+    notes: tuple[str, ...] = ()

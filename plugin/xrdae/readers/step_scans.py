@@ -1,6 +1,7 @@
 """Intensities at positions from a start, by a step, to an end, as many formats state them.
 
-Source of the barest: FullProf's manual, patterns with INSTRM = 0 (start, step, end, then
+Sources: MAUD's files, which begin with the number of points, step, start and wavelength; FullProf's
+manual, patterns with INSTRM = 0 (start, step, end, then
 intensities alone) and 8 (the same under two title lines, then as many uncertainties; DMC and HRPT
 at PSI).
 """
@@ -21,6 +22,7 @@ from xrdae.readers.text_table import COMMENT, parse_row_numbers
 Float: TypeAlias = npt.NDArray[np.float64]
 
 _MOST_STEPS = 1e6
+_POINTS = re.compile(r"\s*(\d{1,7})\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)\s*$")
 _STEPS = re.compile(r"\s*([\d.+\-eE]+)\s+([\d.+\-eE]+)\s+([\d.+\-eE]+)(?![\w.,])")
 
 
@@ -76,8 +78,39 @@ def find_announced_steps(lines: list[str]) -> tuple[int, float, float, float] | 
     return None
 
 
+def find_announced_points(lines: list[str]) -> tuple[int, float, float, float] | None:
+    """Return the line of `number step start wavelength` and the last three; None: there is none."""
+    plain = [i for i, line in enumerate(lines[:20]) if line.strip() and not COMMENT.match(line)]
+    for i in plain[:2]:
+        match = _POINTS.match(lines[i])
+        if match is None:
+            continue
+        try:
+            step, start, wavelength = map(float, match.groups()[1:])
+        except ValueError:
+            continue
+        end = start + step * int(match[1])
+        if 0 < step < 5 and -180 <= start < end <= 180 and 0.1 <= wavelength <= 10:
+            return i, step, start, wavelength
+    return None
+
+
+def _read_points(lines: list[str]) -> Scan | None:
+    """Return the pattern of a file of MAUD; None for other files."""
+    announced = find_announced_points(lines)
+    if announced is None:
+        return None
+    i, step, start, wavelength = announced
+    n = int(lines[i].split()[0])
+    values = np.array(parse_row_numbers(lines[i + 1 :]))
+    if values.size != n:
+        return None  # a row of four numbers
+    found = find_metadata(lines[:i]) | {"wavelength": wavelength}
+    return Scan("two_theta", start + step * np.arange(n), values, metadata=found)
+
+
 def read_steps(lines: list[str]) -> Scan | None:
-    """Return the pattern of a FullProf file with INSTRM = 0 or 8; None for other files.
+    """Return the pattern of a FullProf file with INSTRM = 0 or 8, or of MAUD; None: of neither.
 
     Raises
     ------
@@ -86,7 +119,7 @@ def read_steps(lines: list[str]) -> Scan | None:
     """
     announced = find_announced_steps(lines)
     if announced is None:
-        return None
+        return _read_points(lines)
     i, start, step, end = announced
     n = round((end - start) / step) + 1
     values = np.array(parse_row_numbers(lines[i + 1 :]))

@@ -20,10 +20,11 @@ from xrdae.readers.scan import METADATA_UNITS, ScanAxis
 
 # Names of axes in labels; the first that fits.
 _KINDS = {
-    "two_theta": r"2\s*[-_*]?\s*\\?th|two[\s_-]*theta|(?<![a-z])tth|2\s*[-_*]?\s*θ"
+    "two_theta": r"2\s*[-_*]?\s*\\?th|^\W*gonio\W*$|two[\s_-]*theta|(?<![a-z])tth|2\s*[-_*]?\s*θ"
     r"|(?:diffraction|scattering) angle",
     "q": r"(?<![a-z])q(?:vec\w*)?(?![a-z])|momentum transfer|scattering vector",
-    "d": r"^\W*d(?![a-z*^])|d[\s_-]?spac|lattice spacing",
+    "d": r"^\W*d(?=\W*$|[\s_]*[(\[/,]|[\s_]*(?:a|å|nm|ang\w*|[mp]?m)\W*$)|d[\s_-]?spac"
+    r"|lattice spacing|interplanar|^\W*d_?hkl",
 }
 # 1/d; s and k are 1/d only with units of an inverse length: s may be sigma.
 _RECIPROCAL = re.compile(r"\W*(?:1\s*/\s*d|d\s*(?:\*|\^?{?-1}?\$?)|(?P<letter>[sk]))(?![a-z^*\d])")
@@ -31,13 +32,18 @@ _OTHER = re.compile(
     r"time|tof|energy|kev|channel|omega|theta|(?<![a-z])(?:chi|phi|psi|r|t|z)(?![a-z_\d])|wave"
     r"|temperature|distance|radi[au]|pixel|^\W*(?:1\s*/\s*d(?![a-z])|d\s*(?:\*|\^?-2))"
 )
+# A function or a power of a quantity is another quantity.
+_FUNCTION = re.compile(
+    r"\b(?:log\d*|ln|sin|cos|tan|sqrt|exp|delta)(?![a-z])|√|(?:q|d|theta|θ)\s*(?:\^|\*\*)\s*\{?[2-9]"
+    r"|(?:q|θ)²|^\W*1\s*/\s*q|q\s*/\s*q"
+)
 _SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "²": "2", "Θ": "θ", "ϑ": "θ"})
 # Spellings of units that `parse_units` leaves to their writers.
 _UNITS = (
     (r"[\\${}]|\.$", ""),
     (r"^°.*", "degree"),
     (r"\bAA\b", "angstrom"),
-    (r"(?i)\binverse\s+(\w+)", r"1/\1"),
+    (r"(?i)\binv(?:erse)?\.?[\s_]+(\w+)", r"1/\1"),
     (r"(?<=[a-zÅA])\s*\^?-1\b", "^-1"),
     (r"(?i)degrees?|deg\b\.?", "degree"),
     (r"(?i)nanomet(?:er|re)s?", "nm"),
@@ -63,6 +69,8 @@ _KEYS = {
     "lambda": "wavelength",
     "wave length": "wavelength",
     "wavelength alpha1": "wavelength",
+    "x-ray wavelength": "wavelength",  # RRUFF
+    "names": "sample",  # RRUFF
     "k-alpha1 wavelength": "wavelength",
     "k-alpha2 wavelength": "k_alpha_2",
     "temp": "temperature",
@@ -86,6 +94,18 @@ DATAFORMATS = {
     "qnm": ScanAxis("q", 0.1),
     "twotheta": ScanAxis("two_theta"),
 }
+# Keys of what moved in a scan, in lower case.
+_SCAN_KEYS = {
+    "scanningmode",
+    "scanning mode",
+    "scan mode",
+    "scan axis",
+    "scanaxis",
+    "scan type",
+    "drive",
+}
+_LABSPEC = {"1/cm": "Raman shift", "nm": "wavelength", "eV": "energy"}
+KINDS_WITH_UNITS = ("two_theta", "q", "d")
 _LONGEST_LABEL = 200
 _LEAST_Q = 1e-5  # 1/angstrom, of one of the units of a q
 
@@ -102,8 +122,12 @@ def find_label_axis(label: str) -> ScanAxis | None:
     FormatError
         If name and units contradict each other.
     """
+    is_function = _FUNCTION.search(label[:_LONGEST_LABEL].lower())
     label = label[:_LONGEST_LABEL].translate(_SUPERSCRIPTS)
     plain = label.lower()
+    if is_function:
+        axis = _make_other_axis(label)
+        return axis if is_units(axis.units) else make_axis(label.strip())
     if reciprocal := _RECIPROCAL.match(plain):
         kind, factor = _parse_axis_units("q" + label[reciprocal.end() :]) or ("", 1.0)
         if kind == "q" or not (kind or reciprocal["letter"]):
@@ -114,8 +138,10 @@ def find_label_axis(label: str) -> ScanAxis | None:
                 "correct the label"
             )
     named = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, plain)), None)
-    if named is None and (_OTHER.search(plain) or "raman" in plain):
+    if named is None and (_OTHER.search(plain) or "raman" in plain or is_other_name(label)):
         return _make_other_axis(label)
+    if named == "d" and (length := _find_length(label)):
+        return ScanAxis("d", length)
     by_units = _parse_axis_units(label)
     if by_units is None:
         return ScanAxis(named) if named else None
@@ -132,6 +158,35 @@ def find_label_axis(label: str) -> ScanAxis | None:
     return ScanAxis(kind, factor)
 
 
+def make_axis(name: str, units: str = "1") -> ScanAxis:
+    """Return an axis of kind "other"."""
+    return ScanAxis(OTHER, 1.0, name.replace("/", "_"), units, name)
+
+
+def state_axis(name: str | None, units: str | None, found: ScanAxis | None) -> ScanAxis:
+    """Return the axis that a user states, where needed with what was found in the file.
+
+    Raises
+    ------
+    FormatError
+        If the units are not those of the quantity, or do not tell which it is.
+    """
+    name = name or (found.name or found.kind if found else None)
+    if name in KINDS_WITH_UNITS and units is None:
+        return ScanAxis(name)
+    if name is None:
+        parsed = parse_units(str(units))
+        if parsed is None or parsed.dimension == "length":
+            raise FormatError(f"units={units!r} do not tell the quantity; state axis=... too")
+        return ScanAxis(_find_kind_of_units(parsed) or OTHER, parsed.factor)
+    if name not in KINDS_WITH_UNITS:
+        return make_axis(name, units or "1")
+    parsed = parse_units(str(units))
+    if parsed is None or parsed.dimension != DIMENSIONS[name]:
+        raise FormatError(f"units={units!r} are no units of {name}; correct units or axis")
+    return ScanAxis(name, parsed.factor)
+
+
 def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
     """Return the axis that keys of a header name (`unit`, `dataformat`, a scan type), if any.
 
@@ -144,13 +199,29 @@ def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
         key = name.lower()
         if key == "dataformat" and value.lower() in DATAFORMATS:
             return DATAFORMATS[value.lower()]
-        if key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value):
+        is_type = key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value)
+        if is_type or (key in _SCAN_KEYS and _is_other_scan(value)):
             raise FormatError(f"it is a scan of type {value!r}, not over 2theta")
+        is_gonio = key == "scan axis" and re.search(r"(?i)gonio|2\s*-?\s*theta", value)
+        if is_gonio or key == "x-ray wavelength":  # PANalytical; RRUFF
+            return ScanAxis("two_theta")
+        if key == "axisunit[1]":  # LabSpec
+            return make_axis(_LABSPEC.get(value, "Spectr"), value)
         if key in _AXIS_KEYS and (axis := find_label_axis(value) or find_units_axis(value)):
             return axis
         if key == "qwavename":  # Irena and Indra, small angles
             return ScanAxis("q")
     return None
+
+
+def mentions_two_theta(line: str) -> bool:
+    """Tell whether a line of a header has a name of two_theta."""
+    return re.search(_KINDS["two_theta"], line[:1000].lower()) is not None
+
+
+def _is_other_scan(value: str) -> bool:
+    """Tell whether what moved in a scan was not 2theta."""
+    return is_other_name(value) and not re.search(r"(?i)2\s*-?\s*th|two|coupled|psd", value)
 
 
 def find_units_axis(label: str) -> ScanAxis | None:
@@ -177,11 +248,15 @@ def _make_other_axis(label: str) -> ScanAxis:
     """Return an axis of kind "other": the label without its units, and the units."""
     text = re.sub(r"^[\s#!%;'\"/*]+|[\s\"']+$", "", label)
     match = re.match(r"(.+?)\s*[(\[]\s*([^)\]]+?)\s*[)\]]$", text)
-    for pattern in (r"(.*[^\W\d])\s*(?:/|,\s)\s*([^\W\d]\S*)$", r"(.+)_([A-Za-zÅ]{1,3}\^?-\d)$"):
+    for pattern in (
+        r"(.*[^\W\d])\s*(?:/|,\s)\s*([^\W\d]\S*)$",
+        r"(.+)_([A-Za-zÅ]{1,3}\^?-\d|deg|rad|[mnu]?m|[mnu]?s|k?eV)$",
+    ):
         found = None if match else re.match(pattern, text)
         match = found if found and is_units(found[2]) else match
     name, units = (match[1], match[2]) if match else (text, "1")
-    return ScanAxis("other", 1.0, name.strip().replace("/", "_"), units.strip(), text)
+    units = re.sub(r"[$\\{}]", "", units.replace(r"\AA", "angstrom")).strip()
+    return ScanAxis("other", 1.0, name.strip().replace("/", "_"), units, text)
 
 
 def find_metadata(lines: Iterable[str]) -> dict[str, float | str]:
@@ -255,6 +330,13 @@ def _parse_value(name: str, key: str, text: str, units: str) -> float | str | No
 def _may_be_units(text: str) -> bool:
     """Tell whether a text is short and simple enough to be evaluated as units."""
     return 0 < len(text) <= 24 and not re.search(r"\d\d|\*\*|\^.*\^", text)
+
+
+def _find_length(label: str) -> float | None:
+    """Return the units of length in a label [angstrom]; None if there are none."""
+    match = _IN_BRACKETS.search(label) or re.search(r"[/,_\s]\s*(\w+)\W*$", label)
+    units = parse_units(match[1]) if match and _may_be_units(match[1]) else None
+    return units.factor if units is not None and units.dimension == "length" else None
 
 
 def _find_kind_of_units(units: Units) -> str | None:

@@ -1,10 +1,14 @@
-"""The numbers in a text: lines, delimiters, decimal commas, comments, and what breaks a table."""
+"""The numbers in a text: lines, delimiters, decimal commas, comments, and what breaks a table.
+
+A table may have columns of texts (names of samples), which become numbers of their values.
+"""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -22,6 +26,11 @@ _DIGIT = re.compile(r"\d")
 _END_MARK = re.compile(r"\W*[A-Za-z]{2,}\W*$")  # END, *EOF
 _AT_THE_END = "\x1a \t\0"
 _LONGEST_ROW = 10_000  # a line of a binary or minified file is no row
+_THOUSANDS = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"
+_QUOTED_THOUSANDS = re.compile(rf'"({_THOUSANDS})"')
+_QUOTED_NUMBER = re.compile(r'"([-+\d.eE]+)"')
+_IS_THOUSANDS = re.compile(_THOUSANDS).fullmatch
+_MOST_TEXTS = 1000  # different texts in a column; more are no names of samples
 
 
 class Dialect(NamedTuple):
@@ -77,12 +86,18 @@ class Table:
         Of the rows in the file, from 1.
     is_interrupted
         Whether comments interrupt the rows, as between the scans of a multi-scan file.
+    delimiter
+        Between columns; None: blanks and tabs.
+    texts
+        The texts of columns that hold texts; their values are positions in these lists.
     """
 
     header: list[str]
     values: Float
     line_numbers: Sequence[int]
     is_interrupted: bool
+    delimiter: str | None = None
+    texts: Mapping[int, list[str]] = dataclasses.field(default_factory=dict)
 
 
 def split_lines(text: str) -> list[str]:
@@ -113,6 +128,41 @@ def remove_quotes(lines: Sequence[str]) -> list[str]:
     return [line.replace('"', "") for line in lines]
 
 
+def remove_thousands(lines: list[str]) -> list[str]:
+    """Return lines whose numbers have no commas between thousands.
+
+    A comma in quotes parts thousands where three digits follow. Without quotes it does so if
+    something else parts the columns, every comma is followed by three digits, and the numbers
+    have decimal points elsewhere, or whole numbers of at most three digits stand in its column.
+    """
+    rows = [line for line in lines if "," in line]
+    if any('"' in row for row in rows):
+        lines = [_QUOTED_THOUSANDS.sub(lambda found: found[1].replace(",", ""), r) for r in lines]
+        lines = [_QUOTED_NUMBER.sub(r"\1", line) for line in lines]
+        rows = [line for line in lines if "," in line]
+    rows = [row for row in rows if _is_row(row)]
+    if not rows or any(len(_split_at_blanks(row)) < 2 for row in rows[:200]):
+        return lines
+    fields = [field for row in rows for field in _split_at_blanks(row) if "," in field]
+    if not all(map(_IS_THOUSANDS, fields)) or not _has_other_point(lines, rows[0]):
+        return lines
+    return [line.replace(",", "") if _is_row(line) else line for line in lines]
+
+
+def _split_at_blanks(row: str) -> list[str]:
+    return re.split(r"[\t;]" if "\t" in row or ";" in row else r"\s+", row.strip())
+
+
+def _has_other_point(lines: list[str], row: str) -> bool:
+    """Tell whether numbers have decimal points, or no decimals in the column of the commas."""
+    column = next(i for i, field in enumerate(_split_at_blanks(row)) if "," in field)
+    for line in filter(_is_row, lines):
+        fields = _split_at_blanks(line)
+        if "." in line or (column < len(fields) and re.fullmatch(r"\d{1,3}", fields[column])):
+            return True
+    return False
+
+
 def read_table(lines: list[str]) -> Table:
     """Return the table in a text.
 
@@ -122,15 +172,21 @@ def read_table(lines: list[str]) -> Table:
         If there is none, or one of its rows (the last of a file that was cut off) has other
         columns than the first, or text stands below it.
     """
+    lines = remove_thousands(lines)
     start = find_first_row(lines)
     if start is None:
-        lines = remove_quotes(lines)
-        start = find_first_row(lines)
+        start = find_first_row(plain := remove_quotes(lines))
+        if start is None and (table := read_table_with_texts(lines)) is not None:
+            return table
+        lines = plain
     if start is None:
         raise FormatError("it has no rows of two or more numbers")
     header, rows = lines[:start], lines[start:]
-    dialect = _find_dialect(list(islice(_iterate_rows(rows, 0), 200)))
+    first = list(islice(_iterate_rows(rows, 0), 200))
+    dialect = _find_dialect(first)
     _check_header(header, dialect.count_columns(rows[0]), dialect)
+    if dialect.delimiter == "," and not any("." in row for row in first):
+        _check_decimal_commas(header, first)
     if _END_MARK.match(rows[-1]) and not dialect.count_columns(rows[-1]):
         rows.pop()
     numbers: Sequence[int] = range(start + 1, start + 1 + len(rows))
@@ -140,7 +196,7 @@ def read_table(lines: list[str]) -> Table:
             rows if dialect.comma == "," else map(dialect.use_decimal_point, rows), dialect
         )
         if len(values) == len(rows):
-            return Table(header, values, numbers, False)
+            return Table(header, values, numbers, False, dialect.delimiter)
     except ValueError:
         pass
     kept = [i for i, row in enumerate(rows) if row.strip() and not COMMENT.match(row)]
@@ -150,7 +206,88 @@ def read_table(lines: list[str]) -> Table:
     except ValueError as error:
         raise _make_error([rows[i] for i in kept], numbers, dialect) from error
     is_interrupted = any(COMMENT.match(row) for row in rows[: kept[-1]])
-    return Table(header, values, numbers, is_interrupted)
+    return Table(header, values, numbers, is_interrupted, dialect.delimiter)
+
+
+def read_table_with_texts(lines: Sequence[str]) -> Table | None:
+    """Return a table some of whose columns are texts, such as names of samples; None: it is none.
+
+    It has at least two columns of numbers, and ends with the last line.
+    """
+    whole = [
+        i for i, line in enumerate(lines) if line.strip() and not COMMENT.match(line.lstrip('"'))
+    ]
+    if len(whole) < 3:
+        return None
+    for delimiter in (";", ",", "\t", None):
+        fields = {i: _split_fields(lines[i], delimiter) for i in whole}
+        width = len(fields[whole[-1]])
+        is_number = [_is_number(field) for field in fields[whole[-1]]]
+        if not 2 <= sum(is_number) < width:
+            continue
+        start = len(whole)
+        while start and [_is_number(f) for f in fields[whole[start - 1]]] == is_number:
+            start -= 1
+        if len(whole) - start < 3:
+            continue
+        for i in whole[:start]:
+            if len(fields[i]) == width and sum(map(_is_number, filter(None, fields[i]))) > 1:
+                raise FormatError(f"line {i + 1} is unlike the rows below: {lines[i][:40]!r}")
+        rows = [fields[i] for i in whole[start:]]
+        texts: dict[int, list[str]] = {}
+        columns = []
+        for column, of_numbers in enumerate(is_number):
+            values = [row[column] for row in rows]
+            if of_numbers:
+                columns.append([float(value.replace(",", ".") or "nan") for value in values])
+                continue
+            texts[column] = list(dict.fromkeys(values))
+            code = {text: k for k, text in enumerate(texts[column])}
+            columns.append([float(code[value]) for value in values])
+        numbers = [i + 1 for i in whole[start:]]
+        header = list(lines[: whole[start]])
+        return Table(header, np.array(columns).T, numbers, False, delimiter, texts)
+    return None
+
+
+def _split_fields(line: str, delimiter: str | None) -> list[str]:
+    if delimiter is None:
+        return line.split()
+    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", ".") or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _check_decimal_commas(header: Sequence[str], rows: Sequence[str]) -> None:
+    """Refuse rows whose commas may be decimal ones and parts of a number taken for columns.
+
+    The names above are then fewer than the values, or the first two values make a number that
+    increases where the first alone repeats.
+    """
+    width = rows[0].count(",") + 1
+    heads = [line for line in header if line.strip()][-1:]
+    n_name = heads[0].count(",") + 1 if heads else 0
+    has_few_names = 1 < n_name < width <= 2 * n_name
+    fields = [row.split(",") for row in rows]
+    whole = [f[0] for f in fields]
+    repeats = len(set(whole)) < len(whole)
+    if width > 2 and not has_few_names and repeats:
+        try:
+            joined = np.diff([float(f"{f[0]}.{f[1].strip()}") for f in fields])
+        except (ValueError, IndexError):
+            return
+        has_few_names = bool((joined > 0).all() or (joined < 0).all())
+    if has_few_names:
+        raise FormatError(
+            f"its rows, such as {rows[0][:40]!r}, seem to have decimal commas between columns that "
+            "commas part too; write it with semicolons or tabs between columns, or decimal points"
+        )
 
 
 def _parse_rows(rows: Iterable[str], dialect: Dialect) -> Float:
