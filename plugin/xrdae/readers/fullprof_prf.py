@@ -53,12 +53,14 @@ def read_scans(file: DataFile) -> list[Scan]:
         )
     lines_of_tube = announced[4:6] if axis.kind == "two_theta" and len(announced) > 5 else ()
     first, second = lines_of_tube or (None, None)
-    found = select_possible(
+    metadata = select_possible(
         title=re.sub(r"\s*CELL:.*", "", lines[0]),
         wavelength=first,
         k_alpha_2=second if second != first else None,
     )
     own = axis if axis.kind == OTHER else None
     return [
-        Scan(axis.kind, values[:, 0] * axis.factor, values[:, 1].copy(), metadata=found, axis=own)
+        Scan(
+            axis.kind, values[:, 0] * axis.factor, values[:, 1].copy(), metadata=metadata, axis=own
+        )
     ]

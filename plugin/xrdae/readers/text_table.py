@@ -135,6 +135,8 @@ def remove_thousands(lines: list[str]) -> list[str]:
     something else parts the columns, every comma is followed by three digits, and the numbers
     have decimal points elsewhere, or whole numbers of at most three digits stand in its column.
     """
+    if "," not in "".join(lines):
+        return lines
     rows = [line for line in lines if "," in line]
     if any('"' in row for row in rows):
         lines = [_QUOTED_THOUSANDS.sub(lambda found: found[1].replace(",", ""), r) for r in lines]
