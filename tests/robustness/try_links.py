@@ -69,7 +69,7 @@ def write_files() -> Path:
         with h5py.File(path, "w") as file:
             for name in SHAPES:
                 values = make_numbers(name, 1000 if path.parent == outside else 0)
-                file[f"entry/data/{name}"] = values[:-1] if path.name == "short.h5" else values
+                file[f"entry/data/{name}"] = values[:1] if path.name == "short.h5" else values
             file["entry/data/q"].attrs["units"] = UNITS
     (run / "shortcut.h5").symlink_to(outside / "d.h5")
     os.mkfifo(run / "pipe.h5")
