@@ -3,6 +3,10 @@
 Results become NXdata groups (https://manual.nexusformat.org/classes/base_classes/NXdata.html) in a
 new NXprocess `xrdae` of the same entry. Its default plot is `latent`. The existing content of the
 file is not changed; a default plot of the file stays the default.
+
+The user of the host chose the file and its links, and the host follows them to any folder, so the
+adapter does too. Raw storage (`H5Pset_external`), virtual datasets whose sources are missing, and
+links to pipes or to files that are not HDF5 are refused as in `xrdae.open_patterns`.
 """
 
 from __future__ import annotations
@@ -10,17 +14,21 @@ from __future__ import annotations
 import copy
 import sys
 import tempfile
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from xrdae.convention.apply_kernel import convert_to_texts, find_std_name
-from xrdae.errors import DataError
+from xrdae.errors import DataError, FormatError
 from xrdae.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from xrdae.readers.linked_objects import LinkedGroup
 
 CreateGroup = Callable[[Any, str, str], Any]  # parent, name, NX_class
 
@@ -42,7 +50,8 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     Raises
     ------
     FormatError
-        If the group has no NXdata with patterns.
+        If the group has no NXdata with patterns, or if its numbers lie in files that must not be
+        read or do not exist.
 
     Examples
     --------
@@ -50,22 +59,43 @@ def xrdae_to_dataset(obj: Any) -> xr.Dataset | None:
     ...     dataset = xrdae.plugins.to_dataset(file["entry"]).load()
     """
     from xrdae.readers.nexus import to_dataset
-    from xrdae.readers.nexus_groups import find_data
 
     if _is_h5py(obj):
-        return to_dataset(find_data(obj))
+        with _find_data(obj) as data:
+            return to_dataset(data)
     if not _is_nexusformat(obj):
         return None
-    import h5py
-
     if obj.nxfilename is not None:
-        with h5py.File(obj.nxfilename, "r") as file:
-            return to_dataset(find_data(file[obj.nxfilepath]), path=Path(obj.nxfilename))
+        return _read_file(obj.nxfilename, obj.nxfilepath)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "memory.nxs"
         _copy_to_root(obj).save(str(path), "w")
-        with h5py.File(path, "r") as file:
-            return to_dataset(find_data(file), path=path).load()
+        return _read_file(path, "/").load()
+
+
+@contextmanager
+def _find_data(group: Any) -> Iterator[LinkedGroup]:
+    """Yield the NXdata that a group of h5py leads to, with linked files open."""
+    from xrdae.readers.hdf5_links import LinkedFiles
+    from xrdae.readers.linked_objects import LinkedGroup
+    from xrdae.readers.nexus_groups import find_data
+
+    with LinkedFiles.lend(group.file) as files:
+        yield find_data(LinkedGroup.wrap(group, files))
+
+
+def _read_file(path: str | Path, name: str) -> xr.Dataset:
+    """Return the NXdata that a group of a file leads to."""
+    from xrdae.readers.hdf5_links import LinkedFiles
+    from xrdae.readers.linked_objects import LinkedGroup
+    from xrdae.readers.nexus import to_dataset
+    from xrdae.readers.nexus_groups import find_data
+
+    with LinkedFiles.open(path, trusted=True) as files:
+        group = LinkedGroup.wrap(files.first, files).get(name)
+        if not isinstance(group, LinkedGroup):
+            raise FormatError(f"{path} holds no group {name}; save the tree, or open it again")
+        return to_dataset(find_data(group))
 
 
 @hookimpl
@@ -130,22 +160,26 @@ def find_h5py_entry(obj: Any) -> Any:
     Raises
     ------
     DataError
-        If the file is open for reading only.
+        If the file is open for reading only, or if the NXdata is in another file without a path of
+        links from this file.
     """
-    from xrdae.readers.nexus_groups import find_data
-
     if obj.file.mode == "r":
         raise DataError(
             f"{obj.file.filename} is open for reading only; open it with h5py.File(path, 'r+') to "
             "write results into it, or use plugins.to_dataset(group).xrdae"
         )
-    data = find_data(obj)
-    group = data
-    while group.name != "/":
-        group = group.parent
-        if group.attrs.get("NX_class") in ("NXentry", b"NXentry"):
-            return group
-    return data.parent
+    with _find_data(obj) as data:
+        group: LinkedGroup | None = data.parent
+        while group is not None and group.attrs.get("NX_class") not in ("NXentry", b"NXentry"):
+            group = group.parent
+        path = (group or data.parent or data).path
+    # Linked files are closed here, so that the host can open them for writing.
+    if path is None:
+        raise DataError(
+            f"the NXdata of {obj.name} is in another file than {obj.file.filename}; open that file "
+            "to write results into it"
+        )
+    return obj.file[path]
 
 
 def _find_nexusformat_entry(obj: Any) -> Any:

@@ -180,13 +180,12 @@ def write_result(url: str, result: xr.Dataset, *, name: str, retry_timeout: floa
     import h5py
 
     from xrdae.plugins import manager
-    from xrdae.readers.nexus_groups import is_own_result
     from xrdae_adapters.nexus import find_h5py_entry
 
     with open_group(url, "r+", retry_timeout=retry_timeout) as group:
         entry = find_h5py_entry(group)
         if name in entry and not (
-            isinstance(entry[name], h5py.Group) and is_own_result(entry[name])
+            isinstance(entry[name], h5py.Group) and _is_own_result(entry[name])
         ):
             raise DataError(
                 f"{entry.name}/{name} in {entry.file.filename} was not written by xrdae and is "
@@ -199,6 +198,15 @@ def write_result(url: str, result: xr.Dataset, *, name: str, retry_timeout: floa
             return f"{entry.file.filename}::{entry.name}"
         process = _rename_group(entry, added.pop(), name)
         return f"{entry.file.filename}::{process.name}/{process.attrs['default']}"
+
+
+def _is_own_result(group: Any) -> bool:
+    from xrdae.readers.hdf5_links import LinkedFiles
+    from xrdae.readers.linked_objects import LinkedGroup
+    from xrdae.readers.nexus_groups import is_own_result
+
+    with LinkedFiles.lend(group.file) as files:
+        return is_own_result(LinkedGroup.wrap(group, files))
 
 
 def _rename_group(entry: Any, old: str, new: str) -> Any:

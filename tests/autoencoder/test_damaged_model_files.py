@@ -202,6 +202,19 @@ def test_links_are_not_followed(saved, tmp_path, kind):
         xrdae.load_model(saved)
 
 
+@pytest.mark.parametrize("source", [".", "other.nc"])
+def test_virtual_datasets_are_not_read(saved, source):
+    def make_virtual(file, h5py):
+        file.move("preparation/mean", "preparation/copy")
+        layout = h5py.VirtualLayout(file["preparation/copy"].shape, "f4")
+        layout[:] = h5py.VirtualSource(source, "preparation/copy", shape=layout.shape)
+        file["preparation"].create_virtual_dataset("mean", layout)
+
+    _forge(saved, make_virtual)
+    with pytest.raises(xrdae.FormatError, match=r"damaged.*mean: .*not in one piece"):
+        xrdae.load_model(saved)
+
+
 @pytest.mark.parametrize("compression", [None, 9])
 def test_an_array_that_declares_terabytes_is_refused(saved, compression):
     def declare(file, h5py):

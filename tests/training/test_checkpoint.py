@@ -195,6 +195,30 @@ def test_a_damaged_checkpoint_is_refused_and_stays(series, model, path):
         series.xrdae.fit(checkpoint=path, **FEW)
 
 
+@pytest.mark.parametrize("kind", ["link", "raw storage", "virtual dataset"])
+def test_a_checkpoint_with_numbers_of_other_files_is_refused(series, path, tmp_path, kind):
+    h5py = pytest.importorskip("h5py")
+    series.xrdae.fit(checkpoint=path, **FEW)
+    other = tmp_path / "other"
+    other.write_bytes(path.read_bytes())
+    path.write_bytes(path.read_bytes()[: -checksum.SIZE])
+    with h5py.File(path, "r+", libver="v108") as file:
+        shape, dtype = file["history"].shape, file["history"].dtype
+        del file["history"]
+        if kind == "link":
+            file["history"] = h5py.ExternalLink(str(other), "history")
+        elif kind == "raw storage":
+            size = np.prod(shape) * dtype.itemsize
+            file.create_dataset("history", shape, dtype, external=[(str(other), 0, int(size))])
+        else:
+            layout = h5py.VirtualLayout(shape, dtype)
+            layout[:] = h5py.VirtualSource(str(other), "history", shape=shape)
+            file.create_virtual_dataset("history", layout)
+    checksum.close(path)
+    with pytest.raises(xrdae.FormatError, match="copy them into one file"):
+        series.xrdae.fit(checkpoint=path, **FEW)
+
+
 def test_a_missing_folder_is_reported_before_training(series, tmp_path, stopped_at):
     stopped_at(0, Ended)
     with pytest.raises(FileNotFoundError, match="there is no folder"):

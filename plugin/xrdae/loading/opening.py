@@ -91,7 +91,8 @@ def open_patterns(
         to that grid. A file that does not fit is NaN, with a warning when it is read. Header
         numbers are lazy too; header texts are not read. None: read everything now.
     trust_links
-        Follow links and virtual datasets of HDF5 files to files outside of their folder.
+        Follow links and virtual datasets of HDF5 files to files outside of their folder. Raw
+        storage of HDF5 and virtual datasets with missing sources are refused in any case.
     progress
         Show a progress bar; None: on a terminal only.
 

@@ -41,7 +41,7 @@ def open_data(
         See `xrdae.open_patterns`.
     """
     from xrdae.loading.opening import open_patterns
-    from xrdae.storage.netcdf import is_netcdf, load_small, open_netcdf
+    from xrdae.storage.netcdf import is_netcdf
     from xrdae.storage.zarr_metadata import is_store
 
     names = [
@@ -53,10 +53,10 @@ def open_data(
     if one is not None and is_store(one):
         return _open_with_named_errors(one, lambda: _open_store(one, lazy=lazy))
     if one is not None and one.is_file() and is_netcdf(one):
-        dataset = _open_with_named_errors(one, lambda: load_small(open_netcdf(one)))
+        dataset = _open_with_named_errors(one, lambda: _open_netcdf(one))
         if dataset.data_vars:
             return dataset
-        dataset.close()  # groups only: NeXus
+        dataset.close()  # NeXus: groups only, or links
     return open_patterns(names[0] if one is not None else names, progress=progress, **reading)
 
 
@@ -113,6 +113,19 @@ def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
         path, engine="zarr", chunks={} if lazy else None, consolidated=consolidated
     )
     return dataset if lazy else load_small(dataset)
+
+
+def _open_netcdf(path: Path) -> xr.Dataset:
+    """Open a netCDF file; return an empty Dataset for HDF5 with links, which may be NeXus."""
+    import xarray as xr
+
+    from xrdae.storage.hdf5_foreign import ForeignBytesError
+    from xrdae.storage.netcdf import load_small, open_netcdf
+
+    try:
+        return load_small(open_netcdf(path))
+    except ForeignBytesError:  # the readers follow links by their rules, or refuse them
+        return xr.Dataset()
 
 
 def _open_with_named_errors(path: Path, open_it: Callable[[], xr.Dataset]) -> xr.Dataset:

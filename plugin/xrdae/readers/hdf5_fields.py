@@ -1,10 +1,12 @@
-"""Read fields of HDF5 files, with checks of announced sizes and links."""
+"""Read fields of HDF5 files, with checks of announced sizes and links.
+
+A field is read from the file in which it lies, which may be another file than that of its group.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,27 +14,47 @@ import numpy.typing as npt
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from xrdae.errors import FormatError
 from xrdae.readers.data_file import check_loaded
+from xrdae.readers.hdf5_links import DanglingLinkError, LinkedFiles
+from xrdae.readers.linked_objects import LinkedField, LinkedGroup
 
 
-def find_field(group: Any, name: str) -> Any:
-    """Return a field; None if the name is missing, a group, or a broken link."""
-    found = group.get(name) if name else None
-    return found if getattr(found, "shape", None) is not None else None
+def find_item(group: LinkedGroup, path: str) -> LinkedGroup | LinkedField | None:
+    """Return a group or a field; None if the path is missing, or a dangling link.
+
+    Raises
+    ------
+    FormatError
+        If a link must not be followed, or leads in a circle.
+    """
+    try:
+        return group.get(path) if path else None
+    except DanglingLinkError as error:
+        group.files.dangling.append(str(error))
+        return None
 
 
-def read_values(field: Any) -> npt.NDArray[Any]:
-    """Read a field now. Refuse it if it announces far more than the file can hold."""
-    check_loaded(get_loaded_size(field), get_file_size(field))
-    return np.asarray(field[()])
+def find_field(group: LinkedGroup, path: str) -> LinkedField | None:
+    """Return a field; None if the path is missing, a group, or a dangling link.
+
+    Raises
+    ------
+    FormatError
+        If a link must not be followed, or leads in a circle.
+    """
+    item = find_item(group, path)
+    # The shape of a field without a value is None.
+    return item if isinstance(item, LinkedField) and item.shape is not None else None
 
 
-def get_file_size(item: Any) -> int:
-    """Return the size [byte] of the file that a group or field is in."""
-    return int(item.file.id.get_filesize())
+def read_values(field: LinkedField) -> npt.NDArray[Any]:
+    """Read a field now. Refuse it if it announces far more than its files can hold."""
+    check_loaded(get_loaded_size(field), field.check_storage())
+    return np.asarray(field.read())
 
 
-def get_loaded_size(field: Any) -> int:
+def get_loaded_size(field: LinkedField) -> int:
     """Return how much memory reading a field takes: all of it, or one of its chunks."""
     return int(max(field.size, math.prod(field.chunks or ()))) * int(field.dtype.itemsize)
 
@@ -49,14 +71,17 @@ def decode_text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def open_lazily(field: Any, path: Path | None) -> Any:
-    """Return a field that xarray reads when it is asked for, from the file at a path if given."""
-    check_loaded(math.prod(field.chunks or ()) * field.dtype.itemsize, get_file_size(field))
-    return indexing.LazilyIndexedArray(FieldArray(field, path))
+def open_lazily(field: LinkedField) -> Any:
+    """Return a field that xarray reads when it is asked for."""
+    check_loaded(math.prod(field.chunks or ()) * field.dtype.itemsize, field.check_storage())
+    return indexing.LazilyIndexedArray(FieldArray(field))
 
 
 class FieldArray(BackendArray):
     """Field of an HDF5 file, of which xarray reads parts on demand.
+
+    The file in which the field lies is opened for each part. A field in the open file of a host is
+    read through this file.
 
     Attributes
     ----------
@@ -64,11 +89,12 @@ class FieldArray(BackendArray):
         Of the field.
     """
 
-    def __init__(self, field: Any, path: Path | None) -> None:
+    def __init__(self, field: LinkedField) -> None:
         self.shape: tuple[int, ...] = field.shape
         self.dtype: np.dtype[Any] = field.dtype
-        self._path, self._name = path, field.name
-        self._field = field if path is None else None
+        self._path, self._name = str(field.file.filename), str(field.name)
+        self._rules = field.files.rules
+        self._native = field.native if field.files.is_lent(field.native) else None
 
     def __getitem__(self, key: Any) -> Any:
         """Return the part of the field that an xarray indexer names."""
@@ -77,9 +103,13 @@ class FieldArray(BackendArray):
         )
 
     def _get(self, key: tuple[Any, ...]) -> Any:
-        import h5py
-
-        if self._field is not None:
-            return self._field[key]
-        with h5py.File(self._path, "r") as file:
-            return file[self._name][key]
+        if self._native is not None:
+            with LinkedFiles.lend(self._native.file) as files:
+                return LinkedField(self._native, files).read(key)
+        with LinkedFiles.open(self._path, self._rules) as files:
+            field = LinkedGroup.wrap(files.first, files).get(self._name)
+            if not isinstance(field, LinkedField):
+                raise FormatError(
+                    f"{self._path} does not hold {self._name} any more; open the data again"
+                )
+            return field.read(key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +10,8 @@ import xarray as xr
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile, check_loaded
 from xrdae.readers.hdf5_fields import find_field
+from xrdae.readers.hdf5_links import LinkedFiles
+from xrdae.readers.linked_objects import LinkedGroup
 from xrdae.storage.netcdf import ONE_BY_ONE, open_netcdf
 from xrdae.storage.netcdf_structure import CLASSIC, HDF5
 
@@ -20,17 +21,17 @@ def is_mine(file: DataFile) -> bool:
     if not file.content.startswith(HDF5):
         return file.content.startswith(CLASSIC)
     try:
-        import h5py
+        import h5py  # noqa: F401
     except ImportError:
         return True  # NeXus cannot be read then
     try:
-        with ONE_BY_ONE, h5py.File(file.path, "r") as root:
-            return _is_of_netcdf(root)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+        with ONE_BY_ONE, LinkedFiles.open(file.path) as files:
+            return _is_of_netcdf(LinkedGroup.wrap(files.first, files))
+    except (FormatError, OSError, RuntimeError, KeyError, ValueError, TypeError):
         return False
 
 
-def _is_of_netcdf(root: Any) -> bool:
+def _is_of_netcdf(root: LinkedGroup) -> bool:
     """Tell whether the netCDF library wrote a file; with that of others it breaks its memory.
 
     So it does where its mark is no text of fixed length, and in 16-bit floats, which h5netcdf can

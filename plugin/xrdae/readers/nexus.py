@@ -3,12 +3,12 @@
 The rules are those of the base class NXdata,
 https://manual.nexusformat.org/classes/base_classes/NXdata.html: `@signal`, `@axes`,
 `<axis>_indices`, `<signal>_errors`, and `@default` from the root down. The axis of spectra (an
-energy, a time of flight, r ...) is kept as it is. Data are read when they are asked for.
+energy, a time of flight, r ...) is kept as it is. Data are read when they are asked for. Links to
+other files are followed by the rules of `hdf5_links`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,24 @@ from xrdae.convention.axis_kinds import (
     find_named_kind,
 )
 from xrdae.convention.names import AXIS_ATTRIBUTE
-from xrdae.errors import FormatError
+from xrdae.errors import FormatError, warn
 from xrdae.readers.data_file import DataFile, check_loaded
 from xrdae.readers.hdf5_fields import (
     decode_text,
     find_field,
-    get_file_size,
     open_lazily,
     read_units,
     read_values,
 )
+from xrdae.readers.hdf5_links import DanglingLinkError, LinkedFiles
+from xrdae.readers.linked_objects import LinkedField, LinkedGroup
 from xrdae.readers.nexus_groups import (
     find_axes,
     find_axis,
     find_data,
     find_field_kind,
     find_signal,
+    get_signal,
     name_axis,
 )
 from xrdae.readers.nexus_metadata import find_wavelength, read_metadata
@@ -50,38 +52,36 @@ def is_mine(file: DataFile) -> bool:
 def read_scans(file: DataFile) -> xr.Dataset:
     """Return the default plot of a file, or its only NXdata with an axis of patterns."""
     try:
-        import h5py
+        import h5py  # noqa: F401
     except ImportError as error:
         raise FormatError('NeXus files need h5py: pip install "xrdae[formats]"') from error
     try:
-        with ONE_BY_ONE, h5py.File(file.path, "r") as root:
-            return to_dataset(find_data(root), path=file.path)
+        with ONE_BY_ONE, LinkedFiles.open(file.path, trusted=file.options.trust_links) as files:
+            return to_dataset(find_data(LinkedGroup.wrap(files.first, files)))
     except FormatError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise FormatError(f"its HDF5 content cannot be read: {error}") from error
 
 
-def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
+def to_dataset(group: LinkedGroup) -> xr.Dataset:
     """Return an NXdata group as a Dataset by the convention.
 
-    Parameters
-    ----------
-    group
-        An h5py group.
-    path
-        The file, which is then opened anew whenever data are asked for; None: they are read
-        through the group, whose file has to stay open.
+    Files are opened again whenever data are asked for. An open file of a host has to stay open.
+
+    Returns
+    -------
+    Dataset
+        Its encoding has `stored_bytes`, the size of the file and of all files that links and
+        virtual datasets lead to.
 
     Raises
     ------
     FormatError
-        If it breaks the rules of NXdata.
+        If it breaks the rules of NXdata, or if a link must not be followed.
     """
-    signal = find_signal(group)
-    if signal is None:
-        raise FormatError(f"{group.name} has no signal")
-    field = group[signal]
+    field = get_signal(group)
+    signal = find_signal(group) or ""
     if field.ndim == 0 or field.dtype.kind not in "iufb":
         raise FormatError(f"{field.name} holds no patterns: {field.dtype} {field.shape}")
     axes = find_axes(group)
@@ -91,41 +91,38 @@ def to_dataset(group: Any, *, path: Path | None = None) -> xr.Dataset:
     for name, axis in zip(dims, axes, strict=True):
         if axis != ".":
             taken[name] = _read_axis(group, axis, name, field.shape[dims.index(name)])
-    errors = next(
-        (e for e in _list_error_names(group, signal) if find_field(group, e) is not None), None
-    )
+    errors = next((e for e in _list_error_names(field, signal) if find_field(group, e)), None)
     loaded = 0
     for name in group:
-        if name in (signal, errors, *axes) or find_field(group, name) is None:
-            continue
-        label = _read_label(group, name, dims, field.shape, at)
+        other = None if name in (signal, errors, *axes) else _find_label(group, name)
+        label = None if other is None else _read_label(group, name, other, dims, field.shape, at)
         if label is not None:
             taken.setdefault(name, label)
             loaded += label[1].nbytes
-            check_loaded(loaded, get_file_size(group))
+            check_loaded(loaded, group.files.stored)
     attrs = {
         "units": read_units(field) or "1",
         "long_name": decode_text(field.attrs.get("long_name", signal)),
     }
     if at is not None:
         attrs[AXIS_ATTRIBUTE] = dims[at]
-    variables: dict[str, Any] = {"intensity": (dims, open_lazily(field, path), attrs)}
-    if errors is not None and group[errors].shape == field.shape:
-        variables["intensity_errors"] = (
-            dims,
-            open_lazily(group[errors], path),
-            {"units": attrs["units"]},
-        )
+    variables: dict[str, Any] = {"intensity": (dims, open_lazily(field), attrs)}
+    deviations = None if errors is None else find_field(group, errors)
+    if deviations is not None and deviations.shape == field.shape:
+        units = {"units": attrs["units"]}
+        variables["intensity_errors"] = (dims, open_lazily(deviations), units)
     empty = _find_empty_channels(group, field.shape[-1])
     if empty is not None:
         variables["mask"] = (dims[-1], empty, {"long_name": "no pixel falls here"})
     wavelength = find_wavelength(group)
     if wavelength is not None and "wavelength" not in dims:
         taken["wavelength"] = ((), wavelength, {"units": "angstrom"})
-    return xr.Dataset(variables, taken, read_metadata(group))
+    dataset = xr.Dataset(variables, taken, read_metadata(group))
+    dataset.encoding["stored_bytes"] = group.files.stored
+    return dataset
 
 
-def _name_dims(group: Any, axes: list[str], at: int | None) -> list[str]:
+def _name_dims(group: LinkedGroup, axes: list[str], at: int | None) -> list[str]:
     """Return names of dimensions: the kind of an axis of diffraction, and the others' own."""
     dims: list[str] = []
     for i, axis in enumerate(axes):
@@ -138,9 +135,12 @@ def _name_dims(group: Any, axes: list[str], at: int | None) -> list[str]:
     return dims
 
 
-def _read_axis(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...]:
-    field = find_field(group, axis)
-    if field is None:
+def _read_axis(group: LinkedGroup, axis: str, dim: str, size: int) -> tuple[Any, ...]:
+    try:
+        field = group.get(axis)
+    except DanglingLinkError as error:
+        raise FormatError(f"{group.name} names the axis {axis!r}, but {error}") from error
+    if not isinstance(field, LinkedField) or field.shape is None:
         raise FormatError(f"{group.name} names the axis {axis!r}, which it does not hold")
     values = read_values(field)
     if values.ndim != 1:
@@ -157,17 +157,31 @@ def _read_axis(group: Any, axis: str, dim: str, size: int) -> tuple[Any, ...]:
     return dim, values, {name: text for name, text in given.items() if text}
 
 
-def _list_error_names(group: Any, signal: str) -> list[str]:
-    stated = group[signal].attrs.get("uncertainties")
+def _list_error_names(field: LinkedField, signal: str) -> list[str]:
+    stated = field.attrs.get("uncertainties")
     return [*([decode_text(stated)] if stated is not None else []), f"{signal}_errors", "errors",
             f"{signal}_error"]  # fmt: skip
 
 
+def _find_label(group: LinkedGroup, name: str) -> LinkedField | None:
+    """Return a field; warn if its link leads nowhere, since the data may be used without it."""
+    try:
+        field = group.get(name)
+    except DanglingLinkError as error:
+        warn(f"{error}. {name!r} is left out")
+        return None
+    return field if isinstance(field, LinkedField) and field.shape is not None else None
+
+
 def _read_label(
-    group: Any, name: str, dims: list[str], shape: tuple[int, ...], axis_at: int | None
+    group: LinkedGroup,
+    name: str,
+    field: LinkedField,
+    dims: list[str],
+    shape: tuple[int, ...],
+    axis_at: int | None,
 ) -> tuple[Any, ...] | None:
     """Return a field along one of the dimensions, or a single value, as a coordinate."""
-    field = group[name]
     if field.dtype.kind not in "iufSO":
         return None
     if field.ndim > 1:
@@ -193,9 +207,9 @@ def _read_label(
     return ((), values.reshape(()), attrs) if single else (dims[at[0]], values, attrs)
 
 
-def _find_empty_channels(group: Any, size: int) -> Any:
+def _find_empty_channels(group: LinkedGroup, size: int) -> Any:
     """Return where no pixel fell `(point,)`, by the counts of NXazint1d and of pyFAI's NXmonopd."""
-    for at, name in ((group, "norm"), (group.parent, "normalization/pixels")):
+    for at, name in ((group, "norm"), (group.parent or group, "normalization/pixels")):
         pixels = find_field(at, name)
         if pixels is not None and pixels.shape == (size,) and pixels.dtype.kind in "iuf":
             empty = read_values(pixels) == 0

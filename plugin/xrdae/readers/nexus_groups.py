@@ -20,71 +20,88 @@ from xrdae.convention.axis_kinds import (
 )
 from xrdae.convention.units import parse_units
 from xrdae.errors import DataError, FormatError
-from xrdae.readers.hdf5_fields import decode_text, find_field, read_units, read_values
+from xrdae.readers.hdf5_fields import (
+    decode_text,
+    find_field,
+    find_item,
+    read_units,
+    read_values,
+)
+from xrdae.readers.linked_objects import LinkedField, LinkedGroup
 
 MOST_GROUPS = 10_000
 
 
-def find_data(group: Any) -> Any:
-    """Return the NXdata (an h5py group) that a group is, or leads to.
+def find_data(group: LinkedGroup) -> LinkedGroup:
+    """Return the NXdata that a group is, or leads to.
+
+    Groups of other files are searched only if there is no NXdata with a signal in this file.
 
     Raises
     ------
     FormatError
         If there is none with a signal. If there are several, none is the default, and not exactly
-        one of them has an axis of diffraction (or of spectra).
+        one of them has an axis of diffraction (or of spectra). If a link must not be followed.
     """
-    import h5py
-
     at, seen = group, 0
     while "default" in at.attrs and seen < 10:
-        following = at.get(decode_text(at.attrs["default"]))
-        if not isinstance(following, h5py.Group):  # a field, or nothing
+        following = find_item(at, decode_text(at.attrs["default"]))
+        if not isinstance(following, LinkedGroup):  # a field, or nothing
             break
         at, seen = following, seen + 1
     if _is_data(at):
         return at
     found = [g for g in walk_groups(at) if _is_data(g)]
+    found = found or [g for g in walk_groups(at, external=True) if _is_data(g)]
     diffraction = [g for g in found if any(_is_diffraction(g, name) for name in find_axes(g))]
     spectra = [g for g in found if any(_is_spectral(g, name) for name in find_axes(g))]
     for choice in (diffraction, spectra, found):
         if len(choice) == 1:
             return choice[0]
         if choice:
-            names = ", ".join(g.name for g in choice)
+            names = ", ".join(g.files.describe(g.native) for g in choice)
             raise FormatError(
                 f"it has several NXdata and no default: {names}; give one of these groups"
             )
-    raise FormatError("it holds no NXdata with a signal")
+    dangling = list(dict.fromkeys(at.files.dangling))[:3]
+    raise FormatError("; ".join(["it holds no NXdata with a signal", *dangling]))
 
 
-def walk_groups(group: Any) -> Iterator[Any]:
-    """Yield a group and those within, NXprocess results of xrdae left out."""
-    import h5py
+def walk_groups(group: LinkedGroup, *, external: bool = False) -> Iterator[LinkedGroup]:
+    """Yield a group and those within, NXprocess results of xrdae left out.
 
+    Parameters
+    ----------
+    group
+        Where to start.
+    external
+        Follow links to other files too.
+    """
     waiting, seen = [group], {_get_address(group)}
     while waiting:
         at = waiting.pop(0)
         yield at
         for name in at:
-            # Other links are not followed: they may lead nowhere. These may lead in a circle.
-            if isinstance(at.get(name, getlink=True), h5py.HardLink):
-                child = at.get(name)
-                if not isinstance(child, h5py.Group) or _get_address(child) in seen:
+            # Soft links are not followed: what they lead to has another name in the same file.
+            # Hard links may lead in a circle.
+            if at.has_hard_link(name) or (external and at.has_external_link(name)):
+                child = find_item(at, name)
+                if not isinstance(child, LinkedGroup) or _get_address(child) in seen:
                     continue
                 if len(seen) < MOST_GROUPS and not is_own_result(child):
                     seen.add(_get_address(child))
                     waiting.append(child)
 
 
-def _get_address(group: Any) -> int:
-    """Return the address of a group in its file, which does not depend on the path."""
+def _get_address(group: LinkedGroup) -> tuple[int, int]:
+    """Return the file of a group and its address there, which do not depend on the path."""
     import h5py
 
-    return int(h5py.h5o.get_info(group.id).addr)
+    info = h5py.h5o.get_info(group.native.id)
+    return int(info.fileno), int(info.addr)
 
 
-def is_own_result(group: Any) -> bool:
+def is_own_result(group: LinkedGroup) -> bool:
     """Tell whether a group is an NXprocess of results of xrdae."""
     program = find_field(group, "program")
     return (
@@ -92,13 +109,13 @@ def is_own_result(group: Any) -> bool:
     )
 
 
-def _is_data(group: Any) -> bool:
+def _is_data(group: LinkedGroup) -> bool:
     return (
         decode_text(group.attrs.get("NX_class", "")) == "NXdata" and find_signal(group) is not None
     )
 
 
-def find_signal(group: Any) -> str | None:
+def find_signal(group: LinkedGroup) -> str | None:
     """Return the name of the signal: `@signal`, or the field that says signal=1 (before 2014)."""
     name = group.attrs.get("signal")
     if name is not None:
@@ -110,9 +127,24 @@ def find_signal(group: Any) -> str | None:
     return None
 
 
-def find_axes(group: Any) -> list[str]:
+def get_signal(group: LinkedGroup) -> LinkedField:
+    """Return the signal of an NXdata.
+
+    Raises
+    ------
+    FormatError
+        If it has none.
+    """
+    name = find_signal(group)
+    field = None if name is None else find_field(group, name)
+    if field is None:
+        raise FormatError(f"{group.name} has no signal")
+    return field
+
+
+def find_axes(group: LinkedGroup) -> list[str]:
     """Return the names of the axes, a dot for a dimension without an axis."""
-    signal = group[find_signal(group)]
+    signal = get_signal(group)
     axes = group.attrs.get("axes", signal.attrs.get("axes"))
     if axes is None:
         names = []
@@ -124,11 +156,11 @@ def find_axes(group: Any) -> list[str]:
     return (names + ["."] * signal.ndim)[: signal.ndim]
 
 
-def _is_diffraction(group: Any, name: str) -> bool:
+def _is_diffraction(group: LinkedGroup, name: str) -> bool:
     return find_field_kind(name, find_field(group, name), with_values=False) != OTHER
 
 
-def _is_spectral(group: Any, name: str) -> bool:
+def _is_spectral(group: LinkedGroup, name: str) -> bool:
     field = find_field(group, name)
     return (
         field is not None and bool(read_units(field)) and is_spectral_name(name_axis(name, field))
@@ -162,13 +194,13 @@ def name_axis(axis: str, field: Any) -> str:
     return said if said and find_named_kind(axis) is None else axis
 
 
-def find_axis(group: Any, axes: list[str]) -> int | None:
+def find_axis(group: LinkedGroup, axes: list[str]) -> int | None:
     """Return the dimension of the signal that is the axis; None if it is not known.
 
     The last one where the signal is called a spectrum. Else the last one, or else the only one,
     that is of diffraction or of spectra; or the last one if it has units and is no position.
     """
-    if decode_text(group[find_signal(group)].attrs.get("interpretation", "")) == "spectrum":
+    if decode_text(get_signal(group).attrs.get("interpretation", "")) == "spectrum":
         return len(axes) - 1
     may_be = [
         i

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 
 from xrdae.convention.units import convert_to_angstrom
 from xrdae.readers.hdf5_fields import decode_text, find_field, read_units, read_values
+from xrdae.readers.linked_objects import LinkedGroup
 from xrdae.readers.nexus_groups import walk_groups
 
 _HC = 12.398419843320026  # keV angstrom
 
 
-def find_wavelength(group: Any) -> float | None:
+def find_wavelength(group: LinkedGroup) -> float | None:
     """Return the wavelength [angstrom] of the entry; that of K-alpha 1 for a tube."""
     entry = group
-    while entry.name != "/" and decode_text(entry.attrs.get("NX_class", "")) != "NXentry":
-        entry = entry.parent
+    while decode_text(entry.attrs.get("NX_class", "")) != "NXentry":
+        parent = entry.parent
+        if parent is None:
+            break
+        entry = parent
     found: dict[str, set[float]] = {"wavelength": set(), "k_alpha_one": set(), "energy": set()}
     for at in walk_groups(entry):
         for name in (
@@ -47,12 +50,12 @@ def find_wavelength(group: Any) -> float | None:
     return _find_configured_wavelength(group)
 
 
-def _find_configured_wavelength(group: Any) -> float | None:
+def _find_configured_wavelength(group: LinkedGroup) -> float | None:
     """Return the wavelength [angstrom] in the configuration of the integration (JSON in an NXnote).
 
     pyFAI writes `wavelength` [m], in newer versions in `poni`; ewoksxrpd `energy` [keV].
     """
-    field = find_field(group.parent, "configuration/data")
+    field = find_field(group.parent or group, "configuration/data")
     if field is None or field.shape != () or field.dtype.kind not in "SO":
         return None
     try:
@@ -68,18 +71,18 @@ def _find_configured_wavelength(group: Any) -> float | None:
     return None
 
 
-def _read_number(group: Any, name: str) -> tuple[float, str] | None:
+def _read_number(group: LinkedGroup, name: str) -> tuple[float, str] | None:
     field = find_field(group, name)
     if field is None or field.size != 1 or field.dtype.kind not in "iuf":
         return None
     return float(read_values(field).item()), read_units(field)
 
 
-def read_metadata(group: Any) -> dict[str, str]:
+def read_metadata(group: LinkedGroup) -> dict[str, str]:
     """Return the entry's title and the application definition."""
     said: dict[str, str] = {}
-    at = group
-    while at.name != "/":
+    at: LinkedGroup | None = group
+    while at is not None and at.parent is not None:
         for name in ("title", "definition"):
             field = find_field(at, name)
             if field is not None and field.shape in ((), (1,)):

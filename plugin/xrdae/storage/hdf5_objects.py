@@ -17,6 +17,8 @@ from xrdae.storage.hdf5_file import NOWHERE, File, pieces
 from xrdae.storage.hdf5_heap import ATTRIBUTE_NAMES, LINK_NAMES, Heap
 
 _DATASPACE, _LINK_INFO, _DATATYPE, _EXTERNAL, _LINK, _LAYOUT = 1, 2, 3, 7, 6, 8
+HARD_LINK = 0  # kind of a link
+_VIRTUAL = 3  # class of a layout
 _FILTERS, _ATTRIBUTE, _CONTINUATION, _ATTRIBUTE_INFO = 11, 12, 16, 21
 # Attributes by which the netCDF library remembers dimensions.
 _OF_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_NCProperties"}
@@ -71,6 +73,14 @@ class Object:
         found = map(self._attribute, messages)
         return {n: value for n, value in found if value is not None and n not in _OF_NETCDF}
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its numbers lie in other files, or in other arrays (a virtual dataset)."""
+        layouts = (layout for layout in self._all(_LAYOUT) if layout[0] >= 4)
+        return any(True for _ in self._all(_EXTERNAL)) or any(
+            layout[1] == _VIRTUAL for layout in layouts
+        )
+
     def _attribute(self, message: bytes) -> tuple[str, Any]:
         """Read an attribute message; None where the value is of another type."""
         version, _, n_name, n_type, n_space = struct.unpack_from("<BBHHH", message)
@@ -102,6 +112,11 @@ class Group(Object):
                 messages += Heap(self._file, heap).objects(names, LINK_NAMES, slice(4, 11))
         return dict(map(_link, messages))
 
+    @property
+    def links(self) -> dict[str, tuple[int, bytes]]:
+        """Kind and target of each link; the target of a hard link is an address."""
+        return {name: (link[0], link[1:]) for name, link in self._links.items()}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._links)
 
@@ -109,7 +124,7 @@ class Group(Object):
         if name not in self._links:
             raise FormatError(f"there is no {name!r}")
         found = self._links[name]
-        if len(found) != 9 or found[0] != 0:
+        if len(found) != 9 or found[0] != HARD_LINK:
             raise FormatError(f"{name!r} is a link to somewhere else")
         return int.from_bytes(found[1:], "little")
 

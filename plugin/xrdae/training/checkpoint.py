@@ -19,6 +19,7 @@ from xrdae.config import Config
 from xrdae.errors import DataError, FormatError, warn
 from xrdae.storage import checksum
 from xrdae.storage.atomic_writing import check_folder, write_aside
+from xrdae.storage.hdf5_foreign import check_self_contained
 from xrdae.storage.netcdf import ONE_BY_ONE
 
 FORMAT = "xrdae-checkpoint"
@@ -123,6 +124,7 @@ class Checkpoint:
         with open(self.path, "rb") as stream:
             if not checksum.check(stream, os.fstat(stream.fileno()).st_size):
                 raise ValueError("its checksum does not match")
+        check_self_contained(self.path)
 
     def _check_identity(self, attrs: Mapping[Any, Any]) -> None:
         path = os.fspath(self.path)
