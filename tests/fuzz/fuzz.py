@@ -3,8 +3,9 @@
     python tests/fuzz/fuzz.py TARGET SECONDS [OPTIONS]
 
 TARGET is a folder of `corpus`, or "all" but `BY_HAND`, as many side by side as there are cores.
-OPTIONS are those of libFuzzer. What breaks the law (see `law.py`), takes 30 s or a gigabyte is
-written to `found/TARGET/`, ends the run, and is replayed by `test_fuzz.py` from then on. New inputs
+OPTIONS are those of libFuzzer. What breaks the law (see `law.py`), takes 30 s, a gigabyte or more
+processor time than its size allows is written to `found/TARGET/`, ends the run, and is replayed by
+`test_fuzz.py` from then on. New inputs
 that reach new code go to a temporary folder; `-merge=1 corpus/TARGET FOLDER` adds the useful ones.
 """
 
@@ -15,6 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +28,8 @@ with atheris.instrument_imports(include=["xrdae"]):
     from law import CORPUS, FOUND, SUFFIXES, outcome, put
 
 MOST_SECONDS, MOST_MEGABYTES = 30, 1024
+# Processor time of an input: at least, and for each byte [s]. Measuring coverage takes most of it.
+ALWAYS_SECONDS, SECONDS_PER_BYTE = 2.0, 50e-6
 # Bytes of HDF5: its library shows no coverage, and does not come back from some. Changed files of
 # this kind are read in a process apart by `tests/robustness/try_scan_files.py`.
 BY_HAND = {"nexus"}
@@ -38,7 +42,11 @@ def fuzz(target: str, options: list[str]) -> None:
 
     def one(content: bytes) -> None:
         put(path, content, target)
+        start = time.process_time()
         outcome(path, target)
+        taken = time.process_time() - start
+        if taken > ALWAYS_SECONDS + SECONDS_PER_BYTE * len(content):
+            raise AssertionError(f"{len(content)} bytes took {taken:.1f} s of the processor")
 
     for seed in sorted((CORPUS / target).iterdir())[:1]:
         one(seed.read_bytes())  # imports what is imported when it is needed
