@@ -19,14 +19,14 @@ from xrdae.readers.text_table import Table
 
 ERRORS = re.compile(
     r"(?i)sigma|(?<![a-z])sig(?![a-z])|σ|err(?:ors?)?(?![a-z])|e\.?s\.?d|std|standard dev|uncert"
-    r"|(?<![a-z])s\.?u(?![a-z])|(?<![a-z])[iyr]?_?dev(?![a-z])|^[es]$|^(?:d|delta)_?[iyg](?![a-z])"
+    r"|(?<![a-z])s\.?u(?![a-z])|(?<![a-z])[iyr]?_?dev(?![a-z])|^[es]_?\d*$|^(?:d|delta)_?[iyg](?![a-z])"
 )
 INTENSITY = re.compile(
     r"(?i)count|cps|(?<![a-z])(?:int|obs|[iy]_?obs|[iy](?![a-z]))|^[sfgi]\s?\([qr]\)"
 )
 _MOST_LINES = 4  # of a header that may name columns
 _DECORATION = re.compile(
-    r"(?i)^[\s#!%;'\"/*]*(?:L\s+|(?<=[#!%;'\"/*\s])column\s?(?:label|name)s?:)?"
+    r"(?i)^ *(?:[#!%;'\"/*][\s#!%;'\"/*]*)?(?:L\s+|(?<=[#!%;'\"/*\s])column\s?(?:label|name)s?:)?"
 )
 _UNITS = re.compile(r"(?i)counts?|cts|cps|a\.?\s?u\.?|arb\.? ?u\w*\.?|[-%°]|degrees?|deg\.?")
 
@@ -67,7 +67,9 @@ def find_column_names(table: Table) -> ColumnNames:
             above.append(fields)
         elif above:
             break
-    known = [i for i, fields in enumerate(above) if _has_known_name(fields)]
+    known = [i for i, fields in enumerate(above) if _has_known_name(fields)] or [
+        i for i, fields in enumerate(above) if not fields[0] and n > 2 and all(fields[1:])
+    ]
     if not known:
         return NO_NAMES
     at = next((i for i in known if not all(map(_is_units, above[i]))), known[0])
@@ -167,9 +169,7 @@ def is_numbered(name: str) -> bool:
 
 
 def _has_known_name(names: Sequence[str]) -> bool:
-    """Tell whether any name is that of an axis, an intensity or errors, or the first is empty."""
-    if not names[0]:
-        return len(names) > 2 and all(names[1:])
+    """Tell whether any name is that of an axis, an intensity or errors."""
     may_be_axes = names[:1] if len(names) == 2 else names
     return any(is_axis_name(name) or is_other_axis_name(name) for name in may_be_axes) or any(
         INTENSITY.search(name) or ERRORS.search(name) for name in names[1:]

@@ -39,6 +39,7 @@ _RESOLUTION = re.compile(
     r"(?i)^(?:d|delta|sig(?:ma)?|err(?:or)?|fwhm|res\w*)[\s_(]*(?:q|r|x|2?\s*th\w*|tth)\b|^q_?(?:err|dev|std|sig)|^fwhm"
 )
 _LINES = re.compile(r"(?i)^(?:hkl|\(?h\s?k\s?l\)?|mult\w*|fwhm\b.*|rel\.? ?int.*|i/i[o0]|i/imax)$")
+_SINGLE = re.compile(r"(?i)[es]_?\d*")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _LABEL = re.compile(
     rf"(?:[^=]*=)?\s*(?P<number>{_NUMBER.pattern})\s*\(?(?P<units>[A-Za-z°%]{{0,6}})\)?"
@@ -111,14 +112,18 @@ def choose_by_names(table: Table, heads: ColumnNames) -> list[Columns]:
     names = heads.names
     _refuse_lines(names)
     xs = [i for i, name in enumerate(names) if is_axis_name(name)]
-    starts = [i for i in xs if names[i].split()[:1] == names[xs[0]].split()[:1]] if xs else []
+    x = xs[0] if xs else _find_first_axis(names, table.values)
+    starts = [i for i, name in enumerate(names) if _find_stem(name) == _find_stem(names[x])]
     ends = [*starts[1:], len(names)]
     if len(starts) > 1 and all(b - a > 1 for a, b in zip(starts, ends, strict=True)):
         groups = zip(starts, ends, strict=True)
         found = [one for a, b in groups for one in _choose_ys(names, a, range(a + 1, b))]
         return _name_patterns(found, heads)
-    x = xs[0] if xs else _find_first_axis(names, table.values)
     others = [i for i in range(len(names)) if i != x]
+    if {names[i].lower().replace("_", "") for i in others} == {"i0", "i1"}:
+        raise FormatError(
+            f"{_list(names)} may be two patterns, or a beam before and behind; {SETTLE}"
+        )
     if _are_numbered_alike([names[i] for i in others]):  # labels, even if they name an axis
         return _name_patterns([Columns(x, i) for i in others], heads)
     sample = _find_sample_column(table, names, x)
@@ -138,6 +143,11 @@ def _find_first_axis(names: Sequence[str], values: Float) -> int:
     return (spectral or candidates or [0])[0]
 
 
+def _find_stem(name: str) -> str:
+    """Return the first word of a name, by which columns repeat: x of x1, 2theta of 2theta A."""
+    return re.sub(r"(?<=[a-z])_?\d+$", "", (name.split() or [""])[0].lower())
+
+
 def _choose_ys(names: list[str], x: int, others: Sequence[int]) -> list[Columns]:
     """Return the patterns among the columns beside (or behind) positions."""
     kinds: dict[str, list[int]] = {}
@@ -145,8 +155,8 @@ def _choose_ys(names: list[str], x: int, others: Sequence[int]) -> list[Columns]
         kinds.setdefault(_find_role(names, i, x), []).append(i)
     errors = kinds.get("e", [])
     ys = kinds.get("intensity") or kinds.get("unknown") or kinds.get("not measured") or []
-    single = [i for i in errors if len(names[i]) == 1]
-    if single and not kinds.get("intensity") and len(ys) + len(errors) > 2:
+    single = [i for i in errors if _SINGLE.fullmatch(names[i])]
+    if single and not kinds.get("intensity"):
         # S, E and W are the sides of a detector, not standard deviations.
         ys, errors = sorted([*ys, *single]), [i for i in errors if i not in single]
     if not ys:  # R beside q is a reflectivity
@@ -331,7 +341,7 @@ def _name_patterns(found: list[Columns], heads: ColumnNames) -> list[Columns]:
 
 
 def _number(found: list[Columns]) -> list[Columns]:
-    return [dataclasses.replace(one, name=str(one.y + 1)) for one in found]
+    return [dataclasses.replace(one, name=f"column {one.y + 1}") for one in found]
 
 
 def find_numbers(names: Sequence[str]) -> tuple[list[float], str] | None:

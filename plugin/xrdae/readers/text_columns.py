@@ -238,7 +238,8 @@ def _find_axis(
     if found is not None:
         return found, ()
     if name:
-        is_general = find_named_kind(name) is None or _GENERAL.fullmatch(name) is not None
+        is_general = find_named_kind(re.sub(r"\d+$", "", name)) is None
+        is_general = is_general or _GENERAL.fullmatch(name) is not None
         unknown = [] if is_general else [name]
     else:
         unknown = [] if heads.names else find_unknown_names(table)
