@@ -149,3 +149,35 @@ def test_names_of_spectral_axes_and_of_sample_dimensions_are_known():
     for name in ("x", "y", "pattern", "x_stage", "sample"):
         assert is_sample_name(name), name
     assert not any(map(is_spectral_name, ("time", "temperature", "x", "two_theta")))
+
+
+@pytest.mark.parametrize("name", ["s", "1/d", "d*", "inverse_d", "d_inv", "reciprocal d-spacing"])
+@pytest.mark.parametrize(("units", "factor"), [("1/angstrom", 2 * np.pi), ("1/nm", 0.2 * np.pi)])
+def test_the_reciprocal_of_d_times_2_pi_is_q(name, units, factor):
+    found = find_axis_kind(name, units)
+    assert (found.kind, found.factor) == ("q", pytest.approx(factor))
+    assert find_axis_kind("x", units, long_name=name).factor == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(("name", "units"), [("s", "second"), ("s", "mm"), ("s", "1/cm")])
+def test_an_s_in_other_units_is_no_reciprocal_of_d(name, units):
+    assert find_axis_kind(name, units).kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "units"),
+    [
+        ("log10_q", "1/angstrom"),
+        ("log10(q)", "1"),
+        ("ln q", "1"),
+        ("sqrt_q", "1/angstrom"),
+        ("sin_theta_over_lambda", "1/angstrom"),
+        ("sin2theta", "1"),
+        ("cos(two_theta)", "1"),
+        ("exit_angle", "degree"),
+        ("incidence_angle", "degree"),
+        ("beta", "degree"),
+    ],
+)
+def test_a_function_of_an_axis_and_other_angles_are_other_axes(name, units):
+    assert find_axis_kind(name, units).kind == "other"

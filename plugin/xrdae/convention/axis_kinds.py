@@ -63,7 +63,7 @@ _SAMPLE = re.compile(
     r"|[xyz]|[xyz][_ ]?(?:stage|pos(?:ition)?|motor|sample)|(?:sample|stage|motor)[_ ]?[xyz])$"
 )
 # Functions of a diffraction axis are other quantities.
-_FUNCTION = re.compile(r"^(?:log\d*|ln|sin|cos|tan|sqrt)[(_]?(?:\(?2?theta|q|d|two)")
+_FUNCTION = re.compile(r"^(?:log\d*|ln|sin|cos|tan|sqrt)\(?(?:2?theta|2?θ|q|d(?![a-z])|two)")
 # 1/d with these names is q / (2 pi), if its units are those of a q.
 _RECIPROCAL = re.compile(
     r"^(?:s|1/d|d\*|d\^?-1|(?:inv(?:erse)?|recip(?:rocal)?|1over)d(?:-?spacing)?|d(?:-?spacing)?inv)$"
@@ -103,7 +103,7 @@ def find_named_kind(name: Hashable) -> str | None:
     ('two_theta', 'other', None)
     """
     plain = _simplify(name)
-    if _FUNCTION.match(plain):
+    if _is_function(name):
         return OTHER
     for kind, names in _DIFFRACTION.items():
         if names.search(plain):
@@ -126,6 +126,12 @@ def is_other_name(name: Hashable) -> bool:
 def is_sample_name(name: Hashable) -> bool:
     """Tell whether a name is that of a sample dimension, such as a stage position."""
     return _SAMPLE.match(str(name).strip().lower()) is not None
+
+
+def _is_function(name: Hashable) -> bool:
+    """Tell whether a name is that of a function of a diffraction axis, such as log10(q)."""
+    plain = re.sub(r"[\s_]", "", str(name).translate(_SUPERSCRIPTS).lower())
+    return _FUNCTION.match(plain) is not None
 
 
 def _simplify(name: Hashable) -> str:
@@ -230,7 +236,7 @@ def _check_dimension(name: Hashable, units: str, parsed: Units | None, kind: str
 def _check_dimension_of_other(name: Hashable, units: str, parsed: Units | None) -> None:
     """Refuse an energy in degree, an omega in 1/angstrom: one of the two is wrong."""
     plain = _simplify(name)
-    if parsed is None or _FUNCTION.match(plain):
+    if parsed is None or _is_function(name):
         return
     words = {
         "angle": r"omega|chi$|phi$|^psi$|azim|theta",
