@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import os
 import re
@@ -14,10 +15,16 @@ import numpy.typing as npt
 
 from xrdae.errors import DataError, FormatError
 from xrdae.readers.data_file import DataFile
+from xrdae.readers.header_values import format_iso_time
 
 Column = tuple[npt.NDArray[Any], dict[str, str]]
 
-_HEADER = re.compile(r"^(.*?)\s*[\[(]([^\])]+)[\])]$")  # T [K], T (K)
+# A number with thousands in groups: 1,000 or 12,345.6.
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?")
+_POINT_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+_LAST_YEAR = 2200  # datetime64[ns] ends in 2262
+_DAY_FIRST = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})(.*)")
 
 
 def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Column]:
@@ -27,7 +34,9 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     ----------
     path
         A CSV file with a header line and commas, semicolons or tabs. The column `file`, or else
-        the first column, holds file names, with or without folder and ending.
+        the first column, holds file names, with or without folder and ending. Columns of numbers,
+        with decimal points, decimal commas or thousands in groups, are numbers. Columns of dates
+        are times (datetime64), in UTC if they have a time zone. Other columns are texts.
     names
         Names of the files.
 
@@ -62,10 +71,9 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     for header, name in columns.items():
         if header == key:
             continue
-        match = _HEADER.match(header)
-        attrs = {"units": match[2]} if match else {}
-        values = _parse_numbers(table[name], has_decimal_comma=delimiter != ",")[rows]
-        label = match[1] if match else header
+        label, units = _split_units(header)
+        values = _parse_column(table[name], delimiter)[rows]
+        attrs = {"units": units} if units and values.dtype.kind != "M" else {}
         if label in found or "/" in label:
             reason = "occurs twice" if label in found else "has a slash, which files cannot hold"
             raise DataError(f"{os.fspath(path)}: the column {label!r} {reason}; rename it")
@@ -73,17 +81,80 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     return found
 
 
-def _parse_numbers(column: Any, *, has_decimal_comma: bool) -> npt.NDArray[Any]:
-    """Return a column as numbers if all entries are numbers, otherwise as texts."""
+def _split_units(header: str) -> tuple[str, str]:
+    """Return the label and the units of a header such as `T [K]` or `T (K)`; units may be empty."""
+    start = max(header.rfind("["), header.rfind("("))
+    units = header[start + 1 : -1]
+    if start < 0 or header[-1] not in "])" or not units or "]" in units or ")" in units:
+        return header, ""
+    return header[:start].rstrip(), units
+
+
+def _parse_column(column: Any, delimiter: str) -> npt.NDArray[Any]:
+    """Return a column as numbers or as times if all entries are, otherwise as texts."""
     import pandas as pd
 
-    texts = [column, column.str.replace(",", ".")] if has_decimal_comma else [column]
-    for text in texts:
+    entries = ["" if pd.isna(value) else value.strip() for value in column]
+    given = [entry for entry in entries if entry]
+    plain = _remove_commas(given, delimiter)
+    if plain is not None:
+        numbers = dict(zip(given, plain, strict=True))
         try:
-            return np.asarray(pd.to_numeric(text))
-        except ValueError:
-            continue
-    return np.array(["" if pd.isna(value) else value.strip() for value in column])
+            return np.asarray(pd.to_numeric(pd.Series([numbers.get(e) for e in entries])))
+        except (ValueError, TypeError):
+            pass
+    times = [_parse_time(entry) for entry in given]
+    if given and None not in times:
+        known = dict(zip(given, times, strict=True))
+        return np.array([known.get(entry) or "NaT" for entry in entries], "datetime64[ns]")
+    return np.array(entries)
+
+
+def _remove_commas(entries: Sequence[str], delimiter: str) -> list[str] | None:
+    """Return numbers with decimal points, without groups; None if commas can mean two things.
+
+    `1,000` is a thousand, but between semicolons, where programs write decimal commas, it is one.
+    """
+    commas = [entry for entry in entries if "," in entry]
+    if not commas:
+        return list(entries)
+    is_grouped = all(map(_GROUPED.fullmatch, commas))
+    is_decimal = all(map(_DECIMAL_COMMA.fullmatch, commas))
+    if is_grouped and not (is_decimal and delimiter == ";"):
+        return [entry.replace(",", "") for entry in entries]
+    if not is_decimal or delimiter == ",":
+        return None
+    points = [entry for entry in entries if "," not in entry and "." in entry]
+    if any("." in entry for entry in commas):  # 1.000,5
+        entries = [entry.replace(".", "") for entry in entries]
+        return _use_points(entries) if all(map(_POINT_GROUPED.fullmatch, points)) else None
+    return None if any(map(_POINT_GROUPED.fullmatch, points)) else _use_points(entries)
+
+
+def _use_points(entries: Sequence[str]) -> list[str]:
+    return [entry.replace(",", ".") for entry in entries]
+
+
+def _parse_time(entry: str) -> str | None:
+    """Return a date, with a time of day if there is one, as numpy reads it; None for other texts.
+
+    `2024-05-01`, `2024/05/01`, `1.5.2024` and `1-May-2024` are dates. `05/01/2024` is not: it may
+    be in May or in January.
+    """
+    if match := _DAY_FIRST.fullmatch(entry):
+        entry = f"{match[3]}-{int(match[2]):02}-{int(match[1]):02}{match[4]}"
+    iso = format_iso_time(entry) or format_iso_time(entry, "day")
+    if iso is None:
+        return None
+    try:
+        time = datetime.datetime.fromisoformat(iso)
+    except ValueError:
+        return None
+    if time.year > _LAST_YEAR:
+        return None
+    if time.tzinfo is not None:
+        time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+    return time.isoformat()
 
 
 def _find_rows(
