@@ -42,6 +42,8 @@ MODULES = (
     "rigaku_asc",
     "stoe_raw",
     "gsas",
+    "xdi",
+    "spec",
     "json_array",
     "text_columns",
 )
