@@ -3,7 +3,7 @@
 First the time to open a folder of text files, compared with `numpy.loadtxt` on the same files in a
 loop. Then the time to read, or to refuse, a file of each kind of hostile content, at sizes that
 double. To compare with an earlier commit, set PYTHONPATH to its package. The program ends with 1 if
-the time of a kind grows clearly faster than the size of its file. With 0 files only these are timed.
+the time of a kind grows clearly faster than the size of its file. With 0 files it times these only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from hostile_content import HOSTILE, make_labels
+from hostile_content import HOSTILE, HOSTILE_LABELS
 
 import xrdae
 from xrdae.readers import read_file
@@ -82,8 +82,9 @@ def time_hostile(folder: Path) -> list[str]:
     for kind, (suffix, make) in HOSTILE.items():
         if not time_kind(kind, make, lambda content, s=suffix: read(folder / f"a{s}", content)):
             steep.append(kind)
-    if not time_kind("labels, long header", make_labels, lambda c: read_table(folder, c)):
-        steep.append("labels, long header")
+    for kind, make in HOSTILE_LABELS.items():
+        if not time_kind(kind, make, lambda content: read_table(folder, content)):
+            steep.append(kind)
     return steep
 
 

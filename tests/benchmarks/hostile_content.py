@@ -280,6 +280,14 @@ HOSTILE: dict[str, tuple[str, Maker]] = {
 }
 
 
-def make_labels(n: int) -> bytes:
-    """Return a table of labels whose header has a long run of blanks and brackets."""
-    return f"file,T{' ' * (n // 2)}{'(' * (n // 2)}\na,1\n".encode()
+# The same for tables of labels.
+HOSTILE_LABELS: dict[str, Maker] = {
+    "labels, long header": lambda n: f"file,T{' ' * (n // 2)}{'(' * (n // 2)}\na,1\n".encode(),
+    "labels, many columns": lambda n: ("file" + ",a" * (n // 4) + "\na" + ",1" * (n // 4)).encode(),
+    "labels, many numbered columns": lambda n: (
+        "file" + number(",a{}", n // 2) + "\na" + ",1" * len(number(",a{}", n // 2).split(",")[1:])
+    ).encode(),
+    "labels, many rows": of_text("file,a,b\na,1,1\n", 'x{},"1,000",1-May-2024\n'),
+    "labels, long fields": of_text("file,a\na,", "1", "x\n"),
+    "labels, quotes": of_text("file,a\na,", '"', "x\n"),
+}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from xrdae.errors import DataError
 from xrdae.loading.label_table import read_labels
 
 
@@ -71,6 +72,18 @@ def test_dates_are_times(tmp_path, entries, times):
     assert not attrs
 
 
+def test_short_rows_have_no_entry_and_long_ones_are_refused(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("file,a,b,\nx,1,2,\n\ny,3\n")
+    found = read_labels(path, ["y", "x"])
+    np.testing.assert_array_equal(found["a"][0], [3, 1])
+    np.testing.assert_array_equal(found["b"][0], [np.nan, 2])
+    for text in ("file,a\nx,1,2\n", "", "file,a,a\nx,1,2\n", "file,\nx,1\n"):
+        path.write_text(text)
+        with pytest.raises(DataError):
+            read_labels(path, ["x"])
+
+
 @pytest.mark.parametrize(
     ("header", "label", "units"),
     [
@@ -81,7 +94,6 @@ def test_dates_are_times(tmp_path, entries, times):
         ("f(x) [1/s]", "f(x)", "1/s"),
         ("T []", "T []", ""),
         ("T [K", "T [K", ""),
-        ("[K]", "", "K"),
     ],
 )
 def test_units_are_in_brackets_at_the_end_of_a_header(tmp_path, header, label, units):

@@ -99,6 +99,12 @@ def test_uxd_rates_are_not_divided_by_times():
     assert (scan.units, "counting_time" in scan.metadata) == ("counts/s", False)
 
 
+def test_uxd_lists_of_peaks_are_refused():
+    for marker in ("_D-I", "_2THETA-I"):
+        text = UXD.format(drive="COUPLED", marker=marker, data="3.3 100\n2.5 40")
+        assert "list of peaks" in find_refusal(text)
+
+
 def test_uxd_values_keep_their_blanks_and_lose_their_quotes():
     scan = read_one_scan(
         UXD.format(drive="COUPLED", marker="_COUNTS", data="7 8").replace("'BT86'", " ' a   b '  ")

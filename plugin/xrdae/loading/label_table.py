@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import io
 import os
@@ -19,6 +20,25 @@ from xrdae.readers.header_values import format_iso_time
 
 Column = tuple[npt.NDArray[Any], dict[str, str]]
 
+_MISSING = frozenset(
+    {
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "#NA",
+        "<NA>",
+        "nan",
+        "NaN",
+        "-nan",
+        "-NaN",
+        "NULL",
+        "null",
+        "None",
+    }
+)
+_INTEGER = re.compile(r"[+-]?\d{1,18}")  # of 64 bits
+_NUMBER = re.compile(r"(?i)[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)")
 # A number with thousands in groups: 1,000 or 12,345.6.
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:\d*|[1-9]\d{0,2}(?:\.\d{3})+),\d+(?:[eE][+-]?\d+)?")
@@ -45,8 +65,6 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
     DataError
         If the table cannot be read, has two rows for a file, or no row for a file.
     """
-    import pandas as pd
-
     try:
         text = DataFile.open(path).text or ""
     except FormatError as error:
@@ -55,30 +73,54 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
         text = text.partition("\n")[2]
     delimiter = max(";\t,", key=text.partition("\n")[0].count)
     try:
-        table = pd.read_csv(
-            io.StringIO(text),
-            sep=delimiter,
-            dtype=str,
-            skipinitialspace=True,
-            skip_blank_lines=True,
-        )
-    except (ValueError, pd.errors.ParserError) as error:
+        headers, *table = _read_rows(text, delimiter)
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{os.fspath(path)} is not a CSV table with a header: {error}") from error
-    columns = {str(name).strip(): name for name in table.columns}
-    key = next((n for n in columns if n.lower() in ("file", "filename")), next(iter(columns)))
-    rows = _find_rows(names, [str(value).strip() for value in table[columns[key]]], path)
+    columns = list(zip(*table, strict=True)) if table else [()] * len(headers)
+    key = next((i for i, h in enumerate(headers) if h.lower() in ("file", "filename")), 0)
+    rows = _find_rows(names, columns[key], path)
     found: dict[str, Column] = {}
-    for header, name in columns.items():
-        if header == key:
+    for i, header in enumerate(headers):
+        if i == key or not (header or any(columns[i])):
             continue
         label, units = _split_units(header)
-        values = _parse_column(table[name], delimiter)[rows]
+        values = _parse_column(columns[i], delimiter)[rows]
         attrs = {"units": units} if units and values.dtype.kind != "M" else {}
-        if label in found or "/" in label:
-            reason = "occurs twice" if label in found else "has a slash, which files cannot hold"
+        if label in found or "/" in label or not label:
+            reason = (
+                "occurs twice"
+                if label in found
+                else "has a slash, which files cannot hold"
+                if label
+                else f"is column {i + 1}, which has no name"
+            )
             raise DataError(f"{os.fspath(path)}: the column {label!r} {reason}; rename it")
         found[label] = values, attrs
     return found
+
+
+def _read_rows(text: str, delimiter: str) -> list[list[str]]:
+    """Return the rows of a table, the header first, all as long as the header.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or a row is longer than the header.
+    csv.Error
+        If a field is longer than the module csv reads.
+    """
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
+    rows = [[field.strip() for field in row] for row in reader]
+    rows = [row for row in rows if any(row)]
+    if not rows:
+        raise ValueError("it is empty")
+    width = len(rows[0])
+    for i, row in enumerate(rows):
+        if any(row[width:]):
+            raise ValueError(f"its row {i + 1} has {len(row)} fields, the header has {width}")
+        rows[i] = row[:width] + [""] * (width - len(row))
+    return rows
 
 
 def _split_units(header: str) -> tuple[str, str]:
@@ -90,23 +132,20 @@ def _split_units(header: str) -> tuple[str, str]:
     return header[:start].rstrip(), units
 
 
-def _parse_column(column: Any, delimiter: str) -> npt.NDArray[Any]:
+def _parse_column(column: Sequence[str], delimiter: str) -> npt.NDArray[Any]:
     """Return a column as numbers or as times if all entries are, otherwise as texts."""
-    import pandas as pd
-
-    entries = ["" if pd.isna(value) else value.strip() for value in column]
+    entries = ["" if entry in _MISSING else entry for entry in column]
     given = [entry for entry in entries if entry]
     plain = _remove_commas(given, delimiter)
-    if plain is not None:
-        numbers = dict(zip(given, plain, strict=True))
-        try:
-            return np.asarray(pd.to_numeric(pd.Series([numbers.get(e) for e in entries])))
-        except (ValueError, TypeError):
-            pass
+    if plain is not None and all(map(_NUMBER.fullmatch, plain)):
+        if len(plain) == len(entries) and all(map(_INTEGER.fullmatch, plain)):
+            return np.array([int(entry) for entry in plain], np.int64)
+        numbers = iter(plain)
+        return np.array([float(next(numbers)) if entry else np.nan for entry in entries])
     times = [_parse_time(entry) for entry in given]
-    if given and None not in times:
-        known = dict(zip(given, times, strict=True))
-        return np.array([known.get(entry) or "NaT" for entry in entries], "datetime64[ns]")
+    if None not in times:
+        known = iter(times)
+        return np.array([next(known) if e else "NaT" for e in entries], "datetime64[ns]")
     return np.array(entries)
 
 

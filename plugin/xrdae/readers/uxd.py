@@ -26,6 +26,7 @@ from xrdae.readers.text_table import split_lines
 Float: TypeAlias = npt.NDArray[np.float64]
 
 _MARKER = re.compile(r"_(2THETA)?(COUNTS|CPS)(TIME)?\s*$")
+_PEAKS = re.compile(r"_(?:D|2THETA)-I\b")
 _MINE = re.compile(r"(?m)^_(?:FILEVERSION\s*=|(?:2THETA)?(?:COUNTS|CPS)(?:TIME)?\s*$)")
 _KEY = re.compile(r"_(\w+)\s*=")  # what follows is stripped: faster on long blanks
 _TWO_THETA = {"COUPLED", "2THETA", "TWOTHETA", "LOCKED COUPLED", "UNLOCKED COUPLED", ""}
@@ -70,6 +71,8 @@ def read_scans(file: DataFile) -> list[Scan]:
                 scans.append(_read_range(keys, rows, marker, n))
             else:
                 other.add(drive)
+        elif _PEAKS.match(line):
+            raise FormatError("it holds a list of peaks, which is no pattern; export the counts")
         elif line and line[0] != ";":
             raise FormatError(f"line {i} is neither a key nor data of a known kind: {line[:40]!r}")
     if not scans:
