@@ -287,6 +287,9 @@ HOSTILE_LABELS: dict[str, Maker] = {
     "labels, many numbered columns": lambda n: (
         "file" + number(",a{}", n // 2) + "\na" + ",1" * len(number(",a{}", n // 2).split(",")[1:])
     ).encode(),
+    "labels, many columns and rows": lambda n: (
+        "file" + number(",a{}", n // 2) + "\na\n" + repeat("b\n", n // 2)
+    ).encode(),
     "labels, many rows": of_text("file,a,b\na,1,1\n", 'x{},"1,000",1-May-2024\n'),
     "labels, long fields": of_text("file,a\na,", "1", "x\n"),
     "labels, quotes": of_text("file,a\na,", '"', "x\n"),

@@ -7,7 +7,7 @@ import datetime
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import PurePath, PureWindowsPath
 from typing import Any
 
@@ -73,34 +73,38 @@ def read_labels(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str,
         text = text.partition("\n")[2]
     delimiter = max(";\t,", key=text.partition("\n")[0].count)
     try:
-        headers, *table = _read_rows(text, delimiter)
+        headers, columns, n = _read_columns(text, delimiter)
     except (ValueError, csv.Error) as error:
         raise DataError(f"{os.fspath(path)} is not a CSV table with a header: {error}") from error
-    columns = list(zip(*table, strict=True)) if table else [()] * len(headers)
     key = next((i for i, h in enumerate(headers) if h.lower() in ("file", "filename")), 0)
-    rows = _find_rows(names, columns[key], path)
+    rows = _find_rows(names, [columns[key].get(row, "") for row in range(n)], path)
     found: dict[str, Column] = {}
     for i, header in enumerate(headers):
-        if i == key or not (header or any(columns[i])):
+        if i == key or not (header or columns[i]):
             continue
         label, units = _split_units(header)
-        values = _parse_column(columns[i], delimiter)[rows]
-        attrs = {"units": units} if units and values.dtype.kind != "M" else {}
-        if label in found or "/" in label or not label:
-            reason = (
-                "occurs twice"
-                if label in found
-                else "has a slash, which files cannot hold"
-                if label
-                else f"is column {i + 1}, which has no name"
-            )
+        if reason := _find_fault(label, i, found):
             raise DataError(f"{os.fspath(path)}: the column {label!r} {reason}; rename it")
+        values = _parse_column(columns[i], rows, n, delimiter)
+        attrs = {"units": units} if units and values.dtype.kind != "M" else {}
         found[label] = values, attrs
     return found
 
 
-def _read_rows(text: str, delimiter: str) -> list[list[str]]:
-    """Return the rows of a table, the header first, all as long as the header.
+def _find_fault(label: str, i: int, found: Container[str]) -> str:
+    """Return why a column cannot be a label; empty if it can."""
+    if not label:
+        return f"is column {i + 1}, which has no name"
+    if label in found:
+        return "occurs twice"
+    return "has a slash, which files cannot hold" if "/" in label else ""
+
+
+def _read_columns(text: str, delimiter: str) -> tuple[list[str], list[dict[int, str]], int]:
+    """Return headers, the entries of each column by their row, and the number of rows.
+
+    Rows may be shorter than the header. Columns keep what is there: a table of many columns and
+    many short rows stays as small as its file.
 
     Raises
     ------
@@ -115,12 +119,15 @@ def _read_rows(text: str, delimiter: str) -> list[list[str]]:
     rows = [row for row in rows if any(row)]
     if not rows:
         raise ValueError("it is empty")
-    width = len(rows[0])
+    headers = rows.pop(0)
+    columns: list[dict[int, str]] = [{} for _ in headers]
     for i, row in enumerate(rows):
-        if any(row[width:]):
-            raise ValueError(f"its row {i + 1} has {len(row)} fields, the header has {width}")
-        rows[i] = row[:width] + [""] * (width - len(row))
-    return rows
+        if any(row[len(headers) :]):
+            raise ValueError(f"row {i + 1} has {len(row)} fields, the header has {len(headers)}")
+        for column, entry in zip(columns, row, strict=False):
+            if entry and entry not in _MISSING:
+                column[i] = entry
+    return headers, columns, len(rows)
 
 
 def _split_units(header: str) -> tuple[str, str]:
@@ -132,21 +139,21 @@ def _split_units(header: str) -> tuple[str, str]:
     return header[:start].rstrip(), units
 
 
-def _parse_column(column: Sequence[str], delimiter: str) -> npt.NDArray[Any]:
-    """Return a column as numbers or as times if all entries are, otherwise as texts."""
-    entries = ["" if entry in _MISSING else entry for entry in column]
-    given = [entry for entry in entries if entry]
+def _parse_column(
+    column: Mapping[int, str], rows: Sequence[int], n: int, delimiter: str
+) -> npt.NDArray[Any]:
+    """Return the entries in some of n rows: numbers or times if all entries are, else texts."""
+    given = list(column.values())
     plain = _remove_commas(given, delimiter)
     if plain is not None and all(map(_NUMBER.fullmatch, plain)):
-        if len(plain) == len(entries) and all(map(_INTEGER.fullmatch, plain)):
-            return np.array([int(entry) for entry in plain], np.int64)
-        numbers = iter(plain)
-        return np.array([float(next(numbers)) if entry else np.nan for entry in entries])
+        is_whole = len(plain) == n and all(map(_INTEGER.fullmatch, plain))
+        numbers = dict(zip(column, map(int if is_whole else float, plain), strict=True))
+        return np.array([numbers.get(row, np.nan) for row in rows], int if is_whole else float)
     times = [_parse_time(entry) for entry in given]
     if None not in times:
-        known = iter(times)
-        return np.array([next(known) if e else "NaT" for e in entries], "datetime64[ns]")
-    return np.array(entries)
+        known = dict(zip(column, times, strict=True))
+        return np.array([known.get(row) or "NaT" for row in rows], "datetime64[ns]")
+    return np.array([column.get(row, "") for row in rows])
 
 
 def _remove_commas(entries: Sequence[str], delimiter: str) -> list[str] | None:

@@ -30,7 +30,7 @@ _OVER_TWO_THETA_3 = frozenset({0, 1, 2, 20, 129, 130})
 _DETECTOR_SCAN_3 = 2
 _STOPPED_3 = frozenset({2, 3, 4})  # active, aborted, interrupted
 _TIME_3 = 10  # bit of the time among the parameters that vary
-_MOST_POINTS = 10**6  # of a range that is cut off
+_MOST_TIMES = 100  # announced points over points, of a range that is cut off
 _TRIED = 50  # points before zeros at the end
 _LEAST_MISSING = 50.0  # counts; by chance they are missing once in 10^21 scans
 _LONGEST_RECORD = 1024  # bytes of a point; known are 4 to 100
@@ -98,7 +98,7 @@ def _unpack_records(content: bytes, at: int, n: int, dtype: Any) -> Any:
     """Return n records, or fewer if the file ends within them."""
     size = np.dtype(dtype).itemsize
     there = max(len(content) - at, 0) // size
-    if there < n and (there < 2 or n > _MOST_POINTS):
+    if at > len(content) or (there < n and (there < 2 or n > _MOST_TIMES * there)):
         raise FormatError(
             f"it ends after {len(content)} bytes; {n} points end after {at + n * size}"
         )
