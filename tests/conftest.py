@@ -22,7 +22,7 @@ SLOW = (
 VERSIONS = (
     *("analysis/", "autoencoder/", "cli/", "compute/", "convention/", "loading/", "plot/"),
     *("preprocessing/", "report/", "simulate/", "storage/", "laws/test_any", "laws/test_laws"),
-    *("live/test_results", "training/test_training_loop", "training/test_update", "test_"),
+    *("live/test_results", "training/test_training_loop", "test_"),
 )
 
 

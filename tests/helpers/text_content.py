@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from xrdae.errors import FormatError
-from xrdae.readers import gsas, ras, text_columns, uxd
+from xrdae.readers import gsas, ras, spec, text_columns, uxd, xdi
 from xrdae.readers.data_file import DataFile
 
-READERS = (ras, uxd, gsas, text_columns)
+READERS = (ras, uxd, gsas, xdi, spec, text_columns)
 
 
 ROWS = "10.0 100 10\n10.5 144 12\n11.0 121 11\n"

@@ -89,3 +89,9 @@ def test_brml_without_patterns_is_refused():
         read_content(brml_of(route([(1, 1, 5, 1, 2), (1, 1, 6)])))
     with pytest.raises(FormatError, match="columns"):
         read_content(brml_of(route([(1, 1), (1, 1)])))
+
+
+def test_brml_counts_are_divided_by_times_that_vary():
+    (scan,) = read_content(brml_of(route([(1, 1, 10, 5, 8), (4, 1, 11, 5, 8)])))
+    np.testing.assert_array_equal(scan.intensity, [8, 2])
+    assert (scan.units, scan.metadata) == ("counts/s", {"sample": "quartz"})

@@ -1,5 +1,6 @@
 """Readers of binary RAW files of Bruker and Rigaku."""
 
+import contextlib
 import struct
 from pathlib import Path
 
@@ -33,10 +34,11 @@ def raw_3(
     points=((1.0,), (2.0,), (3.0,)),
     n=None,
     still=(1, 2, 3, 4, 5),
+    status=0,
 ):
     header = bytearray(712)
     header[:8], header[16:34] = b"RAW1.01\0", b"06/12/08\0\x0010:27:58"
-    struct.pack_into("<I", header, 12, 1)
+    struct.pack_into("<II", header, 8, status, 1)
     struct.pack_into("<5d", header, 616, 1.5418, 1.5406, 1.5444, 1.3922, 0.5)
     part = bytearray(304)
     struct.pack_into("<II7d", part, 0, 304, n or len(points), 4.0, 10.0, *still)
@@ -137,10 +139,72 @@ def test_raw_4_patterns_are_ranges_whose_2theta_starts_where_the_steps_start():
     [raw_1([1, 2, 3]), raw_3(), raw_4([1, 2, 3], record=8), b"RAW2\x01\0" + bytes(300)],
     ids="1342",
 )
-def test_raw_cut_anywhere_is_refused(content):
+@pytest.mark.filterwarnings("ignore:.*stopped or the file is cut off:UserWarning")
+def test_raw_cut_anywhere_is_refused_or_has_the_points_before(content):
+    whole = []
+    with contextlib.suppress(FormatError):
+        whole = read_content(content)
     for end in range(8, len(content)):
-        with pytest.raises(FormatError):
-            read_content(content[:end] if b"\0" in content[:end] else content[:end] + b"\0")
+        cut = content[:end] if b"\0" in content[:end] else content[:end] + b"\0"
+        with contextlib.suppress(FormatError):
+            (scan,) = read_content(cut)
+            np.testing.assert_array_equal(scan.positions, whole[0].positions)
+            np.testing.assert_array_equal(scan.intensity, [1, 2, np.nan])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [raw_1([1, 2, 3], [4, 5, 6]), raw_3(), raw_4([1, 2, 3])],
+    ids="134",
+)
+def test_raw_of_a_stopped_scan_is_nan_where_it_was_not_measured(content):
+    end = len(content) - 4
+    with pytest.warns(UserWarning, match=r"a\.dat: 1 of 3 points of range \d were not measured"):
+        scans = read_content(content[:end])
+    assert np.isnan(scans[-1].intensity).tolist() == [False, False, True]
+    assert scans[-1].positions.tolist() == [10, 10.5, 11]
+
+
+def test_raw_that_ends_before_a_range_has_the_ranges_before():
+    content = raw_1([1, 2, 3], [4, 5, 6])
+    with pytest.warns(UserWarning, match="the file ends after range 1, but states more"):
+        (scan,) = read_content(content[: 4 + 152 + 12])
+    np.testing.assert_array_equal(scan.intensity, [1, 2, 3])
+
+
+PADDED = [*[40.0] * 60, *[0.0] * 40]
+
+
+@pytest.mark.parametrize("pack", [lambda c: raw_1(c), lambda c: raw_4(c)], ids="14")
+def test_raw_zeros_that_chance_cannot_explain_are_nan(pack):
+    with pytest.warns(UserWarning, match="40 of 100 points of range 1 were not measured"):
+        (scan,) = read_content(pack(PADDED))
+    np.testing.assert_array_equal(np.isnan(scan.intensity), np.arange(100) >= 60)
+    low = [*[1.0, 0.0] * 30, *[0.0] * 40]
+    np.testing.assert_array_equal(read_content(pack(low))[0].intensity, low)
+    flat = [40.0, *[0.0] * 40]
+    np.testing.assert_array_equal(read_content(pack(flat))[0].intensity, flat)
+
+
+def test_raw_3_says_whether_zeros_were_measured():
+    points = [(1.0,), (0.0,), (2.0,), (0.0,), (0.0,)]
+    (scan,) = read_content(raw_3(points=points, status=1))
+    np.testing.assert_array_equal(scan.intensity, [1, 0, 2, 0, 0])
+    for status in (2, 3, 4):
+        with pytest.warns(UserWarning, match="2 of 5 points"):
+            (scan,) = read_content(raw_3(points=points, status=status))
+        np.testing.assert_array_equal(scan.intensity, [1, 0, 2, np.nan, np.nan])
+
+
+def test_raw_3_counts_are_divided_by_times_that_vary():
+    bits = 1 + 2**1 + 2**10
+    (scan,) = read_content(raw_3(varying=bits, points=((8, 10.0, 5, 1), (8, 10.5, 5.2, 4))))
+    np.testing.assert_array_equal(scan.positions, [10, 10.5])
+    np.testing.assert_array_equal(scan.intensity, [8, 2])
+    assert (scan.units, "counting_time" in scan.metadata) == ("counts/s", False)
+    (scan,) = read_content(raw_3(varying=2**10, points=((8, 4), (9, 4))))
+    np.testing.assert_array_equal(scan.intensity, [8, 9])
+    assert (scan.units, scan.metadata["counting_time"]) == ("counts", 4)
 
 
 def test_raw_headers_that_cannot_be_are_refused():

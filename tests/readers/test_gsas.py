@@ -45,10 +45,27 @@ def test_padding_zeros_of_a_gsas_record_are_left_out():
     np.testing.assert_array_equal(read_one_scan(text).intensity, range(1, 12))
 
 
-@pytest.mark.parametrize("bins", ["RALF", "SLOG", "EDS", "TIME_MAP"])
-def test_gsas_times_of_flight_and_energies_are_refused(bins):
-    assert bins in find_refusal(
-        f"t\nBANK 1 2 2 {bins} 1000 5 0 0 FXYE\n1000.0 5.5 1\n1005.0 6.5 1\n"
+def test_gsas_energies_are_refused():
+    assert "EDS" in find_refusal("t\nBANK 1 2 2 EDS 1000 5 0 0 FXYE\n1000.0 5.5 1\n1005.0 6.5 1\n")
+
+
+@pytest.mark.parametrize("form", ["STD", "ESD", "FXYE"])
+def test_a_repeated_last_gsas_record_is_left_out(form):
+    records = {
+        "STD": [
+            "".join(f"{v:8d}" for v in range(1, 11)),
+            "".join(f"{v:8d}" for v in range(11, 21)),
+        ],
+        "ESD": ["".join(f"{v:8.0f}{1:8.0f}" for v in range(k, k + 5)) for k in (1, 6, 11, 16)],
+        "FXYE": [f"{1000 + 5 * i} {i + 1} 1" for i in range(20)],
+    }[form]
+    for n in (0, 1):
+        rows = "\n".join(records + records[-1:] * n)
+        scan = read_one_scan(f"t\nBANK 1 20 2 CONS 1000 5 0 0 {form}\n{rows}\n")
+        np.testing.assert_array_equal(scan.intensity, np.arange(1, 21))
+        np.testing.assert_allclose(scan.positions, 10 + 0.05 * np.arange(20))
+    assert "correct the number" in find_refusal(
+        f"t\nBANK 1 20 2 CONS 1000 5 0 0 {form}\n" + "\n".join(records + records[-1:] * 20)
     )
 
 

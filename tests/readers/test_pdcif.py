@@ -112,3 +112,55 @@ def test_any_text_after_a_block_name_is_read_or_refused(text):
     file = DataFile(Path("a.cif"), ("data_a\n_b 1\n" + text).encode())
     with contextlib.suppress(FormatError):
         pdcif.read_scans(file)
+
+
+TIMES = ("_pd_meas_2theta_scan", "_pd_meas_step_count_time")
+
+
+def test_pdcif_counts_are_divided_by_times_that_vary():
+    rows = ["10 1 8", "11 4 8"]
+    (scan,) = read_content("data_a\n" + loop(*TIMES, "_pd_meas_counts_total", rows=rows))
+    np.testing.assert_array_equal(scan.intensity, [8, 2])
+    assert (scan.units, scan.metadata) == ("counts/s", {"title": "a"})
+    (scan,) = read_content("data_a\n" + loop(*TIMES, "_pd_proc_intensity_net", rows=rows))
+    np.testing.assert_array_equal(scan.intensity, [8, 8])
+    rows = ["10 4 8", "11 4 8"]
+    (scan,) = read_content("data_a\n" + loop(*TIMES, "_pd_meas_counts_total", rows=rows))
+    assert (scan.units, scan.metadata["counting_time"]) == ("counts", 4)
+
+
+def test_pdcif_intensities_of_varying_times_need_units():
+    rows = ["10 1 8(4)", "11 4 8(4)"]
+    text = "data_a\n" + loop(*TIMES, "_pd_meas_intensity_total", rows=rows)
+    with pytest.raises(FormatError, match="whether its intensities are counts"):
+        read_content(text)
+    (scan,) = read_content(text + "_pd_meas_units_of_intensity counts\n")
+    np.testing.assert_array_equal(scan.intensity, [8, 2])
+    np.testing.assert_array_equal(scan.errors, [4, 1])
+    (scan,) = read_content(text + "_pd_meas_units_of_intensity 'counts per second'\n")
+    np.testing.assert_array_equal(scan.intensity, [8, 8])
+
+
+def test_pdcif_calibrated_wavelength_is_the_wavelength():
+    pattern = loop("_pd_meas_2theta_scan", "_pd_meas_counts_total", rows=["10 1", "11 2"])
+    text = f"data_a\n_diffrn_radiation_wavelength 0.7\n{pattern}"
+    said = read_content(text + "_pd_proc_wavelength 0.41(2)\n")[0].metadata
+    assert said == {"title": "a", "wavelength": 0.41}
+    varied = loop(
+        "_pd_meas_2theta_scan",
+        "_pd_meas_counts_total",
+        "_pd_proc_wavelength",
+        rows=["10 1 0.5", "10 2 0.6"],
+    )
+    with pytest.raises(FormatError, match=r"wavelength varies from 0.5 to 0.6"):
+        read_content("data_a\n" + varied)
+
+
+@pytest.mark.parametrize("tag", ["_refln_index_h", "_pd_peak_id", "_pd_refln.peak_id"])
+def test_pdcif_intensities_of_lines_are_no_pattern(tag):
+    lines = loop(tag, "_pd_proc_d_spacing", "_pd_proc_intensity_net", rows=["1 3.5 9", "2 2.5 8"])
+    with pytest.raises(FormatError, match="list of reflections or peaks"):
+        read_content("data_a\n" + lines)
+    pattern = loop("_pd_meas_2theta_scan", "_pd_meas_counts_total", rows=["10 1", "11 2"])
+    (scan,) = read_content("data_a\n" + lines + pattern)
+    np.testing.assert_array_equal(scan.intensity, [1, 2])

@@ -122,6 +122,7 @@ def test_each_scan_of_a_mesh_has_its_omega(real_data):
         "geddes_sample.rasx",
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*stopped:UserWarning")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(name, real_data, data):

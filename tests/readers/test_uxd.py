@@ -63,7 +63,50 @@ def test_uxd_ranges_over_other_axes_are_left_out():
 
 
 @pytest.mark.parametrize(
-    ("marker", "data"), [("_2THETACOUNTS", "3.0 7\n3.5"), ("_COUNTS", "7 x"), ("_PEAKS", "7 8")]
+    ("marker", "data"),
+    [
+        ("_2THETACOUNTS", "3.0 7\n3.5"),
+        ("_2THETACOUNTSTIME", "3.0 7 1\n3.5 8"),
+        ("_2THETACOUNTSTIME", "3.0 7 0\n3.5 8 1"),
+        ("_COUNTS", "7 x"),
+        ("_PEAKS", "7 8"),
+    ],
 )
 def test_broken_uxd_is_refused(marker, data):
     find_refusal(UXD.format(drive="COUPLED", marker=marker, data=data))
+
+
+@pytest.mark.parametrize(
+    ("marker", "data"),
+    [("_2THETACOUNTSTIME", "3.0 8 {0}\n3.5 8 {1}"), ("_COUNTSTIME", "8 {0}\n8 {1}")],
+)
+def test_uxd_counts_are_divided_by_times_that_vary(marker, data):
+    same = read_one_scan(UXD.format(drive="COUPLED", marker=marker, data=data.format(2, 2)))
+    np.testing.assert_array_equal(same.positions, [3, 3.5])
+    np.testing.assert_array_equal(same.intensity, [8, 8])
+    assert (same.units, same.metadata["counting_time"]) == ("counts", 2)
+    varied = read_one_scan(UXD.format(drive="COUPLED", marker=marker, data=data.format(2, 4)))
+    np.testing.assert_array_equal(varied.intensity, [4, 2])
+    assert varied.units == "counts/s"
+    assert "counting_time" not in varied.metadata
+
+
+def test_uxd_rates_are_not_divided_by_times():
+    scan = read_one_scan(
+        UXD.format(drive="COUPLED", marker="_2THETACPSTIME", data="3.0 8 1\n3.5 8 4")
+    )
+    np.testing.assert_array_equal(scan.intensity, [8, 8])
+    assert (scan.units, "counting_time" in scan.metadata) == ("counts/s", False)
+
+
+def test_uxd_lists_of_peaks_are_refused():
+    for marker in ("_D-I", "_2THETA-I"):
+        text = UXD.format(drive="COUPLED", marker=marker, data="3.3 100\n2.5 40")
+        assert "list of peaks" in find_refusal(text)
+
+
+def test_uxd_values_keep_their_blanks_and_lose_their_quotes():
+    scan = read_one_scan(
+        UXD.format(drive="COUPLED", marker="_COUNTS", data="7 8").replace("'BT86'", " ' a   b '  ")
+    )
+    assert scan.metadata["sample"] == "a   b"

@@ -70,7 +70,7 @@ def test_xrdml_temperatures_become_one_in_kelvin(unit, kelvin):
         f'<nonAmbientPoints type="Temperature" unit="{unit}">'
         "<nonAmbientValues>299 301</nonAmbientValues></nonAmbientPoints>"
     )
-    times = "<countingTimes>1 2 3</countingTimes>"
+    times = "<countingTimes>2 2 2</countingTimes>"
     (scan,) = read_content(xrdml_of(TWO_THETA + times + "<counts>1 2 3</counts>", after=after))
     assert scan.metadata["temperature"] == pytest.approx(kelvin)
     assert scan.metadata["counting_time"] == 2
@@ -89,3 +89,34 @@ def test_xrdml_with_broken_numbers_is_refused():
     factors = "<beamAttenuationFactors>1 10</beamAttenuationFactors>"
     with pytest.raises(FormatError, match="2 beamAttenuationFactors for 3 counts"):
         read_content(xrdml_of(TWO_THETA + factors + "<counts>1 2 3</counts>"))
+
+
+def test_xrdml_counts_are_divided_by_times_that_vary():
+    factors = "<beamAttenuationFactors>1 10 1</beamAttenuationFactors>"
+    times = "<countingTimes>1 2 4 4</countingTimes>"
+    (scan,) = read_content(xrdml_of(TWO_THETA + factors + times + "<counts>5 6 8</counts>"))
+    np.testing.assert_array_equal(scan.intensity, [5, 30, 2])
+    assert (scan.units, "counting_time" in scan.metadata) == ("counts/s", False)
+    rates = TWO_THETA + times + '<intensities unit="cps">5 6 8</intensities>'
+    np.testing.assert_array_equal(read_content(xrdml_of(rates))[0].intensity, [5, 6, 8])
+
+
+@pytest.mark.parametrize(("times", "said"), [("1 2", "2 counting times"), ("1 0 2", "positive")])
+def test_xrdml_times_that_cannot_be_are_refused(times, said):
+    times = f"<countingTimes>{times}</countingTimes>"
+    with pytest.raises(FormatError, match=said):
+        read_content(xrdml_of(TWO_THETA + times + "<counts>5 6 8</counts>"))
+
+
+def test_xrdml_points_without_time_and_counts_were_not_measured():
+    times = "<countingTimes>1 4 0</countingTimes>"
+    (scan,) = read_content(xrdml_of(TWO_THETA + times + "<counts>5 8 0</counts>"))
+    np.testing.assert_array_equal(scan.intensity, [5, 2, np.nan])
+
+
+def test_xrdml_names_of_samples_may_be_in_shift_jis():
+    text = xrdml_of(TWO_THETA + "<counts>5 6 8</counts>").replace(
+        "<xrdMeasurement>", "<sample><id>試料</id></sample><xrdMeasurement>", 1
+    )
+    text = text.replace('version="1.0"?', 'version="1.0" encoding="Shift_JIS"?')
+    assert read_content(text.encode("cp932"))[0].metadata["sample"] == "試料"

@@ -22,6 +22,7 @@ UNAMBIGUOUS = frozenset(
         ".ras",
         ".rasx",
         ".uxd",
+        ".xdi",
         ".xrdml",
         ".xy",
         ".xye",

@@ -43,6 +43,8 @@ MODULES = (
     "rigaku_asc",
     "stoe_raw",
     "gsas",
+    "xdi",
+    "spec",
     "json_array",
     "fullprof_prf",
     "text_columns",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xrdae.errors import FormatError
+from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan
@@ -31,8 +32,8 @@ def read_scans(file: DataFile) -> list[Scan]:
     """Return the scans over 2theta, in the order of their numbers.
 
     Columns are found by their declaration (`DataViews`). Intensities are counts, stored multiplied
-    by the absorption factor already. The file states no uncertainty. Scans over other axes beside
-    one over 2theta are left out.
+    by the absorption factor already, or counts per second if the time of a step varies. The file
+    states no uncertainty. Scans over other axes beside one over 2theta are left out.
 
     Raises
     ------
@@ -85,8 +86,18 @@ def _read_scan(route: Element, header: dict[str, float | str]) -> Scan | None:
         return None
     blank = parse_number(read_text(counters[0], "Recording/BlankingValue"))
     intensity = np.where(intensity == blank, np.nan, intensity)
-    said = {**header, **_read_recorded_header(route, rows, recorded)}
-    return Scan("two_theta", two_theta, intensity, units="counts", metadata=said)
+    intensity, units, time = divide_by_times(intensity, _read_times(route, rows), "counts")
+    said = {**header, **_read_recorded_header(rows, recorded, time)}
+    if units != "counts":
+        said.pop("counting_time", None)  # the planned one
+    return Scan("two_theta", two_theta, intensity, units=units, metadata=said)
+
+
+def _read_times(route: Element, rows: Float) -> Float:
+    """Return the time of each step [s]; empty if it was not recorded."""
+    views = route.iterfind("DataViews/RawDataView")
+    timed = [view for view in views if view.get("LogicName") == "MeasuredTime"]
+    return _find_columns(rows, timed[-1])[:, 0] if timed else rows[:0, 0]
 
 
 def _is_of_kind(view: Element, kind: str) -> bool:
@@ -167,13 +178,10 @@ def _read_header(root: Element, route: Element) -> dict[str, float | str]:
 
 
 def _read_recorded_header(
-    route: Element, rows: Float, recorded: list[Element]
+    rows: Float, recorded: list[Element], time: float | None
 ) -> dict[str, float | str]:
     """Return the time of a step [s] and the mean temperature [K], recorded with every step."""
-    time = temperature = None
-    for view in route.iterfind("DataViews/RawDataView"):
-        if view.get("LogicName") == "MeasuredTime":
-            time = float(np.median(_find_columns(rows, view)))
+    temperature = None
     for view in recorded:
         zero = {"kelvin": 0.0, "celsius": 273.15, "degreecelsius": 273.15}.get(
             _read_unit(view).lower()

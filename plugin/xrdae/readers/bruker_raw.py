@@ -3,17 +3,24 @@
 Layouts: DIFFRAC-AT manual, appendix B (1, 2); DIFFRAC plus XCH manual (2002), appendix A (3), both
 as xylib (https://github.com/wojdyr/xylib) and reductus (https://github.com/reductus/reductus) give
 them; version 4 is not published: xylib's findings, checked against files.
+
+A scan that was stopped leaves a file that is cut off, or padded with zeros. What was not measured
+is NaN, with a warning. Version 3 says whether the file was finished. In the others zeros at the end
+may have been counted: they are taken for padding only if the counts before them are so high that
+chance cannot explain the zeros.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from xrdae.errors import FormatError
+from xrdae.errors import FormatError, warn
+from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import format_iso_time, select_possible
 from xrdae.readers.scan import Float, Metadata, Scan
@@ -21,6 +28,11 @@ from xrdae.readers.scan import Float, Metadata, Scan
 # Version 3: coupled, unlocked coupled, detector scan, high-resolution coupled, PSD fixed and fast.
 _OVER_TWO_THETA_3 = frozenset({0, 1, 2, 20, 129, 130})
 _DETECTOR_SCAN_3 = 2
+_STOPPED_3 = frozenset({2, 3, 4})  # active, aborted, interrupted
+_TIME_3 = 10  # bit of the time among the parameters that vary
+_MOST_TIMES = 100  # announced points over points, of a range that is cut off
+_TRIED = 50  # points before zeros at the end
+_LEAST_MISSING = 50.0  # counts; by chance they are missing once in 10^21 scans
 _LONGEST_RECORD = 1024  # bytes of a point; known are 4 to 100
 _OVER_TWO_THETA_4 = frozenset({"locked coupled", "unlocked coupled", "detector scan"})
 _RANGE_MARKERS_4 = frozenset({0, 160})
@@ -34,9 +46,10 @@ def is_mine(file: DataFile) -> bool:
 def read_scans(file: DataFile) -> list[Scan]:
     """Return the ranges over 2theta, in the order of the file.
 
-    Intensities are counts. The file states no uncertainty. Ranges over other axes beside one over
-    2theta, and empty ones, are left out. Of a strip detector the counting time is that of all its
-    channels together; where version 4 keeps the temperature is not known.
+    Intensities are counts, or counts per second if the time varies within a range. Points that a
+    stopped scan did not measure are NaN. The file states no uncertainty. Ranges over other axes
+    beside one over 2theta, and empty ones, are left out. Of a strip detector the counting time is
+    that of all its channels together; where version 4 keeps the temperature is not known.
 
     Raises
     ------
@@ -44,10 +57,29 @@ def read_scans(file: DataFile) -> list[Scan]:
         If it is damaged or holds no range over 2theta.
     """
     reader = next(r for magic, r in _READERS.items() if file.content.startswith(magic))
-    scans = [scan for scan in reader(file.content) if scan is not None]
+    scans = []
+    for i, scan in enumerate(reader(file), start=1):
+        if scan is None:
+            continue
+        missing = np.count_nonzero(np.isnan(scan.intensity))
+        if missing:
+            warn(
+                f"{file.path}: {missing} of {scan.intensity.size} points of range {i} were not "
+                "measured, because the scan was stopped or the file is cut off; they are NaN"
+            )
+        if missing < scan.intensity.size:
+            scans.append(scan)
     if not scans:
         raise FormatError("it holds no range over 2theta with intensities")
     return scans
+
+
+def _is_at_end(file: DataFile, at: int, n: int) -> bool:
+    """Tell whether a file ends before its range n, counted from 0, and warn if it does."""
+    if n == 0 or at < len(file.content):
+        return False
+    warn(f"{file.path}: the file ends after range {n}, but states more; the scan was stopped")
+    return True
 
 
 def _unpack(content: bytes, form: str, at: int) -> Any:
@@ -63,10 +95,14 @@ def _decode_text(content: bytes, at: int, n: int) -> str:
 
 
 def _unpack_records(content: bytes, at: int, n: int, dtype: Any) -> Any:
-    end = at + n * np.dtype(dtype).itemsize
-    if end > len(content):
-        raise FormatError(f"it ends after {len(content)} bytes; {n} points end after {end}")
-    return np.frombuffer(content, dtype, n, at)
+    """Return n records, or fewer if the file ends within them."""
+    size = np.dtype(dtype).itemsize
+    there = max(len(content) - at, 0) // size
+    if at > len(content) or (there < n and (there < 2 or n > _MOST_TIMES * there)):
+        raise FormatError(
+            f"it ends after {len(content)} bytes; {n} points end after {at + n * size}"
+        )
+    return np.frombuffer(content, dtype, min(n, there), at)
 
 
 def _make_steps(start: float, step: float, n: int) -> Float:
@@ -75,15 +111,37 @@ def _make_steps(start: float, step: float, n: int) -> Float:
     return start + step * np.arange(n)
 
 
-def _make_scan(two_theta: Float, counts: Float, metadata: Metadata) -> Scan:
+def _make_scan(
+    two_theta: Float, counts: Float, metadata: Metadata, *, is_stopped: bool = False
+) -> Scan:
+    """Return a scan whose intensities are NaN where nothing was measured."""
+    intensity = np.full(two_theta.size, np.nan)
     with np.errstate(invalid="ignore"):  # damaged floats
-        intensity = counts.astype(np.float64)
+        intensity[: counts.size] = counts
+    intensity[_count_measured(intensity[: counts.size], is_stopped=is_stopped) :] = np.nan
     return Scan("two_theta", two_theta, intensity, units="counts", metadata=metadata)
 
 
-def _read_1(content: bytes) -> Iterator[Scan | None]:
-    at, more = 4, 1
-    while more:
+def _count_measured(counts: Float, *, is_stopped: bool) -> int:
+    """Return the number of points before the zeros that pad a stopped scan.
+
+    If the file does not say that the scan was stopped, chance must not explain the zeros: at the
+    lowest of the counts before them, their points would have 50 counts or more.
+    """
+    counted = np.flatnonzero(counts)
+    end = int(counted[-1]) + 1 if counted.size else 0
+    if is_stopped:
+        return end
+    before = counts[max(end - _TRIED, 0) : end]
+    if before.size < _TRIED // 5 or not before.min() * (counts.size - end) > _LEAST_MISSING:
+        return counts.size
+    return end
+
+
+def _read_1(file: DataFile) -> Iterator[Scan | None]:
+    content = file.content
+    at, more, i = 4, 1, 0
+    while more and not _is_at_end(file, at, i):
         if content[at : at + 4] == b"RAW ":  # early programs did not repeat it
             at += 4
         n, time, step = _unpack(content, "Iff", at)
@@ -98,10 +156,11 @@ def _read_1(content: bytes) -> Iterator[Scan | None]:
         )
         counts = _unpack_records(content, at + 152, n, "<f4")
         yield _make_scan(_make_steps(start, step, n), counts, metadata) if n else None
-        at += 152 + 4 * n
+        at, i = at + 152 + 4 * n, i + 1
 
 
-def _read_2(content: bytes) -> Iterator[Scan | None]:
+def _read_2(file: DataFile) -> Iterator[Scan | None]:
+    content = file.content
     alpha_1, alpha_2, ratio = _unpack(content, "3f", 190)
     header = select_possible(
         wavelength=alpha_1,
@@ -112,7 +171,9 @@ def _read_2(content: bytes) -> Iterator[Scan | None]:
         time=format_iso_time(_decode_text(content, 168, 20), "day"),
     )
     at = 256
-    for _ in range(_unpack(content, "H", 4)):
+    for i in range(_unpack(content, "H", 4)):
+        if _is_at_end(file, at, i):
+            return
         length, n = _unpack(content, "HH", at)
         if length < 48:
             raise FormatError(f"a range header has {length} bytes; they have at least 48")
@@ -124,7 +185,8 @@ def _read_2(content: bytes) -> Iterator[Scan | None]:
         at += length + 4 * n
 
 
-def _read_3(content: bytes) -> Iterator[Scan | None]:
+def _read_3(file: DataFile) -> Iterator[Scan | None]:
+    content = file.content
     alpha_1, alpha_2, _, ratio = _unpack(content, "4d", 624)
     date = f"{_decode_text(content, 16, 10)} {_decode_text(content, 26, 10)}"
     header = select_possible(
@@ -136,7 +198,10 @@ def _read_3(content: bytes) -> Iterator[Scan | None]:
         time=format_iso_time(date, "month"),
     )
     at = 712
-    for _ in range(_unpack(content, "I", 12)):
+    is_stopped = _unpack(content, "I", 8) in _STOPPED_3
+    for i in range(_unpack(content, "I", 12)):
+        if _is_at_end(file, at, i):
+            return
         length, n = _unpack(content, "II", at)
         record, extra = _unpack(content, "II", at + 252)
         if length < 260 or not 4 <= record <= _LONGEST_RECORD:
@@ -145,25 +210,19 @@ def _read_3(content: bytes) -> Iterator[Scan | None]:
                 f"least 260, and 4 to {_LONGEST_RECORD}"
             )
         first = at + length + extra
-        yield _read_range_3(content, at, first, header)
+        yield _read_range_3(content, at, first, header, is_stopped=is_stopped)
         at = first + n * record
 
 
-def _read_range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan | None:
+def _read_range_3(
+    content: bytes, at: int, first: int, header: Metadata, *, is_stopped: bool
+) -> Scan | None:
     n = _unpack(content, "I", at + 4)
     theta, start, chi, phi, x, y, z = _unpack(content, "7d", at + 8)
     step, _, time, scan_type = _unpack(content, "ddfI", at + 176)
     voltage, current = _unpack(content, "II", at + 224)
     varying, record = _unpack(content, "II", at + 248)
-    measured = bool(varying & 1) and record >= 12  # each intensity is followed by its 2theta
-    fields = {"counts": ("<f4", 0)} | ({"two_theta": ("<f8", 4)} if measured else {})
-    dtype = {
-        "names": list(fields),
-        "formats": [form for form, _ in fields.values()],
-        "offsets": [offset for _, offset in fields.values()],
-        "itemsize": record,
-    }
-    points = _unpack_records(content, first, n, np.dtype(dtype))  # type: ignore[call-overload]
+    points = _unpack_records(content, first, n, _make_dtype_3(varying, record))
     if scan_type not in _OVER_TWO_THETA_3 or not n:
         return None
     said = select_possible(
@@ -178,11 +237,43 @@ def _read_range_3(content: bytes, at: int, first: int, header: Metadata) -> Scan
         y=y,
         z=z,
     )
-    two_theta = points["two_theta"].copy() if measured else _make_steps(start, step, n)
-    return _make_scan(two_theta, points["counts"], {**header, **said})
+    is_listed = "two_theta" in points.dtype.names
+    two_theta = np.empty(n) if is_listed and points.size == n else _make_steps(start, step, n)
+    if is_listed:
+        two_theta[: points.size] = points["two_theta"]
+    scan = _make_scan(two_theta, points["counts"], {**header, **said}, is_stopped=is_stopped)
+    return _divide_by_times_3(scan, points["time"]) if "time" in points.dtype.names else scan
 
 
-def _read_4(content: bytes) -> Iterator[Scan | None]:
+def _make_dtype_3(varying: int, record: int) -> np.dtype[Any]:
+    """Return the layout of a point: its counts, then the parameters that vary."""
+    fields = {"counts": ("<f4", 0)}
+    for name, bit in (("two_theta", 0), ("time", _TIME_3)):
+        offset = 4 + 8 * (varying & ((1 << bit) - 1)).bit_count()
+        if varying >> bit & 1 and offset + 8 <= record:
+            fields[name] = ("<f8", offset)
+    return np.dtype(
+        {
+            "names": list(fields),
+            "formats": [form for form, _ in fields.values()],
+            "offsets": [offset for _, offset in fields.values()],
+            "itemsize": record,
+        }
+    )
+
+
+def _divide_by_times_3(scan: Scan, times: Float) -> Scan:
+    """Return a scan whose counting time was recorded with each point."""
+    n = times.size
+    intensity = scan.intensity.copy()
+    intensity[:n], units, time = divide_by_times(intensity[:n], times, scan.units)
+    metadata = {name: value for name, value in scan.metadata.items() if name != "counting_time"}
+    metadata |= select_possible(counting_time=time)
+    return dataclasses.replace(scan, intensity=intensity, units=units, metadata=metadata)
+
+
+def _read_4(file: DataFile) -> Iterator[Scan | None]:
+    content = file.content
     date = f"{_decode_text(content, 12, 12)} {_decode_text(content, 24, 10)}"
     header = select_possible(time=format_iso_time(date, "month"))
     at = 61

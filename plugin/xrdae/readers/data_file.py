@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import io
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -20,6 +21,8 @@ MOST_BYTES = 512 * 2**20  # a text of 10 million points
 MOST_TIMES = 100  # largest ratio of unpacked to packed size; files of instruments reach 20
 ALWAYS_UNPACKED = 16 * 2**20  # bytes; as XML they take 25 times that
 ALWAYS_LOADED = 256 * 2**20  # bytes of numbers, which a scan that has just begun may announce
+_JAPANESE = re.compile(r"[\u3005\u3041-\u30fc\u4e00-\u9fff\uff10-\uff5a]{2}")  # of full width
+_PRIVATE = re.compile(r"[\ue000-\uf8ff]")
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
 
@@ -86,10 +89,7 @@ class DataFile:
             return content.decode("utf-16", errors="replace")
         if b"\0" in content[:65536]:
             return None
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return content.decode("latin-1")  # degree signs of older programs
+        return decode_text(content)
 
     @functools.cached_property
     def _archive(self) -> zipfile.ZipFile | None:
@@ -129,6 +129,25 @@ class DataFile:
                 f"{len(self.content)} bytes"
             )
         return unpacked
+
+
+def decode_text(content: bytes) -> str:
+    """Return bytes as text: UTF-8, or else Shift-JIS if plainly Japanese, or else latin-1.
+
+    Instruments in Japan write names of samples in Shift-JIS. Older programs write degree signs in
+    latin-1, whose letters can look like Shift-JIS one at a time: a run of two Japanese characters
+    must occur, and no character that only a vendor defines.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    try:
+        text = content.decode("cp932")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+    is_japanese = _JAPANESE.search(text) is not None and _PRIVATE.search(text) is None
+    return text if is_japanese else content.decode("latin-1")
 
 
 def check_loaded(loaded: int, stored: int) -> None:

@@ -1,4 +1,4 @@
-"""GSAS powder data of constant wavelength: STD, ESD, FXYE and FXY.
+"""GSAS powder data of constant wavelength and time of flight: STD, ESD, FXYE and FXY.
 
 Source: A. C. Larson and R. B. Von Dreele, General Structure Analysis System (GSAS), Los Alamos
 National Laboratory Report LAUR 86-748, "GSAS Standard Powder Data File". Records of 80
@@ -6,15 +6,18 @@ characters: a title, comments behind `#`, then for each bank
 
     BANK number channels records CONS start step 0 0 TYPE
 
-with start and step in centidegrees of 2theta. STD (the default) holds 10(I2,F6.0): how many
+with start and step in centidegrees of 2theta; SLOG, RALF and TIME_MAP instead of CONS are times of
+flight, see `gsas_times`. STD (the default) holds 10(I2,F6.0): how many
 detectors contributed, where more than one, and their mean counts; ESD holds 10F8.0: pairs of
-intensity and standard deviation; FXYE (FXY) three (two) free columns: position in centidegrees,
-intensity and standard deviation.
+intensity and standard deviation; FXYE (FXY) three (two) free columns: position in centidegrees or
+microseconds, intensity and standard deviation.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -22,14 +25,17 @@ import numpy.typing as npt
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
+from xrdae.readers.gsas_times import AXIS, MAP, check_times, find_times, read_time_map
+from xrdae.readers.gsas_times import KINDS as TIMES
 from xrdae.readers.scan import Scan
 from xrdae.readers.text_header import find_metadata
 from xrdae.readers.text_table import split_lines
 
 Float: TypeAlias = npt.NDArray[np.float64]
-Columns: TypeAlias = tuple[Float, Float, Float | None]  # positions [degree], intensity, errors
 
-_BANK = re.compile(r"BANK\s+\d+\s+(?P<n>\d{1,9})\s+\d+\s+(?P<bins>[A-Z]\w*)(?P<rest>.*)$")
+_BANK = re.compile(
+    r"BANK\s+(?P<number>\d{1,9})\s+(?P<n>\d{1,9})\s+\d+\s+(?P<bins>[A-Z]\w*)(?P<rest>.*)$"
+)
 _SNIFFED = 100_000  # characters; comments before the first bank are fewer
 _RECORD = 80
 _FIELD = 8
@@ -44,7 +50,11 @@ def is_mine(file: DataFile) -> bool:
 
 
 def read_scans(file: DataFile) -> list[Scan]:
-    """Return one scan a bank, over 2theta in degree.
+    """Return one scan a bank, over 2theta in degree or over the time of flight in microseconds.
+
+    Intensities over the time of flight are those of the channels, which are not equally wide. The
+    positions of STD and ESD data are the times at which the channels begin. Bank 0, the monitor, is
+    left out beside others. Points behind the announced number, as of a repeated record, are too.
 
     The standard deviation of STD data is `sqrt(counts / detectors)`; zero, as in the other types,
     where GSAS does not use the point.
@@ -52,21 +62,31 @@ def read_scans(file: DataFile) -> list[Scan]:
     Raises
     ------
     FormatError
-        If a bank is cut off, or is not of constant wavelength (time of flight, energy).
+        If a bank is cut off, its positions are not known, or it is over energies.
     """
     records = _split_records(_decode_text(file))
-    starts = [i for i, record in enumerate(records) if _BANK.match(record)]
+    starts = [i for i, record in enumerate(records) if _BANK.match(record) or MAP.match(record)]
     header = find_metadata(records[1 : starts[0]])
     if title := re.sub(r"[^\x20-\x7e]+.*", "", records[0]).strip() if starts[0] else "":
         header.setdefault("title", title)
-    scans: list[Scan] = []
+    banks: list[tuple[re.Match[str], list[str]]] = []
+    maps: dict[int, Float] = {}
     for start, end in zip(starts, [*starts[1:], len(records)], strict=True):
         rows = [row for row in records[start + 1 : end] if row.strip() and row[0] != "#"]
+        if match := _BANK.match(records[start]):
+            banks.append((match, rows))
+        else:
+            number, values = read_time_map(records[start], rows)
+            maps[number] = values
+    measured = [(match, rows) for match, rows in banks if int(match["number"])] or banks
+    scans: list[Scan] = []
+    for match, rows in measured:
         try:
-            positions, intensity, errors, units = _read_bank(records[start], rows)
+            scan = _read_bank(match, rows, maps)
         except FormatError as error:
             raise FormatError(f"bank {len(scans) + 1}: {error}") from error
-        scans.append(Scan("two_theta", positions, intensity, errors, units, header))
+        bank = {"bank": float(match["number"])} if scan.axis and len(measured) > 1 else {}
+        scans.append(dataclasses.replace(scan, metadata={**header, **bank}))
     return scans
 
 
@@ -82,37 +102,56 @@ def _split_records(text: str) -> list[str]:
     return split_lines(text)
 
 
-def _read_bank(record: str, rows: list[str]) -> tuple[Float, Float, Float | None, str]:
-    match = _BANK.match(record)
-    assert match is not None  # the record was found by this expression
+def _read_bank(match: re.Match[str], rows: list[str], maps: Mapping[int, Float]) -> Scan:
     words = match["rest"].split()
     form = next((word for word in words if word.isalpha()), "STD")
-    if match["bins"] not in {"CONS", "CONST"}:
+    bins = match["bins"]
+    if bins not in {"CONS", "CONST", *TIMES}:
         raise FormatError(
-            f"its channels are {match['bins']}, and only CONS, 2theta at constant wavelength, can "
-            "be read; times of flight and energies are no two_theta, q or d"
+            f"its channels are {bins}; only CONS, 2theta at constant wavelength, and times of "
+            f"flight ({', '.join(TIMES)}) can be read"
         )
     if form not in {"STD", "ESD", "FXYE", "FXY"}:
         raise FormatError(f"data of type {form} cannot be read; STD, ESD, FXYE and FXY can")
     n = int(match["n"])
-    if not rows:
+    if not rows or n < 1:
         raise FormatError("it holds no data")
+    positions: Float | None = None
     try:
         if form in {"FXYE", "FXY"}:
             values = np.loadtxt(rows, comments=None, usecols=range(len(form) - 1), ndmin=2)
-            positions, intensity = values[:, 0] / 100, values[:, 1].copy()
+            positions, intensity = values[:, 0].copy(), values[:, 1].copy()
             errors = values[:, 2].copy() if form == "FXYE" else None
         else:
-            start, step = (float(word) for word in words[:2])
             intensity, errors = (_read_std if form == "STD" else _read_esd)(rows, n)
-            positions = (start + step * np.arange(len(intensity))) / 100
     except ValueError as error:
         raise FormatError(f"its {form} data are broken: {error}") from error
-    if len(intensity) < n:  # real files have a record more than announced
+    if not n <= len(intensity) <= n + _PER_RECORD:  # some programs repeat the last record
         raise FormatError(
-            f"its header announces {n} points, but {len(intensity)} follow; the file is cut off"
+            f"its header announces {n} points, but {len(intensity)} follow; "
+            + ("the file is cut off" if len(intensity) < n else "correct the number")
         )
-    return positions, intensity, errors, "counts" if form == "STD" else "1"
+    errors = None if errors is None else errors[:n]
+    units = "counts" if form == "STD" else "1"
+    axis = AXIS if bins in TIMES else None
+    positions = _find_positions(bins, words, n, maps) if positions is None else positions[:n]
+    if axis and form in {"FXYE", "FXY"}:
+        check_times(bins, words, positions)
+    elif axis is None:
+        positions = positions / 100
+    kind = "two_theta" if axis is None else axis.kind
+    return Scan(kind, positions, intensity[:n], errors, units, axis=axis)
+
+
+def _find_positions(bins: str, words: list[str], n: int, maps: Mapping[int, Float]) -> Float:
+    """Return the positions of n channels [centidegree or us]."""
+    if bins in TIMES:
+        return find_times(bins, words, n, maps)
+    try:
+        start, step = (float(word) for word in words[:2])
+    except ValueError as error:
+        raise FormatError(f"its BANK record states no start and step: {error}") from error
+    return np.asarray(start + step * np.arange(n))
 
 
 def _read_std(rows: list[str], n: int) -> tuple[Float, Float]:

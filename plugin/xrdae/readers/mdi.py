@@ -42,7 +42,8 @@ def read_scans(file: DataFile) -> list[Scan]:
     """
     lines = split_lines(file.text or "")
     match = _RANGE.match(lines[1])
-    assert match is not None  # checked by is_mine
+    if match is None:  # is_mine sees the first characters of the line only
+        raise FormatError(f"its range has something behind it: {lines[1][-40:]!r}")
     n = int(match[7])
     values = parse_intensities(" ".join(lines[2:]))
     if values.size and values[-1] == -1:

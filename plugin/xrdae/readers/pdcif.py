@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
+from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import select_possible
 from xrdae.readers.scan import Scan
@@ -39,7 +40,9 @@ _INTENSITIES = {
     "_pd_proc_intensity_net": "1",
     "_pd_proc_intensity_norm": "1",
 }
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?(\d*)|\.(\d+)))(?:\((\d+)\))?(?:[eE]([+-]?\d{1,3}))?")
+_DIVIDED_BY_TIME = {"_pd_meas_counts_total", "_pd_meas_intensity_total"}  # others are corrected
+_LINE_LIST = re.compile(r"_(?:pd_)?refln_|_pd_peak_")  # items of reflections and peaks
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.(\d*))?|\.(\d+)))(?:\((\d+)\))?(?:[eE]([+-]?\d{1,3}))?")
 _SAME_LINE = 0.02  # K-alpha 1 and 2 differ by less, relative; other lines of a tube by more
 
 
@@ -58,13 +61,15 @@ def is_mine(file: DataFile) -> bool:
 def read_scans(file: DataFile) -> list[Scan]:
     """Return the measured pattern of each data block that has one, in the order of the file.
 
-    Uncertainties are those in parentheses, 5540(160), or of the item ending in `_su`; weights of a
-    least-squares fit are not taken for them. Values `?` and `.` are NaN.
+    Counts are counts per second if the counting time varies within a pattern. Intensities in a loop
+    of reflections or peaks are a list of lines, and are left out. Uncertainties are those in
+    parentheses, 5540(160), or of the item ending in `_su`; weights of a least-squares fit are not
+    taken for them. Values `?` and `.` are NaN.
 
     Raises
     ------
     FormatError
-        If it is not a CIF, or has no pattern over 2theta, d or Q.
+        If it is not a CIF, has no pattern over 2theta, d or Q, or holds a list of lines only.
     """
     try:
         from gemmi import cif
@@ -74,7 +79,9 @@ def read_scans(file: DataFile) -> list[Scan]:
         blocks = [(block.name, _find_columns(block)) for block in cif.read_string(file.text or "")]
     except (ValueError, RuntimeError, IndexError) as error:
         raise FormatError(f"it is no CIF: {error}") from error
-    scans = [scan for name, columns in blocks if (scan := _make_scan(name, columns, blocks))]
+    radiations = {tuple(_find_wavelengths(columns).items()) for _, columns in blocks} - {()}
+    lines = dict(radiations.pop()) if len(radiations) == 1 else {}
+    scans = [scan for name, columns in blocks if (scan := _make_scan(name, columns, lines))]
     if scans:
         return scans
     if any("_atom_site_fract_x" in columns for _, columns in blocks):
@@ -82,17 +89,28 @@ def read_scans(file: DataFile) -> list[Scan]:
             "it holds a crystal structure, not a measured pattern (to simulate patterns, see "
             "xrdae.simulate.cif_patterns)"
         )
+    if any(_LINE_LIST.match(tag) for _, columns in blocks for tag in columns):
+        raise FormatError(
+            "it holds a list of reflections or peaks, which is no pattern; export the measured "
+            "points (_pd_meas_ or _pd_proc_ intensities)"
+        )
     raise FormatError("it holds no measured powder pattern (_pd_meas_ or _pd_proc_ intensities)")
 
 
 def _find_columns(block: gemmi.cif.Block) -> Columns:
-    """Return the values of all items, by their name in the old spelling."""
+    """Return the values of all items, by their name in the old spelling.
+
+    A loop of reflections or peaks keeps these items only.
+    """
     found: Columns = {}
     for item in block:
         if item.loop is not None:
-            width = item.loop.width()
-            for i, tag in enumerate(item.loop.tags):
-                found[_simplify_tag(tag)] = item.loop.values[i::width]
+            # Each access of gemmi's copies all values.
+            tags, values = list(map(_simplify_tag, item.loop.tags)), list(item.loop.values)
+            is_line_list = any(map(_LINE_LIST.match, tags))
+            for i, tag in enumerate(tags):
+                if not is_line_list or _LINE_LIST.match(tag):
+                    found[tag] = values[i :: len(tags)]
         elif item.pair is not None:
             found[_simplify_tag(item.pair[0])] = [item.pair[1]]
     return found
@@ -102,8 +120,8 @@ def _simplify_tag(tag: str) -> str:
     return tag.lower().replace(".", "_")
 
 
-def _make_scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -> Scan | None:
-    for tag, units in _INTENSITIES.items():
+def _make_scan(name: str, columns: Columns, lines_of_file: dict[str, float]) -> Scan | None:
+    for tag in _INTENSITIES:
         intensity, errors = _parse_values(columns.get(tag, []))
         if intensity.size < 2 or not np.isfinite(intensity).any():
             continue
@@ -111,6 +129,7 @@ def _make_scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -
         if stated_errors.size == intensity.size:
             errors = stated_errors
         kind, positions = _find_positions(columns, intensity.size)
+        intensity, errors, units, time = _divide_by_times(columns, tag, intensity, errors)
         kept = np.isfinite(positions)  # "." for points left out
         return Scan(
             kind,
@@ -118,7 +137,8 @@ def _make_scan(name: str, columns: Columns, blocks: list[tuple[str, Columns]]) -
             intensity[kept],
             errors[kept] if np.isfinite(errors).any() else None,
             units,
-            _find_metadata(name, columns, blocks),
+            _find_metadata(name, columns, lines_of_file, kind)
+            | select_possible(counting_time=time),
         )
     return None
 
@@ -134,6 +154,29 @@ def _parse_values(texts: list[str]) -> tuple[Float, Float]:
             if error:
                 errors[i] = float(f"{error}e{int(exponent or 0) - len(decimals or only or '')}")
     return values, errors
+
+
+def _divide_by_times(
+    columns: Columns, tag: str, intensity: Float, errors: Float
+) -> tuple[Float, Float, str, float | None]:
+    """Return intensities, their errors and units, and the counting time of all points [s]."""
+    units = _INTENSITIES[tag]
+    times, _ = _parse_values(columns.get("_pd_meas_step_count_time", []))
+    if tag not in _DIVIDED_BY_TIME:
+        is_one = times.size and np.isfinite(times[0]) and (times == times[0]).all()
+        return intensity, errors, units, float(times[0]) if is_one else None
+    if not np.isfinite(times).any():
+        return intensity, errors, units, None
+    if times.size not in (0, 1, intensity.size):
+        raise FormatError(f"it has {times.size} counting times for {intensity.size} intensities")
+    if units == "1":
+        stated = _find_text(columns, "_pd_meas_units_of_intensity").lower()
+        is_rate = re.search(r"cps|per\s*sec|/\s*s", stated)
+        units = "counts/s" if is_rate else "counts" if stated.startswith("count") else "1"
+    rates, rate_units, time = divide_by_times(intensity, times, units)
+    if rate_units != units:
+        errors = errors / times
+    return rates, errors, rate_units, time
 
 
 def _find_positions(columns: Columns, n: int) -> tuple[str, Float]:
@@ -181,18 +224,26 @@ def _find_text(columns: Columns, *tags: str) -> str:
 
 
 def _find_metadata(
-    name: str, columns: Columns, blocks: list[tuple[str, Columns]]
+    name: str, columns: Columns, lines_of_file: dict[str, float], kind: str
 ) -> dict[str, float | str]:
-    lines = _find_wavelengths(columns)
-    if not lines:  # some programs have a separate block for the radiation
-        others = {tuple(_find_wavelengths(other).items()) for _, other in blocks} - {()}
-        lines = dict(others.pop()) if len(others) == 1 else {}
+    # Some programs have a separate block for the radiation.
+    lines = _find_wavelengths(columns) or lines_of_file
+    calibrated, _ = _parse_values(columns.get("_pd_proc_wavelength", []))
+    calibrated = calibrated[(calibrated > 0) & (calibrated < 100)]
+    if calibrated.size and (calibrated == calibrated[0]).all():
+        if "wavelength" not in lines or abs(lines["wavelength"] / calibrated[0] - 1) > _SAME_LINE:
+            lines = {}
+        lines = lines | {"wavelength": float(calibrated[0])}
+    elif calibrated.size and kind == "two_theta":
+        raise FormatError(
+            f"its wavelength varies from {calibrated.min():g} to {calibrated.max():g} angstrom; "
+            "export it over d (_pd_proc_d_spacing) or Q"
+        )
     return lines | select_possible(
         title=name,
         sample=_find_text(columns, "_chemical_name_common", "_chemical_name_mineral"),
         temperature=_find_number(columns, "_diffrn_ambient_temperature"),
         time=_find_text(columns, "_pd_meas_datetime_initiated"),
-        counting_time=_find_number(columns, "_pd_meas_step_count_time"),
         anode=_find_text(columns, "_diffrn_source_target"),
         instrument=_find_text(columns, "_diffrn_measurement_device_type", "_diffrn_source_make"),
     )

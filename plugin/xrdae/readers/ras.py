@@ -27,7 +27,7 @@ from xrdae.readers.text_table import read_table, split_lines
 Float: TypeAlias = npt.NDArray[np.float64]
 
 _MINE = re.compile(r'\s*\*(?:RAS_(?:DATA|HEADER)_START|(?:DISP|FILE|HW|MEAS)_\w+(?:-\d+)? ")')
-_KEY = re.compile(r'[*#](\w+(?:-\d+)?)(?:\s*=\s*|\s+)"?(.*?)"?\s*$')
+_KEY = re.compile(r"[*#](\w+(?:-\d+)?)\s*(=?)")  # what follows is stripped: faster on long blanks
 # Axes whose position is the scattering angle, and what moves with it, as all of Rigaku's formats
 # name them; "OmegaTwoTheta" counts in omega.
 _TWO_THETA = {
@@ -102,8 +102,8 @@ def _split_blocks(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
         elif line.startswith("*RAS_HEADER_START") and rows:
             break  # a scan without an end
         elif line[:1] in {"*", "#"}:
-            if match := _KEY.match(line):
-                header[match[1]] = match[2].strip()
+            if (match := _KEY.match(line)) and (match[2] or match.end() > match.end(1)):
+                header[match[1]] = _remove_quotes(line[match.end() :].strip())
         elif line:
             rows.append(line)
     if is_open:
@@ -111,6 +111,10 @@ def _split_blocks(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
     if rows and not blocks:  # the short form
         blocks.append((header, rows))
     return blocks
+
+
+def _remove_quotes(value: str) -> str:
+    return value.removeprefix('"').removesuffix('"').strip()
 
 
 def _parse_intensities(header: dict[str, str], rows: list[str]) -> tuple[Float, Float]:

@@ -8,6 +8,8 @@ the description in xylib (https://github.com/wojdyr/xylib). Groups stand between
 from __future__ import annotations
 
 import re
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping
 
 from xrdae.errors import FormatError
 from xrdae.readers.data_file import DataFile
@@ -58,18 +60,18 @@ def read_scans(file: DataFile) -> list[Scan]:
     return scans
 
 
-def _split_groups(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
-    """Return the keys and the rows of each group."""
-    groups: list[tuple[dict[str, str], list[str]]] = []
+def _split_groups(lines: list[str]) -> Iterator[tuple[Mapping[str, str], list[str]]]:
+    """Yield the keys and the rows of each group."""
+    n = 0
     shared: dict[str, str] = {}
     rows: list[str] = []
-    keys = shared
+    keys: MutableMapping[str, str] = shared
     for line in map(str.strip, lines):
         if line.startswith("*BEGIN"):
-            keys, rows = dict(shared), []
+            keys, rows = ChainMap({}, shared), []  # a copy for each group takes too long
         elif line.startswith("*END"):
-            groups.append((keys, rows))
-            keys, rows = shared, []
+            yield keys, rows
+            n, keys, rows = n + 1, shared, []
         elif line.startswith("*EOF"):
             break
         elif line.startswith("*"):
@@ -78,12 +80,11 @@ def _split_groups(lines: list[str]) -> list[tuple[dict[str, str], list[str]]]:
         elif line and line[0] != "#":
             rows.append(line)
     announced = parse_number(shared.get("GROUP_COUNT"))
-    if keys is not shared or (announced is not None and len(groups) < announced):
-        raise FormatError(f"group {len(groups) + 1} has no *END; the file is cut off")
-    return groups
+    if keys is not shared or (announced is not None and n < announced):
+        raise FormatError(f"group {n + 1} has no *END; the file is cut off")
 
 
-def _make_scan(keys: dict[str, str], rows: list[str]) -> Scan:
+def _make_scan(keys: Mapping[str, str], rows: list[str]) -> Scan:
     values = parse_intensities(" ".join(rows).replace(",", " "))
     announced = parse_number(keys.get("COUNT"))
     if announced is not None and announced != values.size:
@@ -95,7 +96,7 @@ def _make_scan(keys: dict[str, str], rows: list[str]) -> Scan:
     return Scan("two_theta", angles, values, units=units, metadata=_read_metadata(keys))
 
 
-def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
+def _read_metadata(keys: Mapping[str, str]) -> dict[str, float | str]:
     is_beta = "BETA" in keys.get("XRAY_CHAR", "").upper()  # the wavelengths are of K-alpha
     target = keys.get("TARGET", "")
     return select_possible(
@@ -112,7 +113,7 @@ def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
     )
 
 
-def _find_counting_time(keys: dict[str, str]) -> float | None:
+def _find_counting_time(keys: Mapping[str, str]) -> float | None:
     """Return the time a step took [s].
 
     Continuous scans are found with a speed in seconds a step that contradicts their counts.

@@ -3,7 +3,8 @@
 Sources: the files of the exporter (XCH 1.0) and xylib's description of them
 (https://github.com/wojdyr/xylib). A data marker tells whether a column of positions stands
 before the intensities (`_2THETACOUNTS`, `_2THETACPS`) or the range's `_START` and `_STEPSIZE`
-say where they are (`_COUNTS`, `_CPS`). What moved, `_DRIVE` says: pole figures and rocking curves
+say where they are (`_COUNTS`, `_CPS`), and whether a column of counting times follows
+(`_2THETACOUNTSTIME`). What moved, `_DRIVE` says: pole figures and rocking curves
 stand under `_2THETACOUNTS` too.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
+from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import format_iso_time, parse_number, select_possible
 from xrdae.readers.scan import Scan
@@ -23,9 +25,10 @@ from xrdae.readers.text_table import split_lines
 
 Float: TypeAlias = npt.NDArray[np.float64]
 
-_MARKER = re.compile(r"_(2THETA)?(COUNTS|CPS)\s*$")
-_MINE = re.compile(r"(?m)^_(?:FILEVERSION\s*=|(?:2THETA)?(?:COUNTS|CPS)\s*$)")
-_KEY = re.compile(r"_(\w+)\s*=\s*(.*?)\s*$")
+_MARKER = re.compile(r"_(2THETA)?(COUNTS|CPS)(TIME)?\s*$")
+_PEAKS = re.compile(r"_(?:D|2THETA)-I\b")
+_MINE = re.compile(r"(?m)^_(?:FILEVERSION\s*=|(?:2THETA)?(?:COUNTS|CPS)(?:TIME)?\s*$)")
+_KEY = re.compile(r"_(\w+)\s*=")  # what follows is stripped: faster on long blanks
 _TWO_THETA = {"COUPLED", "2THETA", "TWOTHETA", "LOCKED COUPLED", "UNLOCKED COUPLED", ""}
 _ANGSTROMS = {"A": 1.0, "NM": 10.0}
 
@@ -43,6 +46,8 @@ def is_mine(file: DataFile) -> bool:
 def read_scans(file: DataFile) -> list[Scan]:
     """Return the ranges over 2theta; those over other axes beside them are left out.
 
+    Counts are counts per second if the counting time varies within a range.
+
     Raises
     ------
     FormatError
@@ -56,7 +61,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         line = lines[i].strip()
         i += 1
         if pair := _KEY.match(line):
-            keys[pair[1].upper()] = pair[2].strip("'\"").strip()
+            keys[pair[1].upper()] = line[pair.end() :].strip().strip("'\"").strip()
         elif marker := _MARKER.match(line):
             n += 1
             end = next((k for k in range(i, len(lines)) if lines[k].startswith("_")), len(lines))
@@ -66,6 +71,8 @@ def read_scans(file: DataFile) -> list[Scan]:
                 scans.append(_read_range(keys, rows, marker, n))
             else:
                 other.add(drive)
+        elif _PEAKS.match(line):
+            raise FormatError("it holds a list of peaks, which is no pattern; export the counts")
         elif line and line[0] != ";":
             raise FormatError(f"line {i} is neither a key nor data of a known kind: {line[:40]!r}")
     if not scans:
@@ -83,26 +90,40 @@ def _read_range(keys: dict[str, str], rows: list[str], marker: re.Match[str], n:
         values = np.array(text.split(), np.float64)
     except ValueError as error:
         raise FormatError(f"range {n}: its data are no numbers: {error}") from error
+    width = 1 + bool(marker[1]) + bool(marker[3])
+    if values.size % width:
+        raise FormatError(
+            f"range {n}: its last row has {values.size % width} of {width} values; the file is cut "
+            "off"
+        )
+    columns = values.reshape(-1, width)
+    times = columns[:, -1] if marker[3] else values[:0]
     positions: Float
     intensity: Float
     if marker[1]:
-        if values.size % 2:
-            raise FormatError(f"range {n}: its last position has no intensity; the file is cut off")
-        positions, intensity = values[::2], values[1::2]
+        positions, intensity = columns[:, 0].copy(), columns[:, 1].copy()
     else:
+        intensity = columns[:, 0].copy()
         start, step = parse_number(keys.get("START")), parse_number(keys.get("STEPSIZE"))
         start = parse_number(keys.get("2THETA")) if start is None else start
         if start is None or not step:
             raise FormatError(f"range {n}: it states no _START and _STEPSIZE")
-        positions, intensity = (start + step * np.arange(values.size)).astype(float), values
+        positions = (start + step * np.arange(intensity.size)).astype(float)
     announced = parse_number(keys.get("STEPCOUNT"))
     if announced is not None and announced != intensity.size:
         raise FormatError(f"range {n}: {intensity.size} of {announced:.0f} points are there")
     units = "counts" if marker[2] == "COUNTS" else "counts/s"
-    return Scan("two_theta", positions, intensity, units=units, metadata=_read_metadata(keys))
+    try:
+        intensity, units, time = divide_by_times(intensity, times, units)
+    except FormatError as error:
+        raise FormatError(f"range {n}: {error}") from error
+    if not times.size:
+        time = parse_number(keys.get("STEPTIME"))
+    metadata = _read_metadata(keys, time)
+    return Scan("two_theta", positions, intensity, units=units, metadata=metadata)
 
 
-def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
+def _read_metadata(keys: dict[str, str], counting_time: float | None) -> dict[str, float | str]:
     """Return the metadata of a range, without omega, which moves with 2theta."""
     factor = _ANGSTROMS.get(keys.get("WL_UNIT", "A").upper())
     lines = {
@@ -116,7 +137,7 @@ def _read_metadata(keys: dict[str, str]) -> dict[str, float | str]:
         anode=keys.get("ANODE"),
         sample=keys.get("SAMPLE"),
         time=format_iso_time(keys.get("DATEMEASURED", ""), "day"),
-        counting_time=parse_number(keys.get("STEPTIME")),
+        counting_time=counting_time,
         chi=parse_number(keys.get("KHI")),
         phi=parse_number(keys.get("PHI")),
         x=parse_number(keys.get("X")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,11 @@ from xrdae.errors import FormatError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+_DECLARED = re.compile(
+    rb"""^\s*<\?xml\s[^>]{0,80}?encoding\s*=\s*["'](shift[-_]jis|sjis|windows-31j|cp932|euc-jp)["']""",
+    re.I,
+)  # of several bytes a character, which expat does not decode
 
 Float = npt.NDArray[np.float64]
 
@@ -28,6 +34,8 @@ def parse(content: bytes) -> Element:
         from defusedxml import DefusedXmlException, ElementTree
     except ModuleNotFoundError as error:
         raise FormatError('this format needs defusedxml: pip install "xrdae[formats]"') from error
+    if declared := _DECLARED.match(content):
+        content = _encode_utf_8(content, declared)
     try:
         root: Element = ElementTree.fromstring(content, forbid_dtd=True)
     except DefusedXmlException as error:
@@ -37,6 +45,15 @@ def parse(content: bytes) -> Element:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root
+
+
+def _encode_utf_8(content: bytes, declared: re.Match[bytes]) -> bytes:
+    """Return a document in UTF-8, without its declaration of another encoding."""
+    name = "euc-jp" if declared[1].lower() == b"euc-jp" else "cp932"
+    try:
+        return content[declared.end() :].decode(name).partition("?>")[2].encode()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"its XML is not in {name}, as it says: {error}") from error
 
 
 def read_text(parent: Element | None, path: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xrdae.errors import FormatError
+from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan
@@ -28,8 +29,9 @@ def read_scans(file: DataFile) -> list[Scan]:
     """Return the scans over 2theta, in the order of the file.
 
     Intensities are counts: `<counts>` (schema 2) as the detector gave them are multiplied by the
-    beam attenuation factors, `<intensities>` (schema 1) are stored multiplied. Factors for the
-    divergence slit are left alone. The file states no uncertainty. An aborted scan is as long as
+    beam attenuation factors, `<intensities>` (schema 1) are stored multiplied. They are counts per
+    second if the counting time varies within the scan. Factors for the divergence slit are left
+    alone. The file states no uncertainty. An aborted scan is as long as
     its intensities; empty ones, and scans over other axes beside one over 2theta, are left out.
 
     Raises
@@ -39,9 +41,10 @@ def read_scans(file: DataFile) -> list[Scan]:
     """
     root = parse(file.content)
     scans, other = [], set()
+    sample = read_text(root, "sample/name") or read_text(root, "sample/id")
     for measurement in root.iter("xrdMeasurement"):
-        header = _read_metadata(root, measurement)
-        for element in measurement.iter("scan"):
+        header = _read_metadata(measurement, sample)
+        for element in measurement.iterfind("scan"):
             points = element.find("dataPoints")
             if points is None:
                 continue
@@ -52,8 +55,11 @@ def read_scans(file: DataFile) -> list[Scan]:
             if two_theta is None:
                 other.add(element.get("scanAxis", "unknown"))
                 continue
-            said = {**header, **_read_scan_metadata(element, points)}
-            scans.append(Scan("two_theta", two_theta, intensity, units="counts", metadata=said))
+            intensity, units, time = divide_by_times(
+                intensity, _read_times(points), _find_units(points)
+            )
+            said = {**header, **_read_scan_metadata(element, points, time)}
+            scans.append(Scan("two_theta", two_theta, intensity, units=units, metadata=said))
     if not scans:
         raise FormatError(
             f"it holds scans over {', '.join(sorted(other))} only; patterns are scans over 2Theta"
@@ -77,6 +83,20 @@ def _read_intensity(points: Element) -> Float:
     return intensity
 
 
+def _find_units(points: Element) -> str:
+    """Return the units of the intensities, which are counts unless the file says otherwise."""
+    element = points.find("counts")
+    element = points.find("intensities") if element is None else element
+    stated = "" if element is None else element.get("unit", "").strip().lower()
+    return {"": "counts", "counts": "counts", "cps": "counts/s"}.get(stated, "1")
+
+
+def _read_times(points: Element) -> Float:
+    """Return the counting time of each point or of all points [s]; empty if not stated."""
+    times = read_numbers(points, "countingTimes")
+    return times if times.size else read_numbers(points, "commonCountingTime")[:1]
+
+
 def _find_two_theta(points: Element, n: int) -> Float | None:
     """Return the positions [degree] of n points; None if 2theta was fixed."""
     for positions in points.iterfind("positions"):
@@ -94,7 +114,7 @@ def _find_two_theta(points: Element, n: int) -> Float | None:
     return None
 
 
-def _read_metadata(root: Element, measurement: Element) -> dict[str, float | str]:
+def _read_metadata(measurement: Element, sample: str) -> dict[str, float | str]:
     lines = measurement.find("usedWavelength")
     tube = measurement.find("incidentBeamPath/xRayTube")
     beta = lines is not None and lines.get("intended", "").lower() == "k-beta"
@@ -102,16 +122,16 @@ def _read_metadata(root: Element, measurement: Element) -> dict[str, float | str
         wavelength=parse_number(read_text(lines, "kBeta" if beta else "kAlpha1")),
         k_alpha_2=None if beta else parse_number(read_text(lines, "kAlpha2")),
         k_alpha_ratio=None if beta else parse_number(read_text(lines, "ratioKAlpha2KAlpha1")),
-        sample=read_text(root, "sample/name") or read_text(root, "sample/id"),
+        sample=sample,
         anode=read_text(tube, "anodeMaterial"),
         voltage=parse_number(read_text(tube, "tension")),
         current=parse_number(read_text(tube, "current")),
     )
 
 
-def _read_scan_metadata(scan: Element, points: Element) -> dict[str, float | str]:
-    times = [read_numbers(points, name) for name in ("commonCountingTime", "countingTimes")]
-    times = [time for time in times if time.size]
+def _read_scan_metadata(
+    scan: Element, points: Element, counting_time: float | None
+) -> dict[str, float | str]:
     still = {
         positions.get("axis", "").lower(): parse_number(read_text(positions, "commonPosition"))
         for positions in points.iterfind("positions")
@@ -119,7 +139,7 @@ def _read_scan_metadata(scan: Element, points: Element) -> dict[str, float | str
     return select_possible(
         time=read_text(scan, "header/startTimeStamp"),
         instrument=read_text(scan, "header/source/instrumentControlSoftware"),
-        counting_time=float(times[0].mean()) if times else None,
+        counting_time=counting_time,
         temperature=_find_temperature(scan),
         **{name: still.get(name) for name in ("omega", "chi", "phi", "x", "y", "z")},
     )
