@@ -54,3 +54,9 @@ def test_headers_of_real_files_are_kept(real_data):
     assert eva.metadata == {"anode": "Cu", "counting_time": 96.0}
     name = "NaCl_CrCl3_pdf_ramp2_000_T030.00C_q.chi"
     assert read_one_scan(real_data(f"formats/{name}").read_bytes(), name).kind == "q"
+
+
+def test_a_column_of_equal_times_is_the_counting_time(real_data):
+    scan = read_one_scan(real_data("made_up/time.uxd").read_bytes(), "time.uxd")
+    assert (scan.intensity.size, scan.intensity.max(), scan.units) == (200, 1000, "counts")
+    assert scan.metadata["counting_time"] == 1

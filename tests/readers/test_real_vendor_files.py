@@ -144,3 +144,9 @@ def test_archives_that_unpack_to_more_than_a_pattern_can_have_are_refused(monkey
     monkeypatch.setattr(data_file, "MOST_BYTES", 2**20)
     with pytest.raises(FormatError, match="unpacks to more than"):
         read_content(make_rasx(" " * 2**21))
+
+
+def test_counts_of_a_scan_with_varying_times_are_rates(real_data):
+    (scan,) = read_content(real_data("made_up/vct.xrdml").read_bytes())
+    np.testing.assert_array_equal(scan.intensity[[0, -1]], [100, 100])
+    assert scan.units == "counts/s"
