@@ -93,8 +93,10 @@ def _check_one_pattern(
 
 def _has_even_steps(positions: Float) -> bool:
     steps = np.abs(np.diff(positions))
-    even = np.abs(steps - np.median(steps)) <= _EVEN * np.median(steps)
-    changes = np.abs(np.diff(steps)) <= _EVEN * steps[1:]
+    written = next((10.0**-n for n in range(7) if np.allclose(positions, positions.round(n))), 0.0)
+    rounding = 1.01 * written  # two positions are rounded to their last digit
+    even = np.abs(steps - np.median(steps)) <= np.maximum(_EVEN * np.median(steps), rounding)
+    changes = np.abs(np.diff(steps)) <= np.maximum(_EVEN * steps[1:], rounding)
     return bool(even.mean() >= _LEAST_EVEN or changes.mean() >= _LEAST_EVEN)
 
 

@@ -29,7 +29,7 @@ _KINDS = {
 # 1/d; s and k are 1/d only with units of an inverse length: s may be sigma.
 _RECIPROCAL = re.compile(r"\W*(?:1\s*/\s*d|d\s*(?:\*|\^?{?-1}?\$?)|(?P<letter>[sk]))(?![a-z^*\d])")
 _OTHER = re.compile(
-    r"time|tof|energy|kev|channel|omega|theta|(?<![a-z])(?:chi|phi|psi|r|t|z)(?![a-z_\d])|wave"
+    r"time|tof|energy|kev|channel|omega|theta|(?<![a-z\d])(?:chi|phi|psi|r|t|z)(?![a-z_\d])|wave"
     r"|temperature|distance|radi[au]|pixel|^\W*(?:1\s*/\s*d(?![a-z])|d\s*(?:\*|\^?-2))"
 )
 # A function or a power of a quantity is another quantity.
