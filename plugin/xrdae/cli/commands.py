@@ -286,6 +286,9 @@ def report(
               help="When to give up a file that cannot be read and does not change.")  # fmt: skip
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve the live page.")
 @click.option("--port", default=0, help="Where on this machine to serve it. [default: any]")
+@click.option("--token/--no-token", default=True, show_default=True,
+              help="Serve it only at an address that cannot be guessed. Without the token, all "
+              "users of this machine can read it.")  # fmt: skip
 @JSON
 def watch(
     folder: Path,

@@ -33,6 +33,7 @@ def keep_watch(
     patience: float,
     page: bool,
     port: int,
+    token: bool,
     as_json: bool,
 ) -> None:
     """Watch until Ctrl-C or SIGTERM; see `xrdae watch --help` and `xrdae.live.watch.Watch`."""
@@ -49,8 +50,8 @@ def keep_watch(
 
             logging.getLogger("bokeh").setLevel(logging.ERROR)  # it warns of browsers that left
             shown = LivePage(
-                model, results, status=watch.status, threshold=threshold, port=port,
-                title=f"Patterns arriving in {folder}",
+                model, results, status=watch.status, threshold=threshold, port=port, token=token,
+                folder=folder, title=f"Patterns arriving in {folder.resolve().name}",
             )  # fmt: skip
             at_end.callback(shown.close)
             watch.listeners.append(shown)

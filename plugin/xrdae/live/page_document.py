@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 EVERY = 300  # milliseconds between updates
 NEWEST_EVERY = 1.0  # seconds between shown patterns, if none is selected
 GREY = "#c8ccd4"
+# Without its own icon, browsers ask for one at an address without the token.
+TEMPLATE = """{% block preamble %}
+    <link rel="icon" href="data:,">
+    <meta name="referrer" content="no-referrer">
+{% endblock %}"""
 FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
 
 class Session:
-    """What one browser shows."""
+    """What one browser shows.
+
+    The document has no data before the browser has connected: whoever asks for the page gets a
+    few kilobytes.
+    """
 
     def __init__(
         self,
@@ -41,11 +50,13 @@ class Session:
         self._across = 0
         self._up = 1 if model.n_latent > 1 else None  # None: novelty
         # A canvas draws few points with less work, above all without a graphics card.
-        self._drawn_by = "webgl" if len(board.find_since(0)) > FEW else "canvas"
+        self._drawn_by = "webgl" if len(board) > FEW else "canvas"
         self._color = "order"
+        self._connected = False
 
     def begin(self, title: str, threshold: float) -> None:
-        """Build the page and look for news from now on."""
+        """Build the page, and show data once the browser has connected."""
+        from bokeh.events import DocumentReady
         from bokeh.layouts import column, row
         from bokeh.models import ColumnDataSource, Div, Select
 
@@ -60,6 +71,7 @@ class Session:
         heading = Div(text=title, render_as_text=True, styles={"font-size": "1.3rem"})
         wide = {"sizing_mode": "stretch_width"}
         self._document.title = title
+        self._document.template = TEMPLATE
         self._document.add_root(
             column(
                 heading,
@@ -71,6 +83,14 @@ class Session:
                 **wide,
             )
         )
+        self._document.on_event(DocumentReady, self._connect)
+
+    def _connect(self, _event: Any) -> None:
+        """Show data, and look for news from now on. Browsers are ready more than once."""
+        if self._connected:
+            return
+        self._connected = True
+        self._training.data = self._find_background()
         self._update()
         self._document.add_periodic_callback(self._update, EVERY)
 
@@ -114,7 +134,7 @@ class Session:
             y_axis_label="novelty" if self._up is None else f"latent axis {self._up}",
             tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
         )  # fmt: skip
-        self._training = ColumnDataSource(self._find_background())
+        self._training = ColumnDataSource({"x": [], "y": []})
         plot.scatter("x", "y", source=self._training, size=5, color=GREY)
         mapper = LinearColorMapper(Viridis256, nan_color="#bbbbbb")
         points = plot.scatter(
@@ -219,9 +239,9 @@ class Session:
         which = "newest" if self._chosen is None else "chosen"
         axis = self._model.autoencoder.preparation.axis.values
         self._pattern.data = {"x": axis, "y": self._results.read_intensity(row)}
-        names = dict(zip(self._points.data["row"], self._points.data["file"], strict=True))
         # A selected point may have been dropped from the newest points.
-        self._profile_figure.title.text = f"{which}: {names.get(row, f'pattern {row}')}"
+        name = self._board.get_file(row) or f"pattern {row}"
+        self._profile_figure.title.text = f"{which}: {name}"
 
 
 def _make_item(message: Message) -> str:
