@@ -16,7 +16,7 @@ import xarray as xr
 from xrdae.errors import DataError, XrdaeError
 from xrdae.live.arrivals import Arrivals
 from xrdae.live.file_rows import CUT_OFF, Arrived, find_rows, read
-from xrdae.live.isolated_reading import IsolatedReader
+from xrdae.live.isolated_reading import IsolatedReader, Stopped
 from xrdae.live.notification import Observer
 from xrdae.live.results import Results
 from xrdae.provenance import generalize_provenance
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xrdae.model import Model
 
 AT_ONCE = 64  # files that are encoded and kept together, when many wait
+PASS = 0.5  # seconds after which new events are looked at, although files still wait
 AGAIN = 1.0  # seconds after which a full disk is tried again
 TICK = 10  # milliseconds in which events are gathered, and after which waiting files are looked at
 
@@ -84,13 +85,14 @@ class Watch:
             raise FileNotFoundError(f"there is no folder {str(folder)!r} to watch")
         self.folder = folder.absolute()
         self.results = results
+        self._apart = IsolatedReader(options)
+        self._apart.start()  # while the next steps take seconds
         self._observer = Observer(model, threshold=threshold)
         typical = model.decode(np.zeros(model.n_latent)).to_dataset(name="intensity")
         self._observer.results(typical)  # the first time takes seconds
         self._preparation = model.autoencoder.preparation
         self._axis = self._preparation.axis
         self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
-        self._apart = IsolatedReader(options)
         self.listeners = list(listeners)
         self._skipped = dict(results.skipped)
         self._fullest = results.fullest
@@ -109,7 +111,7 @@ class Watch:
         return dict(self._skipped)
 
     def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
-        """Watch until `stop` is set, calling `after` whenever the files that came are done."""
+        """Watch until `stop` is set, calling `after` several times a second."""
         with contextlib.closing(self._apart):
             for paths in self._iterate_changes(stop):
                 self._arrivals.record(paths)
@@ -153,7 +155,7 @@ class Watch:
 
     def _take(self, stop: threading.Event) -> None:
         some: list[Arrived] = []
-        for arrived in self._find_complete():
+        for arrived in self._find_complete(stop):
             some.append(arrived)
             if len(some) == AT_ONCE:
                 self._keep(some)
@@ -165,12 +167,21 @@ class Watch:
         if self._skipped != self.results.skipped:
             self.results.skip(self._skipped)
 
-    def _find_complete(self) -> Iterator[Arrived]:
+    def _find_complete(self, stop: threading.Event) -> Iterator[Arrived]:
+        """Yield files that were read, for some time: meanwhile others may have come."""
+        end = time.monotonic() + PASS
         for name, signature, last in self._arrivals.find_ready():
+            if time.monotonic() > end:
+                return
             try:
                 _check_name(name)
-                arrived = read(self._apart, self.folder, name, signature, self._preparation)
+                arrived = read(
+                    self._apart, self.folder, name, signature,
+                    preparation=self._preparation, stop=stop,
+                )  # fmt: skip
                 self._check(arrived, last)
+            except Stopped:
+                return
             except (XrdaeError, OSError, ValueError) as error:
                 reason = str(error).removeprefix(f"{self.folder / name}: ")
                 if last and self._arrivals.is_unchanged(name, signature):
