@@ -37,12 +37,12 @@ class Results:
     written. They therefore see complete rows only. Leftovers of a killed append are removed when
     the store is opened again. Rows of a changed file are written again column by column. (A reader
     without consolidated metadata sees the rows of the last opening until `close`.) Only one
-    process can open the store for writing.
+    process can open the store for writing, under whatever name.
 
     Parameters
     ----------
     path
-        The store; made with the first rows.
+        The store; made with the first rows. Where it is a symbolic link, the store is its target.
     attrs
         Attributes of the store, such as the model's provenance. A store with other attributes is
         refused.
@@ -61,7 +61,7 @@ class Results:
         import zarr  # noqa: F401  (half a second, not to be spent on the first pattern)
         from filelock import FileLock, Timeout
 
-        self.path = Path(path)
+        self.path = Path(os.path.realpath(path))
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {os.fspath(self.path.parent)!r}")
         self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
