@@ -17,6 +17,7 @@ from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.provenance import fingerprint
 from xrdae.readers.read_options import ReadOptions
+from xrdae.terminal import escape_control
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -62,4 +63,5 @@ def keep_watch(
             at_end.callback(signal.signal, number, before)
         watch.run(stop, after=lambda: console.count(watch.status()))
     summary = {"results": len(results), "skipped": watch.skipped, "wrote": str(out)}
-    click.echo(json.dumps(summary) if as_json else f"\n{watch.status()}; wrote {out}")
+    said = f"\n{watch.status()}; wrote {escape_control(out)}"
+    click.echo(json.dumps(summary) if as_json else said)
