@@ -92,9 +92,10 @@ class Watch:
         self._observer.results(typical)  # the first time takes seconds
         self._preparation = model.autoencoder.preparation
         self._axis = self._preparation.axis
-        self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
+        self._arrivals = Arrivals(
+            self.folder, results.files, match=match, patience=patience, skipped=results.skipped
+        )
         self.listeners = list(listeners)
-        self._skipped = dict(results.skipped)
         self._fullest = results.fullest
         self._full_until = 0.0
 
@@ -102,13 +103,14 @@ class Watch:
         """Return in words how far the watch is."""
         return (
             f"{len(self.results)} patterns, {self.results.novel} of them novel; "
-            f"{self._arrivals.waiting} files wait to be complete, {len(self._skipped)} skipped"
+            f"{self._arrivals.waiting} files wait to be complete, "
+            f"{len(self.results.skipped)} skipped"
         )
 
     @property
     def skipped(self) -> dict[str, str]:
         """Return the files that were given up, and why."""
-        return dict(self._skipped)
+        return dict(self.results.skipped)
 
     def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
         """Watch until `stop` is set, calling `after` several times a second."""
@@ -164,8 +166,6 @@ class Watch:
                 break
         if some:
             self._keep(some)
-        if self._skipped != self.results.skipped:
-            self.results.skip(self._skipped)
 
     def _find_complete(self, stop: threading.Event) -> Iterator[Arrived]:
         """Yield files that were read, for some time: meanwhile others may have come."""
@@ -206,10 +206,10 @@ class Watch:
 
     def _keep(self, some: list[Arrived]) -> None:
         """Encode and store files. If that fails, do it one by one, and skip those that fail."""
-        skipped = {f: r for f, r in self._skipped.items() if f not in {a.file for a in some}}
         try:
             rows = self._encode(some)
-            self.results.write(rows.assign_attrs(generalize_provenance(rows.attrs)), skipped)
+            stored = rows.assign_attrs(generalize_provenance(rows.attrs))
+            self.results.write(stored, [each.file for each in some])
         except OSError:  # nothing to blame on a file
             raise
         except Exception as error:  # in a plugin, or a label that cannot be stored
@@ -220,7 +220,6 @@ class Watch:
                 reason = f"{type(error).__name__}: {error}"
                 self._give_up(some[0].file, some[0].signature, reason)
             return
-        self._skipped = skipped
         self._observer.announce(rows)
         for listener in self.listeners:
             listener.on_results(rows)
@@ -247,9 +246,9 @@ class Watch:
         return whole.assign_attrs(result.attrs)
 
     def _give_up(self, name: str, signature: tuple[int, int], reason: str) -> None:
-        self._arrivals.give_up(name, signature)
         shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-        self._skipped[shown] = reason
+        self.results.skip({shown: reason})
+        self._arrivals.give_up(name, signature)
         for listener in self.listeners:
             listener.on_skip(shown, reason)
 
