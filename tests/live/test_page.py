@@ -1,6 +1,7 @@
 """The live page answers only who may see it, and discloses no path of the machine."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import http.client
 import re
@@ -54,7 +55,9 @@ def connect(page, path, token, **headers):
             pass
         return message
 
-    return asyncio.run(receive())
+    # In another thread: playwright leaves a running loop in that of the tests.
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        return threads.submit(lambda: asyncio.run(receive())).result()
 
 
 def find_session(body):
