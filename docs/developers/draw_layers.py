@@ -56,6 +56,7 @@ PURPOSE = {
     "compute": "device, threads and lazy arrays",
     "config": "every setting and its default",
     "errors": "exceptions and warnings",
+    "terminal": "text from files, safe to print",
 }
 STYLE = "font-family='DejaVu Sans, Helvetica, Arial, sans-serif' font-size='12'"
 

@@ -1,6 +1,7 @@
 """The explorer in a browser against Python's own numbers."""
 
 import csv
+import io
 import warnings
 
 import numpy as np
@@ -224,6 +225,18 @@ def test_a_click_on_a_peak_masks_it(explorer, series, model):
     )
     explorer.page.mouse.click(*place)
     explorer.wait("$.view.masked === 2")
+
+
+def test_texts_that_spreadsheets_take_for_formulas_are_guarded(explorer):
+    formulas = [f"{c}cmd" for c in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"] + ["-1+1", "--1"]
+    plain = ["-5", "+1.5e-3", "-1.", "a=b", "1-2", ""]
+    rows = [[text, -1.5] for text in formulas + plain]
+    script = "([names, rows]) => table(names, rows)"
+    saved = explorer.page.evaluate(script, [["=text", "value"], rows])
+    header, *saved_rows = csv.reader(io.StringIO(saved, newline=""))
+    assert header == ["'=text", "value"]
+    expected = [*(f"'{text}" for text in formulas), *plain]
+    assert saved_rows == [[text, "-1.5"] for text in expected]
 
 
 def test_shown_results_can_be_downloaded(explorer, series, model, latents):

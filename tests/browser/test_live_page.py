@@ -16,7 +16,7 @@ from xrdae.live.watch import Watch
 
 COLUMNS = """(name) => {
   for (const model of Bokeh.documents[0]._all_models.values())
-    if (model.type === "ColumnDataSource" && name in model.data) return [...model.data[name]];
+    if (model.type === "ColumnDataSource" && "novelty" in model.data) return [...model.data[name]];
 }"""
 TITLES = """() => [...Bokeh.documents[0]._all_models.values()]
   .filter((m) => m.type === "Title").map((m) => m.text)"""
@@ -57,7 +57,8 @@ class Live:
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(self.live.url)
-        self.page.wait_for_function("window.Bokeh?.documents?.[0]?.is_idle")
+        ready = "window.Bokeh?.documents?.[0]?.is_idle"
+        self.page.wait_for_function(f"{ready} && ({COLUMNS})('novelty') !== undefined")
         return self
 
     def end(self):
@@ -201,7 +202,9 @@ def test_the_profile_of_another_axis_has_its_name_and_direction(series):
     spectra = series.rename(two_theta="binding_energy").assign_coords(binding_energy=energy)
     model = spectra.xrdae.fit(steps=20, members=2, progress=False)
     document = pytest.importorskip("bokeh.document").Document()
+    bokeh_events = pytest.importorskip("bokeh.events")
     Session(document, model, None, Board(), lambda: "").begin("A run", 1.0)
+    document.callbacks.trigger_event(bokeh_events.DocumentReady())
     plot = document.select_one({"name": "profile"})
     assert plot.xaxis[0].axis_label.text == "energy (eV)"
     assert plot.x_range.flipped

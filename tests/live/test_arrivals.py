@@ -1,5 +1,7 @@
 """Arriving, changed and unfinished files of a folder."""
 
+import contextlib
+import os
 import time
 
 from xrdae.live.arrivals import Arrivals
@@ -53,3 +55,87 @@ def test_a_file_that_changes_is_not_ready(tmp_path):
     arrivals.finish(name, signature)
     time.sleep(0.1)
     assert list(arrivals.find_ready()) == []
+
+
+def find_soon(arrivals, n):
+    """Return the next files that are ready, without finishing them."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        found = [(name, last) for name, _, last in arrivals.find_ready()]
+        if len(found) == n:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(found)
+
+
+def put(folder, name, modified):
+    (folder / name).write_text("1 2\n")
+    os.utime(folder / name, (modified, modified))
+
+
+def test_files_come_in_the_order_of_writing_and_tried_ones_last(tmp_path):
+    for name, modified in (("c.xy", 1), ("b.xy", 2), ("a.xy", 3), ("known.xy", 0)):
+        put(tmp_path, name, modified)
+    arrivals = Arrivals(tmp_path, {}, match="*", patience=0.1, skipped={"known.xy": "broken"})
+    time.sleep(0.2)
+    found = [(name, last) for name, _, last in arrivals.find_ready()]
+    assert [name for name, _ in found] == ["c.xy", "b.xy", "a.xy", "known.xy"]
+    assert found[-1] == ("known.xy", True)
+    arrivals = Arrivals(tmp_path, {}, match="*", patience=0.1)
+    for name, _ in find_soon(arrivals, 4):
+        arrivals.postpone(name, "broken")
+    put(tmp_path, "new.xy", 9)
+    arrivals.record([str(tmp_path / "new.xy")])
+    time.sleep(0.2)
+    assert next(arrivals.find_ready())[0] == "new.xy"
+
+
+def test_a_file_that_was_not_finished_comes_again(tmp_path):
+    for name in ("a.xy", "b.xy"):
+        put(tmp_path, name, 1)
+    arrivals = Arrivals(tmp_path, {}, match="*", patience=60)
+    find_soon(arrivals, 2)
+    for _ in range(3):
+        with contextlib.suppress(ZeroDivisionError):
+            for _ in arrivals.find_ready():
+                raise ZeroDivisionError
+        time.sleep(0.1)
+    assert find_soon(arrivals, 2) == [("a.xy", False), ("b.xy", False)]
+    assert arrivals.waiting == 2
+
+
+def test_work_does_not_grow_with_files_that_are_done_or_wait(tmp_path, monkeypatch):
+    def count_looks(n):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        for i in range(2 * n):
+            put(folder, f"{i}.xy", i)
+        arrivals = Arrivals(folder, {}, match="*", patience=3600)
+        ready = 0
+        while ready < 2 * n:
+            for name, signature, _ in arrivals.find_ready():
+                ready += 1
+                if int(name[:-3]) % 2:
+                    arrivals.postpone(name, "broken")
+                else:
+                    arrivals.finish(name, signature)
+        while arrivals._scan is not None:
+            list(arrivals.find_ready())
+        arrivals._next_scan = time.monotonic() + 3600
+        before = looks[0]
+        for _ in range(100):
+            list(arrivals.find_ready())
+        put(folder, "new.xy", 1)
+        arrivals.record([str(folder / "new.xy")])
+        assert find_soon(arrivals, 1) == [("new.xy", False)]
+        return looks[0] - before
+
+    looks = [0]
+    stat = os.stat
+
+    def look(*arguments, **options):
+        looks[0] += 1
+        return stat(*arguments, **options)
+
+    monkeypatch.setattr("xrdae.live.arrivals.os.stat", look)
+    assert count_looks(5) == count_looks(200)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 import xarray as xr
 
 import xrdae
+from misbehaving_reader import MISBEHAVING
 from watched_folder import Heard
+from xrdae.live import isolated_reading
 from xrdae.live.file_rows import Arrived, find_rows
 from xrdae.live.results import Results
 from xrdae.live.watch import Watch
@@ -245,3 +248,50 @@ def test_high_novelty_is_reported_with_advice(run):
     assert run.content()["novel"].all()
     assert len(run.heard.messages) == 1
     assert "xrdae fit DATA --update" in run.heard.messages[0]
+
+
+def test_a_file_that_takes_too_long_is_named_and_delays_others_by_the_limit(run, monkeypatch):
+    monkeypatch.setattr(isolated_reading, "COMMAND", [sys.executable, "-c", MISBEHAVING])
+    monkeypatch.setattr(isolated_reading, "find_limit", lambda size: 1.0)
+    for name in ("slow1.xy", "slow2.xy", "good1.xy", "good2.xy"):
+        run.put(name, run.text(0))
+    run.watch(lambda: len(run.heard.skipped) == 2 and len(run.heard.files) == 2)
+    assert sorted(run.heard.files) == ["good1.xy", "good2.xy"]
+    assert sorted(run.heard.skipped) == ["slow1.xy", "slow2.xy"]
+    assert set(run.heard.skipped.values()) == {
+        "reading it took more than 1 s; it is damaged, or too large for this computer"
+    }
+
+
+def test_a_removed_store_is_named(run):
+    def until():
+        if run.heard.files == ["a.xy"]:
+            shutil.rmtree(run.out)
+            run.heard.files.append("removed")
+            run.put("b.xy", run.text(1))
+
+    run.put("a.xy", run.text(0))
+    with pytest.raises(FileNotFoundError, match=r"the store '.*live\.zarr' was removed or moved"):
+        run.watch(until)
+    run.watch(lambda: len(run.heard.files) == 2)
+    assert sorted(run.content()["file"].values.tolist()) == ["a.xy", "b.xy"]
+
+
+def test_files_that_an_earlier_watch_skipped_are_tried_again_after_others(run):
+    run.put("bad.xy", "words")
+    run.put("a.xy", run.text(0))
+    run.watch(lambda: run.heard.skipped and run.heard.files)
+    os.utime(run.folder / "bad.xy", (1, 1))
+    before = run.content().attrs["xrdae_skipped"]
+    run.put("b.xy", run.text(1))
+    run.watch(lambda: run.heard.skipped and run.heard.files)
+    assert run.heard.files == ["b.xy"]
+    assert run.content().attrs["xrdae_skipped"] == before
+
+
+def test_a_renamed_file_is_another_file(run):
+    run.put("a.xy", run.text(0))
+    run.watch(lambda: run.heard.files)
+    (run.folder / "a.xy").rename(run.folder / "b.xy")
+    run.watch(lambda: run.heard.files)
+    assert run.content()["file"].values.tolist() == ["a.xy", "b.xy"]

@@ -50,7 +50,7 @@ def test_the_command_runs_until_it_is_ended(run, on_the_command_line):
     assert json.loads(said)["results"] == 1
     process = on_the_command_line("--patience", "0.5")
     line = process.stderr.readline()
-    assert line.startswith("skipped: bad?[2J.xy")
+    assert line.startswith(r"skipped: bad\x1b[2J.xy")
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate()
     assert "1 patterns, 0 of them novel; 0 files wait to be complete, 1 skipped" in said

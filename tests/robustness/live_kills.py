@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from xrdae.live.results import Results
+from xrdae.storage.skip_log import SkipLog
 
 N_POINT = 5
 
@@ -58,26 +59,42 @@ SCENARIOS = {
 
 
 def write(path, parts):
+    """Write rows whose files were unreadable before, beside files that stay unreadable."""
     with Results(path, {}) as results:
         for part in parts:
-            results.write(part, {"bad": "broken"})
+            files = part["file"].values.tolist()
+            results.skip({f"bad {files[0]}": "broken"} | dict.fromkeys(files, "half"))
+            results.write(part, files)
 
 
 def install_kill(step):
-    """Let this process exit before a given renaming of a file. Every write ends with a renaming."""
+    """Let this process exit before a given step.
+
+    A step renames or removes a file, or appends to the log. Before it exits in place of an append,
+    the process writes half of what it would append.
+    """
     count = [0]
 
-    def wrap(function):
-        def rename(*arguments, **options):
+    def wrap(function, at_end=lambda *_: None):
+        def act(*arguments, **options):
             if count[0] == step:
+                at_end(*arguments)
                 os._exit(9)
             count[0] += 1
             return function(*arguments, **options)
 
-        return rename
+        return act
 
-    for owner, name in ((os, "replace"), (os, "rename"), (pathlib.Path, "replace")):
+    def append_half(log, changes):
+        with log._path.open("ab") as file:
+            file.write(b'["bad", "brok')
+
+    for owner, name in (
+        (os, "replace"), (os, "rename"), (os, "unlink"), (pathlib.Path, "replace"),
+        (pathlib.Path, "unlink"),
+    ):  # fmt: skip
         setattr(owner, name, wrap(getattr(owner, name)))
+    SkipLog.append = wrap(SkipLog.append, append_half)
 
 
 def run_in_child(work, *arguments):
@@ -121,8 +138,11 @@ def check_store(path, first, parts, undisturbed):
                 )
                 if results.files.get(file, (None,))[0] != modified
             ]
+            files = part["file"].values
+            assert not set(np.delete(files, stale).tolist()) & set(results.skipped)
+            results.skip({f"bad {files[0]}": "broken"})
             if stale:
-                results.write(part.isel(pattern=stale), {"bad": "broken"})
+                results.write(part.isel(pattern=stale), files[stale].tolist())
     with xr.open_zarr(path, chunks=None) as a, xr.open_zarr(undisturbed, chunks=None) as b:
         xr.testing.assert_identical(a.load(), b.load())
     assert sorted(p.name for p in path.parent.rglob("*part*")) == []

@@ -21,6 +21,7 @@ from xrdae.cli.output import (
 from xrdae.loading.sources import name_data, open_data
 from xrdae.readers.read_options import ReadOptions
 from xrdae.storage.atomic_writing import NETCDF
+from xrdae.terminal import escape_control
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -94,7 +95,8 @@ def demo(out: Path, as_json: bool) -> None:
         print_rows(figures | {"wrote": str(out)}, as_json)
         return
     print_rows(figures, as_json)
-    click.echo(f"\nwrote {', '.join(sorted(p.name for p in out.iterdir()))} to {out}/")
+    written = ", ".join(sorted(path.name for path in out.iterdir()))
+    click.echo(f"\nwrote {escape_control(written)} to {escape_control(out)}/")
 
 
 @main.command()
@@ -286,6 +288,9 @@ def report(
               help="When to give up a file that cannot be read and does not change.")  # fmt: skip
 @click.option("--page/--no-page", default=True, show_default=True, help="Serve the live page.")
 @click.option("--port", default=0, help="Where on this machine to serve it. [default: any]")
+@click.option("--token/--no-token", default=True, show_default=True,
+              help="Serve it only at an address that cannot be guessed. Without the token, all "
+              "users of this machine can read it.")  # fmt: skip
 @JSON
 def watch(
     folder: Path,

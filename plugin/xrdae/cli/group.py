@@ -13,6 +13,7 @@ import click
 
 from xrdae.errors import XrdaeError
 from xrdae.provenance import record_command
+from xrdae.terminal import escape_control, escape_lines
 
 # Of libraries too: netCDF raises RuntimeError where a lazy file turns out to be damaged.
 REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
@@ -52,11 +53,15 @@ class ReportingGroup(click.Group):
                 return super().invoke(ctx)
         except (click.Abort, click.exceptions.Exit):  # RuntimeErrors too
             raise
+        except click.ClickException as error:  # names of files, from a glob of the shell
+            error.message = escape_lines(error.message)  # type: ignore[misc]
+            raise
         except Exception as error:
             of_plugins = getattr(error, "__notes__", [])
             if os.environ.get("XRDAE_TRACEBACK") or not (isinstance(error, REPORTED) or of_plugins):
                 raise
-            raise click.ClickException("; ".join([_format_error(error), *of_plugins])) from error
+            message = "; ".join([_format_error(error), *of_plugins])
+            raise click.ClickException(escape_control(message)) from error
         except KeyboardInterrupt as interrupt:
             _end_interrupted(interrupt)
 
@@ -67,7 +72,7 @@ def _show_plain_warnings() -> Iterator[None]:
     usual = warnings.formatwarning
 
     def format_plainly(message: Warning | str, *_: Any, **__: Any) -> str:
-        return f"Warning: {_use_option_names(str(message))}\n"
+        return f"Warning: {escape_lines(_use_option_names(str(message)))}\n"
 
     warnings.formatwarning = format_plainly
     try:
@@ -84,7 +89,8 @@ def _use_option_names(text: str) -> str:
 
 
 def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
-    click.echo(f"interrupted; {str(interrupt) or 'no file was changed'}", err=True)
+    what = escape_control(interrupt) or "no file was changed"
+    click.echo(f"interrupted; {what}", err=True)
     sys.exit(INTERRUPTED)
 
 

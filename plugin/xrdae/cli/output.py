@@ -12,6 +12,7 @@ import click
 
 from xrdae.loading.sources import write_netcdf, write_zarr
 from xrdae.storage.atomic_writing import NETCDF, check_ending, write_aside
+from xrdae.terminal import escape_control
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,10 +23,11 @@ def print_rows(rows: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    width = max(map(len, map(str, rows)), default=0)
-    for name, value in rows.items():
+    names = [escape_control(name) for name in rows]
+    width = max(map(len, names), default=0)
+    for name, value in zip(names, rows.values(), strict=True):
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        click.echo(f"{name:<{width}}  {text}")
+        click.echo(f"{name:<{width}}  {escape_control(text)}")
 
 
 def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> None:
@@ -33,11 +35,12 @@ def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> 
     if as_json:
         click.echo(json.dumps(sections))
         return
-    width = max((len(str(name)) for rows in sections.values() for name in rows), default=0)
+    lengths = (len(escape_control(name)) for rows in sections.values() for name in rows)
+    width = max(lengths, default=0)
     for caption, rows in sections.items():
-        click.echo(caption)
+        click.echo(escape_control(caption))
         for name, value in rows.items():
-            click.echo(f"  {name:<{width}}  {value}")
+            click.echo(f"  {escape_control(name):<{width}}  {escape_control(value)}")
 
 
 def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:

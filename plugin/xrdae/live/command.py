@@ -17,6 +17,7 @@ from xrdae.live.results import Results
 from xrdae.live.watch import Watch
 from xrdae.provenance import fingerprint
 from xrdae.readers.read_options import ReadOptions
+from xrdae.terminal import escape_control
 
 if TYPE_CHECKING:
     from xrdae.model import Model
@@ -33,6 +34,7 @@ def keep_watch(
     patience: float,
     page: bool,
     port: int,
+    token: bool,
     as_json: bool,
 ) -> None:
     """Watch until Ctrl-C or SIGTERM; see `xrdae watch --help` and `xrdae.live.watch.Watch`."""
@@ -49,8 +51,8 @@ def keep_watch(
 
             logging.getLogger("bokeh").setLevel(logging.ERROR)  # it warns of browsers that left
             shown = LivePage(
-                model, results, status=watch.status, threshold=threshold, port=port,
-                title=f"Patterns arriving in {folder}",
+                model, results, status=watch.status, threshold=threshold, port=port, token=token,
+                folder=folder, title=f"Patterns arriving in {folder.resolve().name}",
             )  # fmt: skip
             at_end.callback(shown.close)
             watch.listeners.append(shown)
@@ -61,4 +63,5 @@ def keep_watch(
             at_end.callback(signal.signal, number, before)
         watch.run(stop, after=lambda: console.count(watch.status()))
     summary = {"results": len(results), "skipped": watch.skipped, "wrote": str(out)}
-    click.echo(json.dumps(summary) if as_json else f"\n{watch.status()}; wrote {out}")
+    said = f"\n{watch.status()}; wrote {escape_control(out)}"
+    click.echo(json.dumps(summary) if as_json else said)

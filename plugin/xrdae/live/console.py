@@ -8,6 +8,8 @@ from typing import Any
 
 import xarray as xr
 
+from xrdae.terminal import escape_control
+
 
 class Console:
     """A listener of `xrdae.live.watch.Watch` that prints a line for what matters.
@@ -55,8 +57,7 @@ class Console:
             print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
 
     def _print(self, line: str) -> None:
-        # The name of a file may contain control characters for the terminal.
-        shown = "".join(c if c.isprintable() else "?" for c in line)
+        shown = escape_control(line)  # the name of a file may control the terminal
         end = f"\n{self._count}" if self._counts else "\n"
         print(f"\r\x1b[K{shown}" if self._counts else shown, end=end, file=sys.stderr, flush=True)
 

@@ -57,7 +57,7 @@ class Board:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._points: deque[Point] = deque(maxlen=MOST)
+        self._points: dict[int, Point] = {}  # by row, in the order of their serial numbers
         self._serial = 0
         self._messages: deque[Message] = deque(maxlen=50)
 
@@ -71,16 +71,24 @@ class Board:
         files, novelty = rows["file"].values, rows["novelty"].values
         latents, novel = rows["latent"].values, rows["novel"].values
         with self._lock:
-            again = set(at) & {point.row for point in self._points}
             for i, row in enumerate(at):
                 self._serial += 1
                 point = Point(
                     row, self._serial, str(files[i]), tuple(map(float, latents[i])),
                     float(novelty[i]), bool(novel[i]), {n: float(v[i]) for n, v in labels.items()},
                 )  # fmt: skip
-                if row in again:
-                    self._points = deque((p for p in self._points if p.row != row), MOST)
-                self._points.append(point)
+                self._points.pop(row, None)
+                self._points[row] = point
+                if len(self._points) > MOST:
+                    del self._points[next(iter(self._points))]
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def get_file(self, row: int) -> str | None:
+        """Return the file of a row; None if the row is not among the newest."""
+        point = self._points.get(row)
+        return None if point is None else point.file
 
     def add_message(self, text: str, *, alert: bool = False) -> None:
         """Put a message."""
@@ -96,7 +104,7 @@ class Board:
         """Return the points put after one with this serial number, in the order of their rows."""
         with self._lock:
             new = []
-            for point in reversed(self._points):
+            for point in reversed(self._points.values()):
                 if point.serial <= serial:
                     break
                 new.append(point)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,13 @@ class Arrived:
 
 
 def read(
-    apart: IsolatedReader, folder: Path, file: str, signature: Signature, preparation: Preparation
+    apart: IsolatedReader,
+    folder: Path,
+    file: str,
+    signature: Signature,
+    *,
+    preparation: Preparation,
+    stop: threading.Event,
 ) -> Arrived:
     """Read a file whose patterns can be converted to the model's axis.
 
@@ -60,8 +67,10 @@ def read(
         If they cannot: no wavelength, too little of the axis.
     FormatError, OSError
         If it cannot be read.
+    Stopped
+        If `stop` is set before it is read.
     """
-    scans = apart.read(folder / file)
+    scans = apart.read(folder / file, stop)
     coverage = 1.0
     for scan in scans:
         measured = np.isfinite(scan.intensity)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import threading
+import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from xrdae.live.dashboard import MOST, Board, select_needed
 from xrdae.live.page_document import Session
+from xrdae.live.shown_paths import shorten_paths
 
 if TYPE_CHECKING:
     from xrdae.live.results import Results
     from xrdae.model import Model
 
-HOST = "127.0.0.1"
-
 
 class LivePage:
     """Web page, served to browsers on this machine, that shows the results of a watch.
 
-    It is a listener of `xrdae.live.watch.Watch`. A point appears a fraction of a second after its
-    result is kept; the newest 20 000 are shown.
+    Only browsers that know the address see it. It shows no absolute path of this machine. It is a
+    listener of `xrdae.live.watch.Watch`. A point appears a fraction of a second after its result is
+    kept; the newest 20 000 are shown.
 
     Parameters
     ----------
@@ -38,6 +39,11 @@ class LivePage:
         Of the page.
     port
         On which to serve; 0: any free one.
+    folder
+        Watched folder, to which paths in messages are relative.
+    token
+        Make an address that cannot be guessed. Without it, every user and every program of this
+        machine can read the page.
 
     Raises
     ------
@@ -56,16 +62,23 @@ class LivePage:
         threshold: float,
         title: str,
         port: int = 0,
+        folder: Path | None = None,
+        token: bool = True,
     ) -> None:
+        from xrdae.live.page_server import PageServer
+
         self._model, self._results, self._status = model, results, status
         self._threshold, self._title = threshold, title
         self._board = Board()
+        self._folders = [path.absolute() for path in (folder, results.path.parent) if path]
+        self._folders += [path.resolve() for path in self._folders]
         if len(results):
             with results.read() as dataset:
                 self.on_results(select_needed(dataset).isel(pattern=slice(-MOST, None)).load())
-        self._server = _Server(self._show, port)
+        secret = secrets.token_hex(16) if token else ""
+        self._server = PageServer(self._show, port=port, token=secret)
         self.port = self._server.port
-        self.url = f"http://localhost:{self.port}/"
+        self.url = f"http://localhost:{self.port}/{secret and secret + '/'}"
 
     def on_results(self, rows: xr.Dataset) -> None:
         """Show patterns."""
@@ -73,11 +86,11 @@ class LivePage:
 
     def on_skip(self, file: str, reason: str) -> None:
         """Show that a file cannot be read."""
-        self._board.add_message(f"{file}: {reason}")
+        self._board.add_message(f"{file}: {shorten_paths(reason, self._folders)}")
 
     def on_warning(self, message: str) -> None:
         """Show a warning."""
-        self._board.add_message(message, alert=True)
+        self._board.add_message(shorten_paths(message, self._folders), alert=True)
 
     def close(self) -> None:
         """End the server."""
@@ -88,47 +101,3 @@ class LivePage:
         Session(document, self._model, self._results, self._board, self._status).begin(
             self._title, self._threshold
         )
-
-
-class _Server:
-    """Bokeh server in a separate thread."""
-
-    def __init__(self, show: Callable[[Any], None], port: int) -> None:
-        self._ready = threading.Event()
-        self._failed: BaseException | None = None
-        arguments = (show, port)
-        self._thread = threading.Thread(
-            target=self._serve, args=arguments, name="live page", daemon=True
-        )
-        self._thread.start()
-        self._ready.wait()
-        if self._failed is not None:
-            raise self._failed
-
-    def _serve(self, show: Callable[[Any], None], port: int) -> None:
-        import asyncio
-
-        try:
-            from bokeh.application import Application
-            from bokeh.application.handlers.function import FunctionHandler
-            from bokeh.server.server import Server
-            from tornado.ioloop import IOLoop
-
-            asyncio.set_event_loop(asyncio.new_event_loop())
-            self._loop = IOLoop.current()
-            application = Application(FunctionHandler(show))
-            server = Server({"/": application}, io_loop=self._loop, address=HOST, port=port)
-            self.port = server.port
-            server.start()
-        except BaseException as error:
-            self._failed = error
-            return
-        finally:
-            self._ready.set()
-        self._loop.start()
-        server.stop()
-        self._loop.close()
-
-    def close(self) -> None:
-        self._loop.add_callback(self._loop.stop)
-        self._thread.join()

@@ -18,11 +18,20 @@ if TYPE_CHECKING:
 EVERY = 300  # milliseconds between updates
 NEWEST_EVERY = 1.0  # seconds between shown patterns, if none is selected
 GREY = "#c8ccd4"
+# Without its own icon, browsers ask for one at an address without the token.
+TEMPLATE = """{% block preamble %}
+    <link rel="icon" href="data:,">
+    <meta name="referrer" content="no-referrer">
+{% endblock %}"""
 FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
 
 class Session:
-    """What one browser shows."""
+    """What one browser shows.
+
+    The document has nothing but its title before the browser has connected, so that a request
+    for the page costs a few kilobytes.
+    """
 
     def __init__(
         self,
@@ -40,13 +49,36 @@ class Session:
         self._shown_at = -NEWEST_EVERY
         self._across = 0
         self._up = 1 if model.n_latent > 1 else None  # None: novelty
-        # A canvas draws few points with less work, above all without a graphics card.
-        self._drawn_by = "webgl" if len(board.find_since(0)) > FEW else "canvas"
         self._color = "order"
+        self._connected = False
 
     def begin(self, title: str, threshold: float) -> None:
-        """Build the page and look for news from now on."""
-        from bokeh.layouts import column, row
+        """Show the title, and build the rest of the page once the browser has connected."""
+        from bokeh.events import DocumentReady
+        from bokeh.layouts import column
+        from bokeh.models import Div
+
+        self._threshold = threshold
+        self._document.title = title
+        self._document.template = TEMPLATE
+        heading = Div(text=title, render_as_text=True, styles={"font-size": "1.3rem"})
+        self._page = column(heading, sizing_mode="stretch_width")
+        self._document.add_root(self._page)
+        self._document.on_event(DocumentReady, self._connect)
+
+    def _connect(self, _event: Any) -> None:
+        """Show data, and look for news from now on. Browsers are ready more than once."""
+        if self._connected:
+            return
+        self._connected = True
+        # A canvas draws few points with less work, above all without a graphics card.
+        self._drawn_by = "webgl" if len(self._board) > FEW else "canvas"
+        self._build()
+        self._update()
+        self._document.add_periodic_callback(self._update, EVERY)
+
+    def _build(self) -> None:
+        from bokeh.layouts import row
         from bokeh.models import ColumnDataSource, Div, Select
 
         self._points = ColumnDataSource(make_columns([], 0, 0, "order"))
@@ -57,22 +89,16 @@ class Session:
         self._select.on_change("value", self._recolor)
         self._points.selected.on_change("indices", self._choose)
         controls = [self._select, *self._make_axis_selects()]
-        heading = Div(text=title, render_as_text=True, styles={"font-size": "1.3rem"})
+        figures = [self._make_plane(), self._make_track(self._threshold)]
         wide = {"sizing_mode": "stretch_width"}
-        self._document.title = title
-        self._document.add_root(
-            column(
-                heading,
-                self._words,
-                row(*controls, styles=FLOWING, **wide),
-                row(self._make_plane(), self._make_track(threshold), styles=FLOWING, **wide),
-                self._make_profile(),
-                self._news,
-                **wide,
-            )
-        )
-        self._update()
-        self._document.add_periodic_callback(self._update, EVERY)
+        self._page.children = [
+            *self._page.children,
+            self._words,
+            row(*controls, styles=FLOWING, **wide),
+            row(*figures, styles=FLOWING, **wide),
+            self._make_profile(),
+            self._news,
+        ]
 
     def _make_axis_selects(self) -> list[Any]:
         """Return what chooses two of more than two latent axes."""
@@ -219,9 +245,9 @@ class Session:
         which = "newest" if self._chosen is None else "chosen"
         axis = self._model.autoencoder.preparation.axis.values
         self._pattern.data = {"x": axis, "y": self._results.read_intensity(row)}
-        names = dict(zip(self._points.data["row"], self._points.data["file"], strict=True))
         # A selected point may have been dropped from the newest points.
-        self._profile_figure.title.text = f"{which}: {names.get(row, f'pattern {row}')}"
+        name = self._board.get_file(row) or f"pattern {row}"
+        self._profile_figure.title.text = f"{which}: {name}"
 
 
 def _make_item(message: Message) -> str:

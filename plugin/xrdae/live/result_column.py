@@ -106,5 +106,6 @@ class Column:
         return content
 
     def _store(self, at: int, chunk: npt.NDArray[Any]) -> None:
-        with write_aside(self._find_path(at)) as aside:
+        # The store was tidied when it was opened, and a folder may hold thousands of chunks.
+        with write_aside(self._find_path(at), tidy=False) as aside:
             aside.write_bytes(self._compress(chunk))

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from xrdae.live.result_column import Column
 from xrdae.live.result_layout import METADATA, list_columns, read_layout
 from xrdae.loading.sources import write_zarr
 from xrdae.storage.atomic_writing import write_aside
-from xrdae.storage.bounded_json import parse_json
+from xrdae.storage.skip_log import ATTRIBUTE, SkipLog, read_skipped
 
 CHUNK = 2**17  # most values in a chunk; each append writes the last chunk again
 SINCE_1970 = {"units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian"}
@@ -37,12 +37,13 @@ class Results:
     written. They therefore see complete rows only. Leftovers of a killed append are removed when
     the store is opened again. Rows of a changed file are written again column by column. (A reader
     without consolidated metadata sees the rows of the last opening until `close`.) Only one
-    process can open the store for writing.
+    process can open the store for writing, under whatever name. Unreadable files are in a log
+    beside the store, and in its attribute `xrdae_skipped` after `close`.
 
     Parameters
     ----------
     path
-        The store; made with the first rows.
+        The store; made with the first rows. Where it is a symbolic link, the store is its target.
     attrs
         Attributes of the store, such as the model's provenance. A store with other attributes is
         refused.
@@ -61,7 +62,7 @@ class Results:
         import zarr  # noqa: F401  (half a second, not to be spent on the first pattern)
         from filelock import FileLock, Timeout
 
-        self.path = Path(path)
+        self.path = Path(os.path.realpath(path))
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {os.fspath(self.path.parent)!r}")
         self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
@@ -78,23 +79,29 @@ class Results:
         self.skipped: dict[str, str] = {}
         self._columns: dict[str, Column] = {}
         self._metadata: dict[str, Any] = {}
+        self._log = SkipLog(self.path)
         self._whole = True  # all that was written counts
         begun = re.compile(rf"\.{re.escape(self.path.name)}\..*\.part")
         for left in self.path.parent.iterdir():
             if begun.fullmatch(left.name) and left.is_dir():
                 shutil.rmtree(left)  # from a process that was killed at its start
-        if self.path.exists():
-            try:
+        try:
+            if self.path.exists():
                 self._open()
-            except BaseException:
-                self._lock.release()
-                raise
+            else:
+                self._log.remove()  # of a store that was removed
+        except BaseException:
+            self._lock.release()
+            raise
 
     def close(self) -> None:
         """Let other processes write to the store."""
         try:
             self._recover()
-            self._write_out()
+            if self._rows:
+                self._commit(len(self._rows), {ATTRIBUTE: json.dumps(self.skipped)})
+                self._log.remove()
+                self._write_out()
         finally:
             self._lock.release()
 
@@ -124,7 +131,7 @@ class Results:
             n += 1
         return n
 
-    def write(self, rows: xr.Dataset, skipped: Mapping[str, str]) -> None:
+    def write(self, rows: xr.Dataset, mended: Collection[str] = ()) -> None:
         """Write rows in one step: over those of the same file and scan, or after the last row.
 
         Parameters
@@ -134,12 +141,22 @@ class Results:
             `modified` [ns since 1970] and `size` [byte]; others are written with the first
             rows only. Missing values of a column are NaN, empty or False. After an error, such as
             a full disk, no row is visible, and the rows can be written again.
-        skipped
-            All unreadable files with reasons; the attribute `xrdae_skipped` (JSON).
+        mended
+            Files that are no longer unreadable, if they were.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the store was removed after the first rows were written.
         """
         self._recover()
-        self.skipped = dict(skipped)
+        mended = [file for file in mended if file in self.skipped]
         keys = _make_keys(rows)
+        # Before the rows: if the process is killed between the two, the files are read again.
+        if self._rows and mended:
+            self._log.append(dict.fromkeys(mended))
+        for file in mended:
+            del self.skipped[file]
         self._whole = False
         if not self._rows:
             self._make(rows)
@@ -149,13 +166,18 @@ class Results:
         self._remember(keys, *(rows[name].values for name in ("modified", "size", "novel")))
 
     def skip(self, skipped: Mapping[str, str]) -> None:
-        """Record the unreadable files with reasons, if there is a row."""
+        """Record unreadable files with reasons, on the disk once there is a row.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the store was removed after the first rows were written.
+        """
         self._recover()
-        self.skipped = dict(skipped)
-        if self._rows:
-            self._whole = False
-            self._commit(len(self._rows))
-            self._whole = True
+        new = {file: why for file, why in skipped.items() if self.skipped.get(file) != why}
+        if self._rows and new:
+            self._log.append(new)
+        self.skipped |= new
 
     def find_rows(self, rows: xr.Dataset) -> list[int]:
         """Return the positions of rows in the store."""
@@ -188,10 +210,11 @@ class Results:
 
     def _make(self, rows: xr.Dataset) -> None:
         columns = _select_columns(rows)
-        dataset = rows.assign(columns).assign_attrs(self._merge_all_attrs())
+        dataset = rows.assign(columns).assign_attrs(self._attrs)
         longest = max(int(np.prod(v.shape[1:])) for v in columns.values())
         n_row = min(max(1, CHUNK // longest), 1024)
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in columns.items()}
+        self._log.start(self.skipped)
         with write_aside(self.path) as aside:
             write_zarr(dataset, aside, encoding=encoding)
         self._connect()
@@ -226,7 +249,7 @@ class Results:
         }
         n_row = self._metadata["file/.zarray"]["chunks"][0]
         encoding = {name: {"chunks": (n_row, *v.shape[1:])} for name, v in empty.items()}
-        beginning = xr.Dataset(empty).assign_attrs(self._merge_all_attrs())
+        beginning = xr.Dataset(empty).assign_attrs(self._attrs)
         write_zarr(beginning, self.path, mode="a", encoding=encoding)
         self._connect()
 
@@ -236,16 +259,17 @@ class Results:
             if _read_json(self.path / name) != content:
                 _write_json(self.path / name, content)
 
-    def _merge_all_attrs(self) -> dict[str, str]:
-        return {**self._attrs, "xrdae_skipped": json.dumps(self.skipped)}
-
-    def _commit(self, total: int) -> None:
-        """Make the written rows visible."""
-        attrs = self._metadata[".zattrs"] | self._merge_all_attrs()
-        self._metadata[".zattrs"] = attrs
+    def _commit(self, total: int, attrs: Mapping[str, str] | None = None) -> None:
+        """Make the written rows visible, and attributes of the store."""
+        stated = self._metadata[".zattrs"]
+        changed = stated | self._attrs | (attrs or {})
+        if attrs is None:
+            changed.pop(ATTRIBUTE, None)  # long, and written again with every row
         for name in self._columns:
             self._metadata[f"{name}/.zarray"]["shape"][0] = total
-        _write_json(self.path / ".zattrs", attrs)
+        if changed != stated:
+            self._metadata[".zattrs"] = changed
+            _write_json(self.path / ".zattrs", changed)
         _write_json(
             self.path / METADATA,
             {"zarr_consolidated_format": 1, "metadata": self._metadata},
@@ -253,6 +277,11 @@ class Results:
 
     def _recover(self) -> None:
         """Restore the visible state after a failed write, for example on a full disk."""
+        if self._rows and not (self.path / METADATA).is_file():
+            raise FileNotFoundError(
+                f"the store {os.fspath(self.path)!r} was removed or moved while xrdae wrote to it; "
+                "move it back, or start again to encode all files of the folder into a new store"
+            )
         if not self._whole:
             if self._rows:
                 self._open()
@@ -262,7 +291,7 @@ class Results:
         try:
             self._metadata = read_layout(self.path)
             attrs = self._metadata[".zattrs"]
-            skipped = parse_json(attrs.get("xrdae_skipped", "{}"))
+            skipped = read_skipped(self.path, attrs.get(ATTRIBUTE))
         except (OSError, ValueError) as error:
             raise FormatError(
                 f"{os.fspath(self.path)!r} is not a store of live results, or damaged ({error}); "
@@ -279,10 +308,13 @@ class Results:
         n = self._metadata["file/.zarray"]["shape"][0]
         file, scan, *rest = (self._columns[name].read(0, n) for name in KEPT_IN_MIND)
         self._remember(list(zip(file.tolist(), scan.tolist(), strict=True)), *rest)
-        self.skipped = skipped if isinstance(skipped, dict) else {}
+        self.skipped = skipped
         for column in self._columns.values():
             column.read(n - 1, n)  # the last written row
         self._cut()  # once all that is needed could be read
+        if not self._log.resume() or ATTRIBUTE in attrs:
+            self._log.start(skipped)
+            self._commit(n)
 
     def _cut(self) -> None:
         """Restore the metadata of the arrays to the visible rows, and remove other chunks."""

@@ -16,7 +16,7 @@ import xarray as xr
 from xrdae.errors import DataError, XrdaeError
 from xrdae.live.arrivals import Arrivals
 from xrdae.live.file_rows import CUT_OFF, Arrived, find_rows, read
-from xrdae.live.isolated_reading import IsolatedReader
+from xrdae.live.isolated_reading import IsolatedReader, Stopped
 from xrdae.live.notification import Observer
 from xrdae.live.results import Results
 from xrdae.provenance import generalize_provenance
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xrdae.model import Model
 
 AT_ONCE = 64  # files that are encoded and kept together, when many wait
+PASS = 0.5  # seconds after which new events are looked at, although files still wait
 AGAIN = 1.0  # seconds after which a full disk is tried again
 TICK = 10  # milliseconds in which events are gathered, and after which waiting files are looked at
 
@@ -84,15 +85,17 @@ class Watch:
             raise FileNotFoundError(f"there is no folder {str(folder)!r} to watch")
         self.folder = folder.absolute()
         self.results = results
+        self._apart = IsolatedReader(options)
+        self._apart.start()  # while the next steps take seconds
         self._observer = Observer(model, threshold=threshold)
         typical = model.decode(np.zeros(model.n_latent)).to_dataset(name="intensity")
         self._observer.results(typical)  # the first time takes seconds
         self._preparation = model.autoencoder.preparation
         self._axis = self._preparation.axis
-        self._arrivals = Arrivals(self.folder, results.files, match=match, patience=patience)
-        self._apart = IsolatedReader(options)
+        self._arrivals = Arrivals(
+            self.folder, results.files, match=match, patience=patience, skipped=results.skipped
+        )
         self.listeners = list(listeners)
-        self._skipped = dict(results.skipped)
         self._fullest = results.fullest
         self._full_until = 0.0
 
@@ -100,16 +103,17 @@ class Watch:
         """Return in words how far the watch is."""
         return (
             f"{len(self.results)} patterns, {self.results.novel} of them novel; "
-            f"{self._arrivals.waiting} files wait to be complete, {len(self._skipped)} skipped"
+            f"{self._arrivals.waiting} files wait to be complete, "
+            f"{len(self.results.skipped)} skipped"
         )
 
     @property
     def skipped(self) -> dict[str, str]:
         """Return the files that were given up, and why."""
-        return dict(self._skipped)
+        return dict(self.results.skipped)
 
     def run(self, stop: threading.Event, *, after: Callable[[], None] = lambda: None) -> None:
-        """Watch until `stop` is set, calling `after` whenever the files that came are done."""
+        """Watch until `stop` is set, calling `after` several times a second."""
         with contextlib.closing(self._apart):
             for paths in self._iterate_changes(stop):
                 self._arrivals.record(paths)
@@ -153,7 +157,7 @@ class Watch:
 
     def _take(self, stop: threading.Event) -> None:
         some: list[Arrived] = []
-        for arrived in self._find_complete():
+        for arrived in self._find_complete(stop):
             some.append(arrived)
             if len(some) == AT_ONCE:
                 self._keep(some)
@@ -162,15 +166,22 @@ class Watch:
                 break
         if some:
             self._keep(some)
-        if self._skipped != self.results.skipped:
-            self.results.skip(self._skipped)
 
-    def _find_complete(self) -> Iterator[Arrived]:
+    def _find_complete(self, stop: threading.Event) -> Iterator[Arrived]:
+        """Yield files that were read, for some time: meanwhile others may have come."""
+        end = time.monotonic() + PASS
         for name, signature, last in self._arrivals.find_ready():
+            if time.monotonic() > end:
+                return
             try:
                 _check_name(name)
-                arrived = read(self._apart, self.folder, name, signature, self._preparation)
+                arrived = read(
+                    self._apart, self.folder, name, signature,
+                    preparation=self._preparation, stop=stop,
+                )  # fmt: skip
                 self._check(arrived, last)
+            except Stopped:
+                return
             except (XrdaeError, OSError, ValueError) as error:
                 reason = str(error).removeprefix(f"{self.folder / name}: ")
                 if last and self._arrivals.is_unchanged(name, signature):
@@ -195,10 +206,10 @@ class Watch:
 
     def _keep(self, some: list[Arrived]) -> None:
         """Encode and store files. If that fails, do it one by one, and skip those that fail."""
-        skipped = {f: r for f, r in self._skipped.items() if f not in {a.file for a in some}}
         try:
             rows = self._encode(some)
-            self.results.write(rows.assign_attrs(generalize_provenance(rows.attrs)), skipped)
+            stored = rows.assign_attrs(generalize_provenance(rows.attrs))
+            self.results.write(stored, [each.file for each in some])
         except OSError:  # nothing to blame on a file
             raise
         except Exception as error:  # in a plugin, or a label that cannot be stored
@@ -209,7 +220,6 @@ class Watch:
                 reason = f"{type(error).__name__}: {error}"
                 self._give_up(some[0].file, some[0].signature, reason)
             return
-        self._skipped = skipped
         self._observer.announce(rows)
         for listener in self.listeners:
             listener.on_results(rows)
@@ -236,9 +246,9 @@ class Watch:
         return whole.assign_attrs(result.attrs)
 
     def _give_up(self, name: str, signature: tuple[int, int], reason: str) -> None:
-        self._arrivals.give_up(name, signature)
         shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-        self._skipped[shown] = reason
+        self.results.skip({shown: reason})
+        self._arrivals.give_up(name, signature)
         for listener in self.listeners:
             listener.on_skip(shown, reason)
 

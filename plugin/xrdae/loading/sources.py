@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +107,7 @@ def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
     import xarray as xr
 
     from xrdae.storage.netcdf import load_small
+    from xrdae.storage.skip_log import ATTRIBUTE, read_skipped
     from xrdae.storage.zarr_metadata import check_store
 
     check_store(path)
@@ -112,6 +115,10 @@ def _open_store(path: Path, *, lazy: bool) -> xr.Dataset:
     dataset = xr.open_dataset(
         path, engine="zarr", chunks={} if lazy else None, consolidated=consolidated
     )
+    stated = dataset.attrs.get(ATTRIBUTE)
+    with suppress(ValueError):  # not written by this package
+        if (skipped := read_skipped(path, stated)) or stated:
+            dataset.attrs[ATTRIBUTE] = json.dumps(skipped)
     return dataset if lazy else load_small(dataset)
 
 

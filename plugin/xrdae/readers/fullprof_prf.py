@@ -25,7 +25,8 @@ _COLUMNS = 2  # positions and observed intensities
 
 def is_mine(file: DataFile) -> bool:
     """Tell whether the names of FullProf's columns stand near the start of a text."""
-    return file.text is not None and _NAMES.search(file.text[:5000]) is not None
+    start = file.text[:5000] if file.text is not None else ""
+    return "Yobs" in start and _NAMES.search(start) is not None
 
 
 def read_scans(file: DataFile) -> list[Scan]:

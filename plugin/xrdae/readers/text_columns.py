@@ -131,16 +131,13 @@ def _make_scans(
     """Return the pattern of some columns, or one for each sample in a long table."""
     name = heads.names[columns.x] if heads.names else ""
     axis, notes = _find_axis(table, heads, columns.x, file)
-    all_rows = np.arange(len(table.values))
     if columns.sample is None:
-        # Beside longer patterns the columns of a shorter one end with empty fields.
-        is_empty = np.isnan(table.values[:, columns.x]) & np.isnan(table.values[:, columns.y])
-        parts = [all_rows[: len(all_rows) - _count_last(is_empty)]]
+        parts = [np.arange(_count_rows(table.values, columns))]
     else:
         parts = split_rows(table.values[:, columns.sample])
     scans = []
     for rows in parts:
-        values = table.values[rows]
+        values = table.values if len(rows) == len(table.values) else table.values[rows]
         positions = values[:, columns.x] * axis.factor
         check_positions(table, rows, positions, axis.kind, bool(name))
         if notes and file.options.columns is None:
@@ -162,10 +159,16 @@ def _make_scans(
     return scans
 
 
-def _count_last(is_true: npt.NDArray[np.bool_]) -> int:
-    """Return how many values at the end are True."""
-    false = np.flatnonzero(~is_true)
-    return len(is_true) - 1 - int(false[-1]) if false.size else 0
+def _count_rows(values: Float, columns: Columns) -> int:
+    """Return the number of rows without the last ones of empty fields.
+
+    Beside longer patterns the columns of a shorter one end with empty fields.
+    """
+    wanted = [columns.x, columns.y]
+    if not np.isnan(values[-1, wanted]).all():
+        return len(values)
+    known = np.flatnonzero(~np.isnan(values[:, wanted]).all(axis=1))
+    return int(known[-1]) + 1 if known.size else len(values)
 
 
 def _find_sample(

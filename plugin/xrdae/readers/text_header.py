@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -110,6 +111,7 @@ _LONGEST_LABEL = 200
 _LEAST_Q = 1e-5  # 1/angstrom, of one of the units of a q
 
 
+@functools.lru_cache(maxsize=1024)
 def find_label_axis(label: str) -> ScanAxis | None:
     """Return the axis that a label names; None if it names no axis.
 

@@ -184,7 +184,8 @@ def read_table(lines: list[str]) -> Table:
     if start is None:
         raise FormatError("it has no rows of two or more numbers")
     header, rows = lines[:start], lines[start:]
-    first = list(islice(_iterate_rows(rows, 0), 200))
+    has_commas = "," in (text := "".join(rows)) or ";" in text
+    first = list(islice(_iterate_rows(rows, 0), 200)) if has_commas else []
     dialect = _find_dialect(first)
     _check_header(header, dialect.count_columns(rows[0]), dialect)
     if dialect.delimiter == "," and not any("." in row for row in first):

@@ -18,6 +18,8 @@ def mark_unmeasured(scan: Scan) -> Scan:
     says how many points have one.
     """
     y = scan.intensity
+    if not (y < 0).any():
+        return scan
     marked = np.isin(y, MARKS)
     others = y[np.isfinite(y) & (y != -1) & ~marked]
     if others.size and (others >= 0).all() and (others == np.round(others)).all():

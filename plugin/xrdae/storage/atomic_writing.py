@@ -55,11 +55,18 @@ def check_ending(path: str | os.PathLike[str], endings: Sequence[str], what: str
 
 
 @contextmanager
-def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+def write_aside(path: str | os.PathLike[str], *, tidy: bool = True) -> Iterator[Path]:
     """Yield a path beside the target to write to, and move it to the target after the block.
 
-    If the block raises, the target stays as it was. Parts that a killed process has left beside the
-    target are removed.
+    If the block raises, the target stays as it was.
+
+    Parameters
+    ----------
+    path
+        The target.
+    tidy
+        Remove parts that a killed process has left beside the target. This looks at every file of
+        the folder.
 
     Raises
     ------
@@ -72,7 +79,8 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     check_folder(target)
-    _remove_parts_of_killed_processes(target)
+    if tidy:
+        _remove_parts_of_killed_processes(target)
     aside = target.with_name(f".{target.name}.{_HERE}.{os.getpid()}.{next(_COUNT)}.part")
     try:
         yield aside

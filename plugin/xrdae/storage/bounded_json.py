@@ -11,7 +11,7 @@ DEEPEST = 32  # JSON: what this package writes goes ten deep
 Schema = Any
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Parse JSON from outside this package.
 
     Raises

@@ -41,11 +41,15 @@ async function savePicture(explorer, panel) {
   save(await Bokeh.index.get_by_id(figure.id).export("png", true).to_blob(), `${panel}.png`);
 }
 
-/** Returns rows as CSV. Texts that look like formulas get an apostrophe in front. */
+/** Returns rows as CSV. Texts that spreadsheets take for formulas get an apostrophe in front. */
 function table(names, rows) {
+  const formula = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/; // the last four: full-width = + - @
+  const number = /^[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?$/i;
   const cell = (v) => {
     if (typeof v === "number") return Number.isNaN(v) ? "" : String(v);
-    return `"${String(v).replace(/^(?=[=+@\t\r-])/, "'").replaceAll('"', '""')}"`;
+    const text = String(v);
+    const guard = formula.test(text) && !number.test(text) ? "'" : "";
+    return `"${guard}${text.replaceAll('"', '""')}"`;
   };
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
