@@ -75,7 +75,7 @@ def is_mine(file: DataFile) -> bool:
             return True
         if find_announced_points(lines) is not None:
             return True
-        lines = remove_thousands(lines)
+        lines = remove_thousands(lines) if "," in file.text[:size] else lines
         if find_first_row(lines) is not None or find_first_row(remove_quotes(lines)) is not None:
             return True
         whole = lines if len(file.text) <= size else lines[:-1]
@@ -94,11 +94,14 @@ def read_scans(file: DataFile) -> list[Scan]:
         cannot be what they are called.
     """
     options = file.options
-    lines = split_lines(file.text or "")
+    text = file.text or ""
+    has_commas = "," in text or ";" in text
+    lines = split_lines(text)
+    del text
     vars(file).pop("text", None)  # saves memory: the lines hold the text
     if not options.describes_table and (scan := read_steps(lines)) is not None:
         return [scan]
-    table = read_table(lines)
+    table = read_table(lines, has_commas=has_commas)
     del lines
     _check_announced(table)
     heads = _find_names(table)
