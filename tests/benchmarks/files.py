@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from hostile_content import HOSTILE, HOSTILE_LABELS
 
 import xrdae
+from hostile_content import HOSTILE, HOSTILE_LABELS
 from xrdae.readers import read_file
 
 SMALLEST = 2**15  # bytes

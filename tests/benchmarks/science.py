@@ -27,13 +27,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from other_methods import METHODS
 from scipy.spatial import procrustes
 from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import roc_auc_score
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
+from other_methods import METHODS
 from xrdae.analysis.estimate import find_estimator
 from xrdae.preprocessing.peaks import find_channels
 from xrdae.simulate import alloy_series

@@ -33,10 +33,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import other_methods
 import torch
 import xarray as xr
 
+import other_methods
 import xrdae
 from xrdae.compute.threads import compute_by_blocks
 from xrdae.provenance import attach_provenance

@@ -35,7 +35,9 @@ MEMORY = 6 << 30  # limit of a child [B]; torch and its libraries map 3 GB
 IMPORTED = ("xrdae.model", "xrdae.live.command", "xrdae.report", "zarr", "sklearn.gaussian_process")
 TESTS = Path(__file__).resolve().parents[1]
 # pyproject.toml tells pytest the same; here it is for a program that runs by itself.
-sys.path += [str(TESTS / folder) for folder in ("helpers", "autoencoder/models", "fuzz")]
+sys.path += [
+    str(TESTS / folder) for folder in ("helpers", "autoencoder/models", "fuzz", "benchmarks")
+]
 PROGRAMS = sorted(Path(__file__).parent.glob("try_*.py"))
 _PROGRAM = os.path.abspath(sys.argv[0])
 FINE = ("read", "refused", "survived")  # outcomes that are no failure
