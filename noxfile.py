@@ -59,6 +59,6 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz each reader of files for five seconds: `nox -s fuzz -- udf 60` one for a minute."""
+    """Fuzz each reader of files for three seconds: `nox -s fuzz -- udf 60` one for a minute."""
     install(session, "fuzz")
-    session.run("python", "tests/fuzz/fuzz.py", *(session.posargs or ["all", "5"]))
+    session.run("python", "tests/fuzz/fuzz.py", *(session.posargs or ["all", "3"]))

@@ -21,9 +21,18 @@ SLOW = (
 # What depends on versions of dependencies: CI runs it with the lowest and with the newest ones too.
 VERSIONS = (
     *("analysis/", "autoencoder/", "cli/", "compute/", "convention/", "loading/", "plot/"),
-    *("preprocessing/", "report/", "simulate/", "storage/", "laws/test_any", "laws/test_laws"),
+    *(
+        "preprocessing/",
+        "report/",
+        "simulate/",
+        "storage/",
+        "laws/test_any_dataset",
+        "laws/test_laws",
+    ),
     *("live/test_results", "training/test_training_loop", "test_"),
 )
+# Long ones whose dependencies other tests use too.
+NOT_VERSIONS = ("analysis/test_estimate", "test_provenance")
 
 
 def pytest_ignore_collect(collection_path):
@@ -38,7 +47,7 @@ def pytest_collection_modifyitems(items):
         name = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
         if name.startswith(SLOW):
             item.add_marker("slow")
-        elif name.startswith(VERSIONS):
+        elif name.startswith(VERSIONS) and not name.startswith(NOT_VERSIONS):
             item.add_marker("versions")
 
 

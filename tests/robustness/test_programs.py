@@ -14,7 +14,7 @@ from harness import PROGRAMS
 def test_a_program_finds_no_loss_crash_or_hang(program):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
-        [sys.executable, program, "0.02"], capture_output=True, text=True, env=environment
+        [sys.executable, program, "0.01"], capture_output=True, text=True, env=environment
     )
     assert ended.stdout.strip(), ended.stderr
     for row in json.loads(ended.stdout):
