@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["xrdae"]):
 
 MOST_SECONDS, MOST_MEGABYTES = 30, 1024
 # Processor time of an input: at least, and for each byte [s]. Measuring coverage takes most of it.
-ALWAYS_SECONDS, SECONDS_PER_BYTE = 2.0, 50e-6
+ALWAYS_SECONDS, SECONDS_PER_BYTE = 10.0, 100e-6
 # Bytes of HDF5: its library shows no coverage, and does not come back from some. Changed files of
 # this kind are read in a process apart by `tests/robustness/try_scan_files.py`.
 BY_HAND = {"nexus"}
