@@ -128,11 +128,11 @@ def test_several_columns_of_intensities_with_names_are_several_scans(names, want
 @pytest.mark.parametrize(
     "names",
     [
-        "two_theta,I_1,time,temperature",
+        "two_theta,I_1,Epoch,temperature",
         "two_theta,intensity,monitor,mask",
         "Point,two_theta,I_1,",
         "two_theta,det,monitor,Epoch",
-        "two_theta,det,Seconds,I0",
+        "two_theta,det,Epoch,I0",
     ],
 )
 def test_one_column_is_the_intensity_where_others_are_something_else(names):

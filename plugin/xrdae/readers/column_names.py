@@ -7,6 +7,7 @@ comments or samples (Origin, spreadsheets). Names are words, numbers ("25, 50, 7
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from xrdae.readers.text_table import Table
 
 ERRORS = re.compile(
     r"(?i)sigma|(?<![a-z])sig(?![a-z])|σ|err(?:ors?)?(?![a-z])|e\.?s\.?d|std|standard dev|uncert"
-    r"|(?<![a-z])s\.?u(?![a-z])|(?<![a-z])[iyr]?_?dev(?![a-z])|^[es]_?\d*$|^(?:d|delta)_?[iyg](?![a-z])"
+    r"|(?<![a-z])s\.?u(?![a-z])|(?<![a-z])[iyr]?_?dev(?![a-z])|^[es]_?\d*$|^(?:d|delta)_?(?:[iy]|gr?)(?![a-z])"
 )
 INTENSITY = re.compile(
     r"(?i)count|cps|(?<![a-z])(?:int|obs|[iy]_?obs|[iy](?![a-z]))|^[sfgi]\s?\([qr]\)"
@@ -28,6 +29,9 @@ _MOST_LINES = 4  # of a header that may name columns
 _DECORATION = re.compile(
     r"(?i)^ *(?:[#!%;'\"/*][\s#!%;'\"/*]*)?(?:L\s+|(?<=[#!%;'\"/*\s])column\s?(?:label|name)s?:)?"
 )
+_NUMBERED = re.compile(r"(?i)[#!%;\s]*(?:col(?:umn)?\.?\s*)?(\d{1,3})\s*[:=]\s*(\D.*)$")
+# What Origin calls columns.
+_DESIGNATIONS = {"A(X)": "x", "B(Y)": "y", "C(Y)": "y", "C(yEr±)": "error", "C(yEr)": "error"}
 _UNITS = re.compile(r"(?i)counts?|cts|cps|a\.?\s?u\.?|arb\.? ?u\w*\.?|[-%°]|degrees?|deg\.?")
 
 
@@ -41,10 +45,13 @@ class ColumnNames:
         One for each column, with the units in brackets if these have a line of their own.
     labels
         One for each column, from a line of comments or samples, or empty.
+    line
+        The line of the names.
     """
 
     names: list[str]
     labels: list[str]
+    line: str = ""
 
 
 NO_NAMES = ColumnNames([], [])
@@ -59,12 +66,17 @@ def find_column_names(table: Table) -> ColumnNames:
     n = table.values.shape[1]
     is_parted = False  # whether something other than blanks parts the fields
     lines = [line for line in table.header if line.strip(" \t#!%;'\"/*")]
+    numbered = _find_numbered_names(lines, n)
+    if numbered:
+        return ColumnNames(numbered, [""] * n)
     above: list[list[str]] = []  # the fields of the lines above the rows, the lowest first
+    whole: list[str] = []
     for line in reversed(lines[-_MOST_LINES:]):
         fields = split_names(line, n, table.delimiter)
         if fields:
             is_parted = is_parted or _find_delimiter(line, table.delimiter) is not None
             above.append(fields)
+            whole.append(line)
         elif above:
             break
     known = [i for i, fields in enumerate(above) if _has_known_name(fields)] or [
@@ -81,7 +93,7 @@ def find_column_names(table: Table) -> ColumnNames:
             labels = fields
     if at + 1 < len(above) and is_parted and not any(labels):
         labels = _fill_forward(above[at + 1])  # samples above their columns
-    return ColumnNames(names, labels)
+    return ColumnNames(names, labels, whole[at])
 
 
 def find_unknown_names(table: Table) -> list[str]:
@@ -108,7 +120,7 @@ def split_names(line: str, n: int, delimiter: str | None = None) -> list[str]:
             return fields
     line = re.sub(r"(?<=\S) +(?=[(\[])", "\0", line[:2000])  # units belong to the name before them
     is_pair = re.search(r":\s|:$", line) is not None
-    for separator in (";", ",", r"\t+", r"\s{2,}", r"\s+"):
+    for separator in (";", r"\t+", r"\s{2,}", ",", r"\s+"):
         fields = [field.replace("\0", " ") for field in _split(line, separator, n)]
         if len(fields) != n or is_pair:
             continue
@@ -124,8 +136,20 @@ def _find_delimiter(line: str, delimiter: str | None) -> str | None:
     return "\t" if delimiter is None and "\t" in line.strip() else delimiter
 
 
+def _find_numbered_names(lines: Sequence[str], n: int) -> list[str]:
+    """Return the names in lines such as `column 1: energy (keV)`; empty if they are not there."""
+    found = {int(m[1]): m[2].strip() for line in lines if (m := _NUMBERED.match(line[:1000]))}
+    names = [found.get(i, "") for i in range(1, n + 1)]
+    is_known = n > 1 and all(names) and (is_axis_name(names[0]) or is_other_axis_name(names[0]))
+    return names if is_known else []
+
+
 def _split(line: str, separator: str, n: int) -> list[str]:
-    fields = [field.strip("\"' \t#") for field in re.split(separator, line.strip(" \r"))]
+    if '"' in line and separator in (",", ";"):
+        parts = next(csv.reader([line.strip(" \r")], delimiter=separator, skipinitialspace=True))
+    else:
+        parts = re.split(separator, line.strip(" \r"))
+    fields = [_DESIGNATIONS.get(f, f) for f in (part.strip("\"' \t#,;") for part in parts)]
     return fields[:-1] if len(fields) == n + 1 and not fields[-1] else fields
 
 
@@ -170,6 +194,8 @@ def is_numbered(name: str) -> bool:
 
 def _has_known_name(names: Sequence[str]) -> bool:
     """Tell whether any name is that of an axis, an intensity or errors."""
+    if parse_number(names[0]) is None and len(names) > 2 and all(map(is_numbered, names[1:])):
+        return True
     may_be_axes = names[:1] if len(names) == 2 else names
     return any(is_axis_name(name) or is_other_axis_name(name) for name in may_be_axes) or any(
         INTENSITY.search(name) or ERRORS.search(name) for name in names[1:]

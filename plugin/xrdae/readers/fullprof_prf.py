@@ -43,7 +43,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     announced = [number for line in lines[1:i] for number in map(parse_number, line.split())]
     rows = [line.split(None, _COLUMNS)[:_COLUMNS] for line in lines[i + 1 :] if line.strip()]
     try:
-        values = np.array(rows, np.float64)
+        values = np.array(rows, np.float64).reshape(-1, _COLUMNS)
     except ValueError as error:
         raise FormatError(f"a row below {lines[i].strip()[:40]!r} is no row of numbers") from error
     if len(announced) < 2 or announced[1] != len(values):

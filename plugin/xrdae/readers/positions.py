@@ -17,6 +17,7 @@ _MOST_REPEATED = 0.2  # part of the positions that may be measured again
 _EVEN = 0.1  # largest relative difference of steps that are even
 _LEAST_EVEN = 0.3  # part of the steps
 _LEAST_OF_LOGARITHM = 20  # positions
+_MOST_NAMED_LINES = 100  # more positions of a known axis are those of a pattern
 _LEAST_LINES, _MOST_LINES = 5, 1000  # of a list of reflections
 
 
@@ -107,17 +108,17 @@ def _has_even_logarithms(positions: Float) -> bool:
     return bool((np.abs(steps - np.median(steps)) <= _EVEN * np.median(steps)).mean() > 0.5)
 
 
-def check_even_steps(positions: Float) -> None:
+def check_even_steps(positions: Float, *, is_assumed: bool) -> None:
     """Refuse positions without names that are spaced as reflections or as a logarithmic axis.
 
     A pattern over angles has even steps, or several ranges of them.
     """
     n = len(positions)
-    if not _LEAST_LINES <= n <= _MOST_LINES:
+    if not _LEAST_LINES <= n <= (_MOST_LINES if is_assumed else _MOST_NAMED_LINES):
         return
     if _has_even_steps(positions):
         return
-    if n >= _LEAST_OF_LOGARITHM and _has_even_logarithms(positions):
+    if is_assumed and n >= _LEAST_OF_LOGARITHM and _has_even_logarithms(positions):
         raise FormatError(
             "its positions are evenly spaced in their logarithm, unlike angles; state what they "
             "are: axis='q' or another name, and units=..."

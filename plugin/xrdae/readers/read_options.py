@@ -37,9 +37,10 @@ class ReadOptions:
     trust_links: bool = False
 
     def __post_init__(self) -> None:
-        columns = self.columns
-        if columns is None:
+        if self.columns is None:
             return
+        columns = self.columns.lower()
+        object.__setattr__(self, "columns", columns)
         letters = columns[:-1] if columns.endswith("*") else columns
         if not {"x", "y"} <= set(letters) <= set(ROLES):
             raise ValueError(

@@ -11,6 +11,7 @@ intensities under start, step and end are in `step_scans`.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TypeAlias
 
@@ -20,32 +21,28 @@ import numpy.typing as npt
 from xrdae.convention.axis_kinds import OTHER, find_named_kind
 from xrdae.errors import FormatError
 from xrdae.readers.column_names import ColumnNames, find_column_names, find_unknown_names
-from xrdae.readers.column_roles import (
-    Columns,
-    check_counting,
-    choose_by_names,
-    choose_without_names,
-    find_numbers,
-    parse_columns,
-    split_rows,
-)
+from xrdae.readers.column_roles import Columns, find_numbers, parse_columns, split_rows
+from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import parse_number
+from xrdae.readers.named_columns import choose_by_names
+from xrdae.readers.nameless_columns import check_counting, choose_without_names
 from xrdae.readers.positions import check_even_steps, check_positions
 from xrdae.readers.scan import Scan, ScanAxis
 from xrdae.readers.step_scans import find_announced_points, find_announced_steps, read_steps
 from xrdae.readers.text_header import (
     find_header_axis,
     find_label_axis,
+    find_mentioned_axis,
     find_metadata,
     find_units_axis,
     make_axis,
-    mentions_two_theta,
     state_axis,
 )
 from xrdae.readers.text_table import (
     COMMENT,
     Table,
+    decode_origin,
     find_first_row,
     read_table,
     read_table_with_texts,
@@ -102,6 +99,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     if not options.describes_table and (scan := read_steps(lines)) is not None:
         return [scan]
     table = read_table(lines, has_commas=has_commas)
+    table = dataclasses.replace(table, header=[decode_origin(line) for line in table.header])
     del lines
     _check_announced(table)
     heads = _find_names(table)
@@ -111,7 +109,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         patterns = choose_by_names(table, heads)
     else:
         patterns = choose_without_names(table, file.suffix)
-    metadata = _find_metadata(table)
+    metadata = _find_metadata(table, heads)
     numbers = find_numbers([one.name for one in patterns]) if heads.names else None
     units = {"column_number": numbers[1]} if numbers and numbers[1] else {}
     scans: list[Scan] = []
@@ -143,23 +141,40 @@ def _make_scans(
         values = table.values if len(rows) == len(table.values) else table.values[rows]
         positions = values[:, columns.x] * axis.factor
         check_positions(table, rows, positions, axis.kind, bool(name))
-        if notes and file.options.columns is None:
-            check_counting(values[:, columns.x])
-            check_even_steps(positions)
+        if file.options.columns is None:
+            if notes:
+                check_counting(values[:, columns.x])
+            check_even_steps(positions, is_assumed=bool(notes))
+        y = values[:, columns.y].copy()
+        e = None if columns.e is None else values[:, columns.e].copy()
+        y_units = _find_units(heads.names[columns.y]) if heads.names else "1"
+        times: dict[str, float | str] = {}
+        if columns.t is not None:
+            y, e, y_units, times = _divide_by_times(y, e, values[:, columns.t], y_units)
         scans.append(
             Scan(
                 axis.kind,
                 positions,
-                values[:, columns.y].copy(),
-                None if columns.e is None else values[:, columns.e].copy(),
-                _find_units(heads.names[columns.y]) if heads.names else "1",
-                metadata | _find_sample(table, columns.sample, rows),
+                y,
+                e,
+                y_units,
+                times | metadata | _find_sample(table, columns.sample, rows),
                 units,
                 axis=axis if axis.kind == OTHER else None,
                 notes=notes,
             )
         )
     return scans
+
+
+def _divide_by_times(
+    y: Float, e: Float | None, times: Float, units: str
+) -> tuple[Float, Float | None, str, dict[str, float | str]]:
+    """Return intensities and errors of points that were counted for different times."""
+    divided, new_units, time = divide_by_times(y, times, units)
+    if new_units != units and e is not None:
+        e = e / times
+    return divided, e, new_units, {} if time is None else {"counting_time": time}
 
 
 def _count_rows(values: Float, columns: Columns) -> int:
@@ -193,8 +208,8 @@ def _find_names(table: Table) -> ColumnNames:
     return find_column_names(table)
 
 
-def _find_metadata(table: Table) -> dict[str, float | str]:
-    found = find_metadata(table.header)
+def _find_metadata(table: Table, heads: ColumnNames) -> dict[str, float | str]:
+    found = find_metadata(line for line in table.header if line != heads.line)
     if _is_fit2d(table) and (title := table.header[-4].strip()):
         found.setdefault("title", title)
     alone = [line for line in table.header if line.strip()]
@@ -263,16 +278,9 @@ def _find_named_axis(table: Table, name: str, file: DataFile) -> ScanAxis | None
         return axis
     if axis := find_header_axis(table.header):
         return axis
-    for line in reversed(table.header):
-        if match := re.search(r"(?i)(?<![a-z])q\s*[(\[][^)\]]+[)\]]", line[:1000]):
-            return find_label_axis(match[0]) or ScanAxis("q")
-        if match := re.search(r"(?i)(?<![a-z])[sfigdt]\s*\(\s*([qr])\s*\)", line[:1000]):
-            return ScanAxis("q") if match[1].lower() == "q" else make_axis("r")
     if match := re.search(r"(?i)[_.\s-](q|d-?spacing)$", file.path.stem):
         return ScanAxis("q" if match[1].lower() == "q" else "d")
-    if any(mentions_two_theta(line) for line in table.header):
-        return ScanAxis("two_theta")
-    return _SUFFIXES.get(file.suffix)
+    return find_mentioned_axis(table.header) or _SUFFIXES.get(file.suffix)
 
 
 def _find_units(name: str) -> str:

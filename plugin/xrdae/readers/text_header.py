@@ -11,6 +11,7 @@ from xrdae.convention.axis_kinds import (
     DIMENSIONS,
     OTHER,
     find_axis_kind,
+    find_named_kind,
     is_other_name,
     is_spectral_name,
 )
@@ -35,8 +36,9 @@ _OTHER = re.compile(
 )
 # A function or a power of a quantity is another quantity.
 _FUNCTION = re.compile(
-    r"\b(?:log\d*|ln|sin|cos|tan|sqrt|exp|delta)(?![a-z])|√|(?:q|d|theta|θ)\s*(?:\^|\*\*)\s*\{?[2-9]"
-    r"|(?:q|θ)²|^\W*1\s*/\s*q|q\s*/\s*q"
+    r"(?<![a-z])(?:log\d*|ln|sin|cos|tan|sqrt|exp|delta|δ)[\s_(\[]*(?:2?\s*-?theta|2?θ|q|d|two)(?![a-z]{3})|√"
+    r"|(?:q|d|theta|θ)\s*(?:\^|\*\*)\s*\{?[2-9]|(?:q|θ)²|^\W*q2(?!\d)|^\W*1\s*/\s*q|q\s*/\s*q"
+    r"|^\W*d2?\s*theta|offset|r\.?l\.?u"
 )
 _SUPERSCRIPTS = str.maketrans({"⁻": "-", "¹": "1", "²": "2", "Θ": "θ", "ϑ": "θ"})
 # Spellings of units that `parse_units` leaves to their writers.
@@ -59,7 +61,7 @@ _SPELLINGS = {
     "sec": "s",
     "deg": "degree",
 }
-_PAIR = re.compile(r"^[\s#!%;'\"/*_]*([A-Za-zλ][^:=,;\t\"]{0,40}?)\"?\s*[:=,;\t]\s*(.*?)\s*$")
+_PAIR = re.compile(r"^[\s#!%;'\"/*_@]*([A-Za-zλ][^:=,;\t\"]{0,40}?)\"?\s*[:=,;\t]\s*(.*?)\s*$")
 _QUOTED = re.compile(r"\b([A-Za-z]\w*):\s*\"([^\"]*)\"")  # as EVA exports its header
 _NUMBER = re.compile(r"([+-]?(?:\d+[.,]?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)$")
 _IN_BRACKETS = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]")
@@ -98,6 +100,9 @@ DATAFORMATS = {
 # Keys of what moved in a scan, in lower case.
 _SCAN_KEYS = {
     "scanningmode",
+    "scan",
+    "scanning axis",
+    "rangeheader.drive",
     "scanning mode",
     "scan mode",
     "scan axis",
@@ -106,6 +111,13 @@ _SCAN_KEYS = {
     "drive",
 }
 _LABSPEC = {"1/cm": "Raman shift", "nm": "wavelength", "eV": "energy"}
+_OTHER_MEASUREMENT = re.compile(
+    r"rocking|(?<![a-z])(?:omega|phi|chi|psi|theta)[\s-]*scan|raman|infrared|ftir|absorbance"
+    r"|photoelectron|(?<![a-z])xps(?![a-z])|wave-?number|1/cm|cm-1|cm\^-1|jcamp"
+)
+_Q_IN_WORDS = re.compile(
+    r"(?<![a-z])q(?![a-z])[\s,:]*(?:is|in|units?)?[\s(\[]*(inv\.?\s*(?:nm|a)|1/(?:nm|a)|nm\^?\(?-1|a\^?-1)"
+)
 KINDS_WITH_UNITS = ("two_theta", "q", "d")
 _LONGEST_LABEL = 200
 _LEAST_Q = 1e-5  # 1/angstrom, of one of the units of a q
@@ -157,6 +169,8 @@ def find_label_axis(label: str) -> ScanAxis | None:
         )
     if kind == "d" and not named:  # a nameless length may be anything
         return None
+    if kind == "two_theta" and not named and _is_other_angle(label):
+        return _make_other_axis(label)
     return ScanAxis(kind, factor)
 
 
@@ -173,6 +187,15 @@ def state_axis(name: str | None, units: str | None, found: ScanAxis | None) -> S
     FormatError
         If the units are not those of the quantity, or do not tell which it is.
     """
+    if name is not None:
+        known = find_named_kind(name)
+        name = known if known in KINDS_WITH_UNITS else name.strip()
+        if not name or re.search(r"(?i)intens|count|error", name):
+            raise FormatError(f"axis={name!r} is no quantity of positions; state two_theta, q ...")
+        if found is not None and found.kind in KINDS_WITH_UNITS and found.kind != name:
+            raise FormatError(
+                f"axis={name!r} is stated, but its header says {found.kind}; correct one of them"
+            )
     name = name or (found.name or found.kind if found else None)
     if name in KINDS_WITH_UNITS and units is None:
         return ScanAxis(name)
@@ -182,11 +205,19 @@ def state_axis(name: str | None, units: str | None, found: ScanAxis | None) -> S
             raise FormatError(f"units={units!r} do not tell the quantity; state axis=... too")
         return ScanAxis(_find_kind_of_units(parsed) or OTHER, parsed.factor)
     if name not in KINDS_WITH_UNITS:
+        if units is not None and not is_units(units):
+            raise FormatError(f"units={units!r} are not known; state such as 'keV' or '1/cm'")
         return make_axis(name, units or "1")
     parsed = parse_units(str(units))
     if parsed is None or parsed.dimension != DIMENSIONS[name]:
         raise FormatError(f"units={units!r} are no units of {name}; correct units or axis")
     return ScanAxis(name, parsed.factor)
+
+
+def _is_other_angle(label: str) -> bool:
+    """Tell whether a label with units of an angle has a name that is not a general one."""
+    name = _make_other_axis(label).name
+    return find_named_kind(name) == OTHER and not re.fullmatch(r"(?i)deg\w*\.?|°|\W*", name)
 
 
 def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
@@ -198,7 +229,7 @@ def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
         If the units are those of another quantity.
     """
     for name, value in split_pairs(lines):
-        key = name.lower()
+        key = name.lower().replace("_", " ")
         if key == "dataformat" and value.lower() in DATAFORMATS:
             return DATAFORMATS[value.lower()]
         is_type = key == "scantype" and not re.search(r"(?i)theta|coupled|psd", value)
@@ -214,6 +245,34 @@ def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
         if key == "qwavename":  # Irena and Indra, small angles
             return ScanAxis("q")
     return None
+
+
+def find_mentioned_axis(lines: Iterable[str]) -> ScanAxis | None:
+    """Return the axis that a header mentions anywhere; None: none.
+
+    Raises
+    ------
+    FormatError
+        If it is that of a scan over another angle, or of a spectrum.
+    """
+    found: ScanAxis | None = None
+    for line in lines:
+        plain = line[:1000].lower()
+        if other := _OTHER_MEASUREMENT.search(plain):
+            raise FormatError(
+                f"its header mentions {other[0]!r}, so its positions are probably not 2theta; "
+                "state what they are: axis=... and units=..."
+            )
+        if match := _Q_IN_WORDS.search(plain):
+            units = parse_units("1/nm" if "n" in match[1] else "1/angstrom")
+            return ScanAxis("q", units.factor if units else 1.0)
+        if match := re.search(r"(?<![a-z])q\s*[(\[][^)\]]+[)\]]", plain):
+            return find_label_axis(match[0]) or ScanAxis("q")
+        if match := re.search(r"(?<![a-z])[sfigdt]\s*\(\s*([qr])\s*\)", plain):
+            return ScanAxis("q") if match[1] == "q" else make_axis("r")
+        if mentions_two_theta(line):
+            found = ScanAxis("two_theta")
+    return found
 
 
 def mentions_two_theta(line: str) -> bool:
@@ -350,7 +409,11 @@ def _find_kind_of_units(units: Units) -> str | None:
 
 def _parse_axis_units(label: str) -> tuple[str, float] | None:
     """Return the kind from the units in a label: in brackets, or after `/`, `_` or a comma."""
-    match = _IN_BRACKETS.search(label) or re.search(r"[\s\w]+?[/,_]\s*(\S.*)$", label)
+    match = (
+        _IN_BRACKETS.search(label)
+        or re.search(r"\w\s+in\s+(\S+)$", label)
+        or re.search(r"[\s\w]+?[/,_]\s*(\S.*)$", label)
+    )
     for text in filter(None, (match[1] if match else "", label if "_" in label else "")):
         units = text.strip()
         for pattern, by in _UNITS:

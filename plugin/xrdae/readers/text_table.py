@@ -100,6 +100,15 @@ class Table:
     texts: Mapping[int, list[str]] = dataclasses.field(default_factory=dict)
 
 
+def decode_origin(line: str) -> str:
+    """Return a line without Origin's escapes of Greek letters, superscripts and characters."""
+    if "\\" not in line:
+        return line
+    line = re.sub(r"\\g\(([qQ])\)", "θ", line)
+    line = re.sub(r"\\\+\(([^)]*)\)", r"^\1", line)
+    return re.sub(r"\\\((\d{2,3})\)", lambda found: chr(int(found[1])), line)
+
+
 def split_lines(text: str) -> list[str]:
     """Return lines with any ending (Unix, Windows, old Mac), without a DOS end-of-file mark."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -131,12 +140,12 @@ def remove_quotes(lines: Sequence[str]) -> list[str]:
 def remove_thousands(lines: list[str]) -> list[str]:
     """Return lines whose numbers have no commas between thousands.
 
-    A comma in quotes parts thousands where three digits follow. Without quotes it does so if
-    something else parts the columns, every comma is followed by three digits, and the numbers
-    have decimal points elsewhere, or whole numbers of at most three digits stand in its column.
+    A comma parts thousands if quotes, or something else between the columns, tell that it does not
+    part columns, if three digits follow every comma, and if the numbers have decimal points
+    elsewhere, or whole numbers of at most three digits stand in its column.
     """
     rows = [line for line in lines if "," in line]
-    if any('"' in row for row in rows):
+    if any('"' in row for row in rows) and _has_point_beside_quotes(lines):
         lines = [_QUOTED_THOUSANDS.sub(lambda found: found[1].replace(",", ""), r) for r in lines]
         lines = [_QUOTED_NUMBER.sub(r"\1", line) for line in lines]
         rows = [line for line in lines if "," in line]
@@ -151,6 +160,25 @@ def remove_thousands(lines: list[str]) -> list[str]:
 
 def _split_at_blanks(row: str) -> list[str]:
     return re.split(r"[\t;]" if "\t" in row or ";" in row else r"\s+", row.strip())
+
+
+def _has_point_beside_quotes(lines: list[str]) -> bool:
+    """Tell the same of numbers in quotes."""
+    row = next((line for line in lines if _QUOTED_THOUSANDS.search(line)), None)
+    if row is None:
+        return True
+    delimiter = next((mark for mark in ";\t" if mark in row), ",")
+    column = next(
+        i for i, field in enumerate(_split_fields(row, delimiter)) if _IS_THOUSANDS(field)
+    )
+    for line in lines:
+        if re.match(r'[\s"]*[+-]?\d', line) is None:
+            continue
+        fields = _split_fields(line, delimiter)
+        is_short = column < len(fields) and re.fullmatch(r"\d{1,3}", fields[column])
+        if is_short or any(re.fullmatch(r"[+-]?\d+\.\d*", field) for field in fields):
+            return True
+    return False
 
 
 def _has_other_point(lines: list[str], row: str) -> bool:
