@@ -22,7 +22,7 @@ torch_alone() {  # by pip, which finds a CPU build where there is one; uv takes 
 
 locked() {  # FILE: what .ci/lock made, by hash; but torch, whose file differs between machines
   torch_alone
-  "$work/tools/bin/uv" pip install --no-deps --require-hashes -r "$1"
+  "$work/tools/bin/uv" pip install --compile-bytecode --no-deps --require-hashes -r "$1"
 }
 
 newer_python() {  # a Python 3.13 that runs, pyenv's too; 3.11 where there is none
