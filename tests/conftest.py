@@ -32,7 +32,12 @@ VERSIONS = (
     *("live/test_results", "training/test_training_loop", "test_"),
 )
 # Long ones whose dependencies other tests use too.
-NOT_VERSIONS = ("analysis/test_estimate", "test_provenance")
+NOT_VERSIONS = (
+    "analysis/test_encode",
+    "analysis/test_estimate",
+    "analysis/test_synthesis_methods",
+    "test_provenance",
+)
 
 
 def pytest_ignore_collect(collection_path):

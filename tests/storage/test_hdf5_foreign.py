@@ -149,7 +149,9 @@ def test_zeros_that_were_written_and_packed_are_read(tmp_path, monkeypatch, comp
                 "intensity", "f8", ("pattern", "q"), compression=compression, complevel=complevel
             )
             variable[:] = 0
-    except RuntimeError:
+    except Exception as error:
+        if not (isinstance(error, RuntimeError) or "MissingFeature" in type(error).__name__):
+            raise
         pytest.skip(f"this netCDF library has no {compression}")
     with open_netcdf(path) as found:
         assert not found["intensity"].any()
