@@ -28,6 +28,21 @@ def test_units_that_name_the_axis_decide_and_not_its_name():
     assert (found.dim, found.axis.kind) == ("q", "two_theta")
 
 
+@pytest.mark.parametrize("name", ["x", "angle", "axis0"])
+def test_an_angle_of_a_general_name_is_two_theta_with_a_warning(name):
+    with pytest.warns(UserWarning, match=f"axis '{name}' is taken for two_theta"):
+        found = find_patterns(dataset(("frame", name), {"frame": 3, name: 5}, {name: "degree"}))
+    assert found.axis.kind == "two_theta"
+
+
+def test_an_angle_with_another_description_or_pyfais_name_is_certain():
+    radial = dataset(("frame", "radial"), {"frame": 3, "radial": 5}, {"radial": "degree"})
+    assert find_patterns(radial).axis.kind == "two_theta"
+    data = dataset(("frame", "x"), {"frame": 3, "x": 5}, {"x": "degree"})
+    data["x"].attrs["long_name"] = "2theta"
+    assert find_patterns(data).axis.kind == "two_theta"
+
+
 def test_positions_on_a_sample_are_not_a_diffraction_axis():
     units = {"y": "mm", "x": "um", "q": "1/nm"}
     found = find_patterns(dataset(("q", "y", "x"), {"q": 5, "y": 3, "x": 4}, units))

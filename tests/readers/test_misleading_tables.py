@@ -144,3 +144,86 @@ def test_the_line_of_names_is_no_metadata():
 
 def test_numbered_heads_of_pandas_are_no_point():
     assert "first row" in find_refusal(write("0,1", X, A), "a.csv")
+
+
+def test_stages_of_one_pattern_are_not_several():
+    text = write("2theta,Raw,Corrected", X, A, A - 50)
+    assert "before and after a correction" in find_refusal(text, "a.csv")
+
+
+@pytest.mark.parametrize(
+    "head", ["2theta_A,2theta_B,I_A,I_B", "2theta A,I A,2theta B,I B", "A_2theta,B_2theta,A_I,B_I"]
+)
+def test_labels_pair_columns(head):
+    columns = [X + 5 * ("B" in name) if "2theta" in name else A for name in head.split(",")]
+    scans = read_text(write(head, *columns), "a.csv")
+    assert [scan.positions[0] for scan in scans] == [10, 15]
+
+
+@pytest.mark.parametrize("mark", ["NA", "N/A", "null", "--", "***", "#N/A"])
+@pytest.mark.parametrize("between", [",", ";", "\t", " "])
+@pytest.mark.parametrize("row", [1, 30])
+def test_marks_of_missing_values_are_nan(mark, between, row):
+    lines = write("2theta I".replace(" ", between), X, A, between=between).splitlines()
+    lines[row + 1] = f"{X[row]:g}{between}{mark}"
+    if mark == "#N/A" and between == " ":
+        return  # a comment
+    [scan] = read_text("\n".join(lines), "a.csv")
+    wanted = A.copy()
+    wanted[row] = np.nan
+    np.testing.assert_allclose(scan.positions, X)
+    np.testing.assert_array_equal(scan.intensity, wanted)
+
+
+@pytest.mark.parametrize("row", ["10.02 1e", "10.02", "10.02 ? 3"])
+def test_a_broken_row_near_the_start_does_not_hide_those_above(row):
+    lines = write("2theta I", X, A, between=" ").splitlines()
+    lines[2] = row
+    assert "a row between lines" in find_refusal("\n".join(lines), "a.txt")
+
+
+@pytest.mark.parametrize("mark", [" ", "\u00a0", "\u202f", "'", "\u2019", "."])
+def test_thousands_are_parted_as_in_many_countries(mark):
+    rows = [
+        f"{x:.2f};{y:,.0f}".replace(".", "d").replace(",", mark).replace("d", ",")
+        for x, y in zip(X, 7 * A, strict=True)
+    ]
+    [scan] = read_text("\n".join(["2theta;I", *rows]), "a.csv")
+    np.testing.assert_allclose(scan.intensity, 7 * A)
+
+
+@pytest.mark.parametrize("between", [";", "\t", " "])
+@pytest.mark.parametrize("scale", [0.001, 1.001])
+def test_commas_and_points_together_are_refused(between, scale):
+    rows = [
+        f"{x:.2f}".replace(".", ",") + between + f"{y * scale:.3f}"
+        for x, y in zip(X, A, strict=True)
+    ]
+    text = "\n".join([between.join(["2theta", "I"]), *rows])
+    assert "a comma and a point" in find_refusal(text, "a.csv")
+
+
+@pytest.mark.parametrize("header", ["##XYDATA=(X++(Y..Y))", "##YFACTOR=0.5\n##XYPOINTS=(XY..XY)"])
+def test_jcamp_of_several_intensities_a_row_or_with_factors_is_refused(header):
+    text = write(f"##TITLE=a\n##XUNITS=2THETA\n{header}", X, A, between=" ")
+    assert "JCAMP-DX" in find_refusal(text, "a.dx")
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Angle (deg),I", "Winkel;Intensität", "(deg),(cps)", "角度,強度"],
+)
+def test_an_angle_of_a_general_name_is_assumed_to_be_two_theta(head):
+    [scan] = read_text(write(head, X, A, between=";" if ";" in head else ","), "a.csv")
+    assert scan.kind == "two_theta"
+    assert "assumed" in scan.notes[0]
+
+
+def test_units_of_the_header_name_the_axis():
+    [scan] = read_text(write("# units: keV", X, A, between=" "), "a.txt")
+    assert (scan.kind, scan.axis.name, scan.axis.units) == ("other", "energy", "keV")
+
+
+def test_a_baseline_is_no_column_of_errors_even_in_an_xye():
+    text = write("", X, A, 90 + X, between=" ").lstrip()
+    assert "third column" in find_refusal(text, "a.xye")

@@ -134,6 +134,13 @@ def test_units_that_name_the_axis_decide_where_it_is_called_q_whatever_it_is(wri
     assert (found["intensity"].dims[-1], find_patterns(found).axis.kind) == (kind, kind)
 
 
+def test_an_angle_of_a_general_name_is_two_theta_with_a_warning(write):
+    fields = {"I": (np.ones((3, 4)), ""), "angle": (np.arange(4.0), "deg")}
+    path = write(fields, {"signal": "I", "axes": [".", "angle"]})
+    with pytest.warns(UserWarning, match="axis 'angle' is taken for two_theta"):
+        assert xrdae.open_patterns(path)["intensity"].dims[-1] == "two_theta"
+
+
 @pytest.mark.parametrize(
     ("stated", "expected"),
     [

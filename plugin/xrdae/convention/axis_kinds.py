@@ -69,9 +69,10 @@ _RECIPROCAL = re.compile(
     r"^(?:s|1/d|d\*|d\^?-1|(?:inv(?:erse)?|recip(?:rocal)?|1over)d(?:-?spacing)?|d(?:-?spacing)?inv)$"
 )
 _GENERIC = re.compile(
-    r"^(?:x|x-?axis|axis\d*|radial|radialaxis|angles?|abscissa|bins?|points?|values?|dim(?:int)?\d*|data"
+    r"^(?:x|x-?axis|axis\d*|radial|radialaxis|angles?|winkel|角度?|abscissa|bins?|points?|values?|dim(?:int)?\d*|data"
     r"|coordinates?|index|signalaxis)$"
 )
+_RADIAL = re.compile(r"^radial(?:axis)?$")  # pyFAI's; an angle along it is two_theta
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +93,11 @@ class AxisKind:
     kind: str
     factor: float
     is_named: bool
+
+    @property
+    def is_assumed(self) -> bool:
+        """True for an angle of a general name, such as x: it is taken for two_theta."""
+        return self.kind == "two_theta" and not self.is_named
 
 
 def find_named_kind(name: Hashable) -> str | None:
@@ -194,7 +200,7 @@ def find_axis_kind(
         _check_dimension(name, units, parsed, named)
         kind, is_named = named, True
     else:
-        kind, is_named = _guess_kind(parsed, named), False
+        kind, is_named = _guess_kind(parsed, named), _RADIAL.match(_simplify(name)) is not None
         _check_dimension_of_other(name, units, parsed)
     if kind == OTHER or parsed is None:
         return AxisKind(OTHER, 1.0, False)
@@ -213,6 +219,14 @@ def find_axis_kind(
             f"is something else: ds.rename({{{str(name)!r}: ...}})"
         )
     return AxisKind(kind, factor, is_named)
+
+
+def describe_assumption(name: Hashable) -> str:
+    """Return the warning that an angle of a general name is taken for two_theta."""
+    return (
+        f"axis {str(name)!r} is taken for two_theta, since its units are those of an angle; name "
+        "it 'two_theta', or by the angle that it is, such as 'omega' or 'chi'"
+    )
 
 
 def _guess_kind(parsed: Units | None, named: str | None) -> str:

@@ -11,13 +11,14 @@ from xrdae.convention.axis_kinds import (
     OTHER,
     UNITS,
     AxisKind,
+    describe_assumption,
     find_axis_kind,
     find_named_kind,
     is_sample_name,
     is_spectral_name,
 )
 from xrdae.convention.names import AXIS_ATTRIBUTE, RESULTS
-from xrdae.errors import DataError
+from xrdae.errors import DataError, warn
 
 _SET_UNITS = (
     "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q), 'angstrom' (d) or "
@@ -58,6 +59,8 @@ def describe_axis(array: xr.DataArray, dim: Hashable) -> tuple[xr.DataArray, Axi
     """
     array = _add_channel_coordinate(array, dim)
     kind = _find_kind(array, dim) or AxisKind(OTHER, 1.0, False)
+    if kind.is_assumed:
+        warn(describe_assumption(dim))
     return array, kind, _read_axis_units(array, dim) or "1"
 
 

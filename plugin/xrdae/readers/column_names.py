@@ -23,7 +23,7 @@ ERRORS = re.compile(
     r"|(?<![a-z])s\.?u(?![a-z])|(?<![a-z])[iyr]?_?dev(?![a-z])|^[es]_?\d*$|^(?:d|delta)_?(?:[iy]|gr?)(?![a-z])"
 )
 INTENSITY = re.compile(
-    r"(?i)count|cps|(?<![a-z])(?:int|obs|[iy]_?obs|[iy](?![a-z]))|^[sfgi]\s?\([qr]\)"
+    r"(?i)count|cps|強度|(?<![a-z])(?:int|obs|[iy]_?obs|[iy](?![a-z]))|^[sfgi]\s?\([qr]\)"
 )
 _MOST_LINES = 4  # of a header that may name columns
 _DECORATION = re.compile(

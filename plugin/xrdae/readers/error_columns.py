@@ -15,6 +15,8 @@ _SAME = 0.01  # a column this close to the counts is their baseline or a copy
 _COUNTED = 4.0  # below, a count may equal its standard deviation
 _FACTOR = 1.5  # of variances over counts, from point to point
 _NOISE = 4.0  # factor between standard deviations and the scatter of neighbouring points
+_LEAST_POINTS = 10  # to know their scatter
+_LARGE = 0.3  # part of the intensity, above which smooth values are a baseline
 _MOST = 0.9  # part of the points that a rule must hold for
 
 
@@ -29,7 +31,8 @@ def are_errors(intensity: Float, errors: Float, *, stated: bool = False) -> bool
     intensity, errors
         `(point,)`.
     stated
-        Whether the ending of the file says that they are; then they only must not contradict it.
+        Whether the ending of the file says that they are. Then they are refused only if they look
+        like a baseline.
     """
     known = np.isfinite(intensity)
     y, e = intensity[known], errors[known]
@@ -38,19 +41,27 @@ def are_errors(intensity: Float, errors: Float, *, stated: bool = False) -> bool
     counted = y > _COUNTED
     if counted.any() and (np.abs(e - y) <= _SAME * y)[counted].mean() > _MOST:
         return False
-    if stated:
-        return True
     positive = (y > 0) & (e > 0)
+    noise = _estimate_noise(y)
+    if stated:
+        is_large = np.median(e[positive] / y[positive]) > _LARGE if positive.any() else False
+        is_baseline = is_large and np.median(e) > _NOISE * noise and len(y) >= _LEAST_POINTS
+        return not is_baseline or _follow_square_root(y[positive], e[positive])
     if (e == e[0]).all() or positive.sum() < 2:
         return False
     if counted.any() and (e > y)[counted].mean() > 1 - _MOST:
         return False
     if _follow_square_root(y[positive], e[positive]):
         return True
-    if len(y) < 10:
+    if len(y) < _LEAST_POINTS:
         return False
-    noise = 1.4826 * np.median(np.abs(y[:-2] - 2 * y[1:-1] + y[2:])) / np.sqrt(6)
     return bool(noise / _NOISE <= np.median(e) <= noise * _NOISE)
+
+
+def _estimate_noise(y: Float) -> float:
+    """Return the scatter of neighbouring points."""
+    second = np.abs(y[:-2] - 2 * y[1:-1] + y[2:])
+    return float(1.4826 * np.median(second) / np.sqrt(6)) if second.size else 0.0
 
 
 def _follow_square_root(y: Float, e: Float) -> bool:

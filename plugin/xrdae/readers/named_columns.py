@@ -51,7 +51,12 @@ _LINES = re.compile(
     r"(?i)^(?:hkl|\(?h\s?k\s?l\)?|mult\w*|fwhm\b.*|rel(?:ative)?\.? ?int.*"
     r"|i\s?%|int\s?%|area\b.*|i/i[o0]|i/imax|f\^?2)$"
 )
+_STAGE = re.compile(  # of the treatment of one pattern
+    r"(?i)(?<![a-z])(raw|corr(?:ected)?|smooth|filtered|subtr|stripped|processed|denoised|scaled)"
+)
 _LABEL_OF_NUMBERS = re.compile(r"(?i)temp|time|field|pressure|compos|content|conc|sample|^t\b")
+_LABEL_BEHIND = re.compile(r"(?P<role>.+?)[\s_.:-]+(?P<label>[^\s_]+)")
+_LABEL_BEFORE = re.compile(r"(?P<label>.+)[\s_.:-]+(?P<role>[^\s_]+)")
 _FUNCTION_OF_AXIS = re.compile(r"[SFGDTRgf]\s*(?:$|[\s(\[])")  # beside q or r
 _FEW_ROWS = 4  # so few values may be equal by chance
 _COUNTED = 4.0  # smaller intensities may be below their standard deviations
@@ -75,6 +80,8 @@ def choose_by_names(table: Table, heads: ColumnNames) -> list[Columns]:
     xs = [i for i, name in enumerate(names) if is_axis_name(name)]
     x = xs[0] if xs else _find_first_axis(names, table.values)
     _check_earlier_positions(table.values, names, x)
+    if pairs := _pair_by_labels(names):
+        return name_patterns(pairs, heads)
     starts = _find_repeated_axes(names, x)
     ends = [*starts[1:], len(names)]
     if len(starts) > 1 and all(b - a > 1 for a, b in zip(starts, ends, strict=True)):
@@ -135,6 +142,27 @@ def _find_repeated_axes(names: Sequence[str], x: int) -> list[int]:
     return [i for i, name in enumerate(names) if _find_stem(name) == _find_stem(names[x])]
 
 
+def _pair_by_labels(names: Sequence[str]) -> list[Columns]:
+    """Return pairs of columns that labels tell: 2theta_A, 2theta_B, I_A, I_B; A_x, A_y, B_x, B_y.
+
+    Empty unless each label has one column of positions and one of intensities.
+    """
+    for pattern in (_LABEL_BEHIND, _LABEL_BEFORE):
+        pairs: dict[str, dict[str, int]] = {}
+        for i, name in enumerate(names):
+            match = pattern.fullmatch(name)
+            role = match["role"].lower() if match else ""
+            is_x = role == "x" or is_axis_name(role)
+            if not match or not (is_x or role == "y" or INTENSITY.search(role)):
+                break
+            pairs.setdefault(match["label"], {})["x" if is_x else "y"] = i
+        else:
+            is_paired = all(set(pair) == {"x", "y"} for pair in pairs.values())
+            if is_paired and 2 * len(pairs) == len(names) > 2:
+                return [Columns(pair["x"], pair["y"]) for pair in pairs.values()]
+    return []
+
+
 def _check_earlier_positions(values: Float, names: Sequence[str], x: int) -> None:
     """Refuse two columns that may be the positions."""
     for i in range(x):
@@ -171,6 +199,12 @@ def _check_patterns(
         raise FormatError(
             f"{names[ys[0]]!r} may be an intensity or a sample beside "
             f"{list_names([names[i] for i in unknown])}; {SETTLE}"
+        )
+    stages = {found[1].lower() for i in ys if (found := _STAGE.search(names[i]))}
+    if len(stages) > 1:
+        raise FormatError(
+            f"its columns {list_names([names[i] for i in ys])} may be the same pattern before and "
+            f"after a correction; {SETTLE}"
         )
     candidates = dict.fromkeys([*ys, *unknown])
     constant = [i for i in candidates if np.ptp(values[:, i]) == 0]

@@ -16,6 +16,7 @@ import xarray as xr
 
 from xrdae.convention.axis_kinds import (
     OTHER,
+    describe_assumption,
     find_named_kind,
 )
 from xrdae.convention.names import AXIS_ATTRIBUTE
@@ -129,8 +130,10 @@ def _name_dims(group: LinkedGroup, axes: list[str], at: int | None) -> list[str]
         field = find_field(group, axis)
         name = ("channels" if i == at else "pattern") if axis == "." else name_axis(axis, field)
         kind = find_field_kind(axis, field)
-        if kind != OTHER and (find_named_kind(axis) == kind or i == at):
-            name = kind
+        if kind.kind != OTHER and (find_named_kind(axis) == kind.kind or i == at):
+            if kind.is_assumed:
+                warn(describe_assumption(name))
+            name = kind.kind
         dims.append(name if name not in dims else f"{name}_{i}")
     return dims
 

@@ -13,6 +13,7 @@ import numpy as np
 from xrdae.convention.axis_kinds import (
     OTHER,
     UNITS,
+    AxisKind,
     find_axis_kind,
     find_named_kind,
     is_sample_name,
@@ -157,7 +158,7 @@ def find_axes(group: LinkedGroup) -> list[str]:
 
 
 def _is_diffraction(group: LinkedGroup, name: str) -> bool:
-    return find_field_kind(name, find_field(group, name), with_values=False) != OTHER
+    return find_field_kind(name, find_field(group, name), with_values=False).kind != OTHER
 
 
 def _is_spectral(group: LinkedGroup, name: str) -> bool:
@@ -167,16 +168,17 @@ def _is_spectral(group: LinkedGroup, name: str) -> bool:
     )
 
 
-def find_field_kind(name: str, field: Any, *, with_values: bool = True) -> str:
+def find_field_kind(name: str, field: Any, *, with_values: bool = True) -> AxisKind:
     """Return the kind of axis of a field. Contradictions are refused later."""
+    unknown = AxisKind(OTHER, 1.0, False)
     if field is None or not read_units(field) or field.dtype.kind not in "iuf":
-        return OTHER
+        return unknown
     name, long_name = name_axis(name, field), decode_text(field.attrs.get("long_name", ""))
     values = read_values(field) if with_values and field.ndim == 1 else None
     try:
-        return find_axis_kind(name, read_units(field), long_name=long_name, values=values).kind
+        return find_axis_kind(name, read_units(field), long_name=long_name, values=values)
     except DataError:
-        return OTHER
+        return unknown
 
 
 def name_axis(axis: str, field: Any) -> str:

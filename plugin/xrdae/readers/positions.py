@@ -82,13 +82,13 @@ def _check_one_pattern(
         raise FormatError(
             f"its positions jump back from {positions[i]:g} to {positions[i + 1]:g} in line "
             f"{table.line_numbers[int(rows[i + 1])]}, where another pattern seems to begin; "
-            f"{advice}, or state the column of samples: columns='sxy'"
+            f"{advice}, or state the column of samples by an s: columns='sxy'"
         )
     repeated = np.count_nonzero(steps == 0)
     if repeated > _MOST_REPEATED * len(steps):
         raise FormatError(
             f"{repeated} of its {len(positions)} positions repeat the one before; if these are "
-            f"several patterns, {advice}, or state the column of samples: columns='sxy'"
+            f"several patterns, {advice}, or state the column of samples by an s: columns='sxy'"
         )
 
 

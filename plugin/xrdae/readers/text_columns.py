@@ -27,6 +27,7 @@ from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import parse_number
 from xrdae.readers.named_columns import choose_by_names
 from xrdae.readers.nameless_columns import check_counting, choose_without_names
+from xrdae.readers.number_spellings import normalize_numbers, remove_thousands
 from xrdae.readers.positions import check_even_steps, check_positions
 from xrdae.readers.scan import Scan, ScanAxis
 from xrdae.readers.step_scans import find_announced_points, find_announced_steps, read_steps
@@ -37,6 +38,7 @@ from xrdae.readers.text_header import (
     find_metadata,
     find_units_axis,
     make_axis,
+    mentions_two_theta,
     state_axis,
 )
 from xrdae.readers.text_table import (
@@ -44,10 +46,10 @@ from xrdae.readers.text_table import (
     Table,
     decode_origin,
     find_first_row,
+    find_mixed_row,
     read_table,
     read_table_with_texts,
     remove_quotes,
-    remove_thousands,
     split_lines,
 )
 
@@ -55,6 +57,8 @@ Float: TypeAlias = npt.NDArray[np.float64]
 
 _SNIFFED = (2_000, 200_000)  # characters; most headers are shorter than the first
 _GENERAL = re.compile(r"(?i)deg(?:rees?)?\.?|°|[+\d.eE-]+")  # names of no quantity
+_SEVERAL_Y = re.compile(r"(?i)\(X\+\+\(Y\.\.Y\)\)")
+_FACTOR = re.compile(r"(?i)\s*##[XY]FACTOR=\s*([-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)")
 _SUFFIXES = {".gr": make_axis("r", "angstrom"), ".sq": ScanAxis("q"), ".fq": ScanAxis("q")}
 ASSUMED = (
     "positions are assumed to be two_theta in degree, since nothing says what they are; state "
@@ -67,16 +71,17 @@ def is_mine(file: DataFile) -> bool:
     if file.text is None or file.text[:100].lstrip()[:1] in {"<", "{"}:
         return False
     for size in _SNIFFED:
-        lines = split_lines(file.text[:size])
+        start = normalize_numbers(file.text[:size])
+        lines = split_lines(start)
         if find_first_row(lines) is not None or find_announced_steps(lines) is not None:
             return True
         if find_announced_points(lines) is not None:
             return True
-        lines = remove_thousands(lines) if "," in file.text[:size] else lines
+        lines = remove_thousands(lines) if "," in start else lines
         if find_first_row(lines) is not None or find_first_row(remove_quotes(lines)) is not None:
             return True
         whole = lines if len(file.text) <= size else lines[:-1]
-        if read_table_with_texts(whole) is not None:
+        if read_table_with_texts(whole) is not None or find_mixed_row(whole) is not None:
             return True
     return False
 
@@ -91,7 +96,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         cannot be what they are called.
     """
     options = file.options
-    text = file.text or ""
+    text = normalize_numbers(file.text or "")
     has_commas = "," in text or ";" in text
     lines = split_lines(text)
     del text
@@ -232,6 +237,13 @@ def _is_fit2d(table: Table) -> bool:
 
 
 def _check_announced(table: Table) -> None:
+    """Refuse rows that are not as the header says: their number, or how JCAMP-DX writes them."""
+    for line in table.header:
+        if _SEVERAL_Y.search(line) or ((found := _FACTOR.match(line)) and float(found[1]) != 1):
+            raise FormatError(
+                f"its header says {line.strip()[:40]!r}; of JCAMP-DX only pairs (XY..XY) without "
+                "factors are read, so export it as such, or as columns of text"
+            )
     if _is_fit2d(table):
         announced = int(table.header[-1])
         if announced != len(table.values):
@@ -257,7 +269,12 @@ def _find_axis(
     if options.axis is not None or options.units is not None:
         return state_axis(options.axis, options.units, found), ()
     if found is not None:
-        return found, ()
+        is_stated = (
+            found.kind != "two_theta"
+            or any(map(mentions_two_theta, [name, *table.header]))
+            or find_header_axis(table.header) is not None
+        )
+        return found, () if is_stated else (ASSUMED,)
     if name:
         is_general = find_named_kind(re.sub(r"\d+$", "", name)) is None
         is_general = is_general or _GENERAL.fullmatch(name) is not None

@@ -90,7 +90,17 @@ _KEYS = {
     "start time": "time",
     "anode material": "anode",
 } | {key.replace("_", " "): key for key in (*METADATA_UNITS, "sample", "time", "title", "anode")}
-_AXIS_KEYS = {"unit", "x unit", "x-axis unit", "the x-axis unit is", "x label", "x-axis"}
+_AXIS_KEYS = {
+    "unit",
+    "units",
+    "x unit",
+    "x units",
+    "xunits",
+    "x-axis unit",
+    "the x-axis unit is",
+    "x label",
+    "x-axis",
+}
 # What pdfgetx3 calls its input: https://www.diffpy.org/doc/pdfgetx/ (`dataformat`), in lower case.
 DATAFORMATS = {
     "qa": ScanAxis("q"),
@@ -162,6 +172,8 @@ def find_label_axis(label: str) -> ScanAxis | None:
     kind, factor = by_units
     if kind == "q" and factor < _LEAST_Q:  # 1/cm is a unit of wavenumbers
         return _make_other_axis(label)
+    if named and kind != named and re.search(r"_[A-Z]\s*$", label):
+        return ScanAxis(named)  # a letter that tells columns apart
     if named and kind != named:
         raise FormatError(
             f"its axis is called {label.strip()!r}: name and units contradict each other; correct "
@@ -217,7 +229,7 @@ def state_axis(name: str | None, units: str | None, found: ScanAxis | None) -> S
 def _is_other_angle(label: str) -> bool:
     """Tell whether a label with units of an angle has a name that is not a general one."""
     name = _make_other_axis(label).name
-    return find_named_kind(name) == OTHER and not re.fullmatch(r"(?i)deg\w*\.?|°|\W*", name)
+    return find_named_kind(name) == OTHER and not re.fullmatch(r"(?i)\W*(?:deg\w*)?\W*", name)
 
 
 def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
@@ -241,7 +253,8 @@ def find_header_axis(lines: Iterable[str]) -> ScanAxis | None:
         if key == "axisunit[1]":  # LabSpec
             return make_axis(_LABSPEC.get(value, "Spectr"), value)
         if key in _AXIS_KEYS and (axis := find_label_axis(value) or find_units_axis(value)):
-            return axis
+            is_energy = re.fullmatch(r"[kM]?eV", axis.name) is not None
+            return make_axis("energy", axis.name) if is_energy else axis
         if key == "qwavename":  # Irena and Indra, small angles
             return ScanAxis("q")
     return None

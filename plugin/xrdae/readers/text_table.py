@@ -5,7 +5,6 @@ A table may have columns of texts (names of samples), which become numbers of th
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,21 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
+from xrdae.readers.number_spellings import BEHIND, is_row, remove_thousands, split_fields
 
 Float = npt.NDArray[np.float64]
 
 COMMENT = re.compile(r"\s*(?:[#!%;'\"]|//|/\*|\*/)")
-_ROW = re.compile(r"[\s\d.,;+\-eEnaNifINFty]++$")
-_BEHIND = re.compile(r"[#!%]")  # begins a comment behind numbers
-_DIGIT = re.compile(r"\d")
 _END_MARK = re.compile(r"\W*[A-Za-z]{2,}\W*$")  # END, *EOF
 _AT_THE_END = "\x1a \t\0"
-_LONGEST_ROW = 10_000  # a line of a binary or minified file is no row
-_THOUSANDS = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"
-_QUOTED_THOUSANDS = re.compile(rf'"({_THOUSANDS})"')
-_QUOTED_NUMBER = re.compile(r'"([-+\d.eE]+)"')
-_IS_THOUSANDS = re.compile(_THOUSANDS).fullmatch
-_MOST_TEXTS = 1000  # different texts in a column; more are no names of samples
+_MIXED = re.compile(r"\s*[+-]?(?:\d+,\d*[;\t ][\s\d.,;+-]*|\d*\.\d+[;\t ][\s\d.,;+-]*)$")
+_EVEN = 0.05  # largest part of a step that positions of a grid differ by
+_MOST_BROKEN = 3  # rows above the table; more are a header
 
 
 class Dialect(NamedTuple):
@@ -56,7 +50,7 @@ class Dialect(NamedTuple):
 
     def clean_row(self, row: str) -> str:
         """Return a row with decimal points, nan in its empty fields and no comment behind it."""
-        row = _BEHIND.split(self.use_decimal_point(row), maxsplit=1)[0].strip()
+        row = BEHIND.split(self.use_decimal_point(row), maxsplit=1)[0].strip()
         if self.delimiter is None:
             return row
         fields = row.split(self.delimiter)
@@ -121,10 +115,10 @@ def split_lines(text: str) -> list[str]:
 def find_first_row(lines: Sequence[str]) -> int | None:
     """Return where a table begins: the first of (up to) three rows of equally many numbers."""
     for i, line in enumerate(lines):
-        if not _is_row(line):
+        if not is_row(line):
             continue
         rows = list(islice(_iterate_rows(lines, i), 3))
-        if len(rows) > 1 and all(map(_is_row, rows)):
+        if len(rows) > 1 and all(map(is_row, rows)):
             dialect = _find_dialect(rows)
             widths = {dialect.count_columns(row) for row in rows}
             if len(widths) == 1 and widths.pop() >= 2:
@@ -135,60 +129,6 @@ def find_first_row(lines: Sequence[str]) -> int | None:
 def remove_quotes(lines: Sequence[str]) -> list[str]:
     """Return lines of quoted numbers as a table."""
     return [line.replace('"', "") for line in lines]
-
-
-def remove_thousands(lines: list[str]) -> list[str]:
-    """Return lines whose numbers have no commas between thousands.
-
-    A comma parts thousands if quotes, or something else between the columns, tell that it does not
-    part columns, if three digits follow every comma, and if the numbers have decimal points
-    elsewhere, or whole numbers of at most three digits stand in its column.
-    """
-    rows = [line for line in lines if "," in line]
-    if any('"' in row for row in rows) and _has_point_beside_quotes(lines):
-        lines = [_QUOTED_THOUSANDS.sub(lambda found: found[1].replace(",", ""), r) for r in lines]
-        lines = [_QUOTED_NUMBER.sub(r"\1", line) for line in lines]
-        rows = [line for line in lines if "," in line]
-    rows = [row for row in rows if _is_row(row)]
-    if not rows or any(len(_split_at_blanks(row)) < 2 for row in rows[:200]):
-        return lines
-    fields = [field for row in rows for field in _split_at_blanks(row) if "," in field]
-    if not all(map(_IS_THOUSANDS, fields)) or not _has_other_point(lines, rows[0]):
-        return lines
-    return [line.replace(",", "") if _is_row(line) else line for line in lines]
-
-
-def _split_at_blanks(row: str) -> list[str]:
-    return re.split(r"[\t;]" if "\t" in row or ";" in row else r"\s+", row.strip())
-
-
-def _has_point_beside_quotes(lines: list[str]) -> bool:
-    """Tell the same of numbers in quotes."""
-    row = next((line for line in lines if _QUOTED_THOUSANDS.search(line)), None)
-    if row is None:
-        return True
-    delimiter = next((mark for mark in ";\t" if mark in row), ",")
-    column = next(
-        i for i, field in enumerate(_split_fields(row, delimiter)) if _IS_THOUSANDS(field)
-    )
-    for line in lines:
-        if re.match(r'[\s"]*[+-]?\d', line) is None:
-            continue
-        fields = _split_fields(line, delimiter)
-        is_short = column < len(fields) and re.fullmatch(r"\d{1,3}", fields[column])
-        if is_short or any(re.fullmatch(r"[+-]?\d+\.\d*", field) for field in fields):
-            return True
-    return False
-
-
-def _has_other_point(lines: list[str], row: str) -> bool:
-    """Tell whether numbers have decimal points, or no decimals in the column of the commas."""
-    column = next(i for i, field in enumerate(_split_at_blanks(row)) if "," in field)
-    for line in filter(_is_row, lines):
-        fields = _split_at_blanks(line)
-        if "." in line or (column < len(fields) and re.fullmatch(r"\d{1,3}", fields[column])):
-            return True
-    return False
 
 
 def read_table(lines: list[str], *, has_commas: bool = True) -> Table:
@@ -216,13 +156,16 @@ def read_table(lines: list[str], *, has_commas: bool = True) -> Table:
             return table
         lines = plain
     if start is None:
+        _check_points(lines)
         raise FormatError("it has no rows of two or more numbers")
     header, rows = lines[:start], lines[start:]
     first = list(islice(_iterate_rows(rows, 0), 200)) if has_commas else []
     dialect = _find_dialect(first)
-    _check_header(header, dialect.count_columns(rows[0]), dialect)
+    _check_header(header, rows, dialect)
     if dialect.delimiter == "," and not any("." in row for row in first):
         _check_decimal_commas(header, first)
+    if dialect.comma == ".":
+        _check_points(rows)
     if _END_MARK.match(rows[-1]) and not dialect.count_columns(rows[-1]):
         rows.pop()
     numbers: Sequence[int] = range(start + 1, start + 1 + len(rows))
@@ -256,7 +199,7 @@ def read_table_with_texts(lines: Sequence[str]) -> Table | None:
     if len(whole) < 3:
         return None
     for delimiter in (";", ",", "\t", None):
-        fields = {i: _split_fields(lines[i], delimiter) for i in whole}
+        fields = {i: split_fields(lines[i], delimiter) for i in whole}
         width = len(fields[whole[-1]])
         is_number = [_is_number(field) for field in fields[whole[-1]]]
         if not 2 <= sum(is_number) < width:
@@ -286,18 +229,26 @@ def read_table_with_texts(lines: Sequence[str]) -> Table | None:
     return None
 
 
-def _split_fields(line: str, delimiter: str | None) -> list[str]:
-    if delimiter is None:
-        return line.split()
-    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
-
-
 def _is_number(text: str) -> bool:
     try:
         float(text.replace(",", ".") or "nan")
     except ValueError:
         return False
     return True
+
+
+def find_mixed_row(lines: Iterable[str]) -> str | None:
+    """Return a row with decimal commas and points; None: there is none."""
+    mixed = (line for line in lines if "." in line and "," in line and _MIXED.match(line))
+    return next(mixed, None)
+
+
+def _check_points(lines: Iterable[str]) -> None:
+    if (row := find_mixed_row(lines)) is not None:
+        raise FormatError(
+            f"a row has a comma and a point in its numbers, {row[:40]!r}; write all of them with "
+            "decimal points and without thousands separators"
+        )
 
 
 def _check_decimal_commas(header: Sequence[str], rows: Sequence[str]) -> None:
@@ -343,14 +294,6 @@ def parse_row_numbers(lines: Sequence[str]) -> list[float]:
     return found
 
 
-def _is_row(line: str) -> bool:
-    """Tell whether a line, without its comment, holds only numbers and separators."""
-    if len(line) >= _LONGEST_ROW:
-        return False
-    row = _BEHIND.split(line, maxsplit=1)[0]
-    return _ROW.match(row) is not None and _DIGIT.search(row) is not None
-
-
 def _iterate_rows(lines: Sequence[str], start: int) -> Iterator[str]:
     """Yield lines from one on that are neither blank nor comments."""
     for i in range(start, len(lines)):
@@ -378,18 +321,30 @@ def _find_dialect(rows: list[str]) -> Dialect:
     return Dialect(None, ".") if is_decimal else Dialect(",", ",", ends_rows)
 
 
-def _check_header(header: list[str], width: int, dialect: Dialect) -> None:
+def _check_header(header: list[str], rows: Sequence[str], dialect: Dialect) -> None:
     """Refuse rows of the table that a broken one parts from it: they would be lost."""
-    for i in range(len(header) - 1, -1, -1):
-        if not header[i].strip():
-            continue
-        if not _is_row(header[i]):
-            return
-        if dialect.count_columns(header[i]) == width:
+    width = dialect.count_columns(rows[0])
+    others = 0  # lines that are no rows of numbers
+    for i in reversed([i for i in range(len(header)) if header[i].strip()]):
+        if not is_row(header[i]):
+            others += 1
+            if others > _MOST_BROKEN:
+                return
+        elif dialect.count_columns(header[i]) == width and (
+            not others or _continues(header[i], rows, dialect)
+        ):
             raise FormatError(
                 f"a row between lines {i + 1} and {len(header) + 1} has not {width} values as "
                 "its neighbours have; mend or delete it"
             )
+
+
+def _continues(row: str, rows: Sequence[str], dialect: Dialect) -> bool:
+    """Tell whether the position of a row is a whole number of steps before the first two."""
+    split = [dialect.clean_row(one).split(dialect.delimiter) for one in (row, *rows[:2])]
+    before, first, second = (float(fields[0]) for fields in split)
+    steps = (first - before) / (second - first) if second != first else 0.0
+    return 1 <= round(steps) <= _MOST_BROKEN + 1 and abs(steps - round(steps)) < _EVEN
 
 
 def _make_error(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> FormatError:
@@ -403,6 +358,6 @@ def _make_error(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> Fo
             what = f"line {numbers[i]} is no row of numbers: {row[:40]!r}"
         else:
             what = f"line {numbers[i]} has {found} of {width} values"
-        end = "; the file is cut off" if i == len(rows) - 1 and _is_row(row) else ""
+        end = "; the file is cut off" if i == len(rows) - 1 and is_row(row) else ""
         return FormatError(f"{what}{end}")
     return FormatError("its numbers cannot be read")
