@@ -49,6 +49,7 @@ def test_a_descending_axis_too(nd, gives_the_same_latents):
     gives_the_same_latents(nd[:, ::-1])
 
 
+@pytest.mark.filterwarnings("ignore:axis .x. is taken for two_theta")
 def test_a_map_too(series, gives_the_same_latents):
     x = scp.Coord(series["two_theta"].values, title="x", units="degree")
     rows, columns = scp.Coord(np.arange(4.0), title="y"), scp.Coord(np.arange(6.0), title="x")
