@@ -310,6 +310,17 @@ def test_channels_that_are_not_measured_neither_poison_nor_raise(half, pattern, 
         assert all(np.isfinite(result[name]).all() for name in added)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_marks_of_points_that_were_not_measured_are_announced(series, model, dtype):
+    marked = series.copy(deep=True)
+    marked["intensity"] = marked["intensity"].astype(dtype)
+    marked["intensity"][4, 60] = -9999
+    with pytest.warns(UserWarning, match="lowest intensity is -9999"):
+        marked.xrdae.encode(model)
+    with pytest.warns(UserWarning, match="lowest intensity is -9999"):
+        marked.xrdae.fit(steps=5, members=1, progress=False)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.filterwarnings("ignore:4 intensities are infinite")
 def test_whatever_is_not_finite_counts_as_not_measured(series, model, value):

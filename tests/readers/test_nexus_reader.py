@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import xrdae
+from xrdae import FormatError
 from xrdae.convention.patterns import find_patterns
 from xrdae.loading.opening import read_dataset
 
@@ -234,3 +235,34 @@ def test_contradicting_units_elsewhere_in_a_file_do_not_hinder_reading(stack):
         other["I"], other["q"] = np.ones(4), np.arange(4.0)
         other["q"].attrs["units"] = "deg"
     assert xrdae.open_patterns(stack)["intensity"].dims == ("pattern", "two_theta")
+
+
+@pytest.mark.parametrize("names", [("I_scaling_factor", "I_offset"), ("scaling_factor", "offset")])
+def test_scaled_integers_become_intensities(write, names):
+    counts = np.arange(12, dtype=np.int16).reshape(3, 4)
+    fields = {
+        "I": (counts, ""),
+        "tth": (np.arange(4, dtype=np.int32) * 1000, "deg"),
+        "tth_scaling_factor": (0.5e-3, ""),
+        names[0]: (0.25, ""),
+        names[1]: ([2.0], ""),
+    }
+    found = xrdae.open_patterns(write(fields, {"signal": "I", "axes": [".", "tth"]}))
+    np.testing.assert_allclose(found["intensity"], counts * 0.25 + 2)
+    np.testing.assert_allclose(found["intensity"][1, :2], counts[1, :2] * 0.25 + 2)
+    np.testing.assert_allclose(found["two_theta"], np.arange(4) * 0.5)
+    assert not {"I_offset", "scaling_factor", "tth_scaling_factor"} & set(found.coords)
+
+
+def test_a_factor_that_cannot_scale_is_refused(write):
+    fields = {"I": (np.ones(4), ""), "tth": (np.arange(4.0), "deg"), "scaling_factor": (0.0, "")}
+    with pytest.raises(FormatError, match="scaling_factor is no single number"):
+        xrdae.open_patterns(write(fields, {"signal": "I", "axes": ["tth"]}))
+
+
+def test_the_attribute_axis_of_old_files_tells_the_dimension(write):
+    path = write({"I": (np.ones((3, 4)), ""), "tth": (np.arange(4.0), "deg")}, {})
+    with h5py.File(path, "r+") as file:
+        file["entry/data/I"].attrs["signal"] = 1
+        file["entry/data/tth"].attrs["axis"] = 2
+    assert xrdae.open_patterns(path)["intensity"].dims[-1] == "two_theta"

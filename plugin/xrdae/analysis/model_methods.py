@@ -25,7 +25,7 @@ from xrdae.convention.patterns import Patterns
 from xrdae.fingerprint import fingerprint_patterns
 from xrdae.preprocessing.empty_patterns import (
     warn_about_empty_patterns,
-    warn_about_infinite_intensities,
+    warn_about_special_intensities,
 )
 from xrdae.preprocessing.peaks import Regions
 from xrdae.provenance import attach_provenance
@@ -393,7 +393,7 @@ class ModelMethods:
     ) -> Ends:
         if inputs is None:
             rows = np.stack([patterns.intensity.isel(p).values for p in positions])
-            warn_about_infinite_intensities(rows)
+            warn_about_special_intensities(rows)
             values, scale = self._kernels.find_source(patterns, None)(rows)
             return Ends(positions, values, scale)
         chosen = [inputs.isel(p).compute() for p in positions]

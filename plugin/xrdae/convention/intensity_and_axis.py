@@ -20,6 +20,7 @@ from xrdae.convention.axis_kinds import (
 from xrdae.convention.names import AXIS_ATTRIBUTE, RESULTS
 from xrdae.errors import DataError, warn
 
+MARKS = (-9999.0, -99999.0)  # intensities that many programs write where nothing was measured
 _SET_UNITS = (
     "set ds.{name}.attrs['units'] = 'degree' (two_theta), '1/angstrom' (q), 'angstrom' (d) or "
     "the units of another quantity. Pass dim='{name}' if it has no units"

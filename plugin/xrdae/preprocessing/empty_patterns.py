@@ -1,4 +1,4 @@
-"""Warnings about patterns without usable intensity, and about infinite intensities."""
+"""Warnings about patterns without usable intensity, infinite intensities and marks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.convention.intensity_and_axis import MARKS
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import warn
 
@@ -27,8 +28,8 @@ def warn_about_empty_patterns(scale: xr.Variable, patterns: Patterns) -> None:
     if scale.chunks or _known_empty.get():
         return
     intensity = patterns.intensity
-    if intensity.dtype.kind == "f" and not intensity.chunks:
-        warn_about_infinite_intensities(intensity.values)
+    if not intensity.chunks:
+        warn_about_special_intensities(intensity.values)
     empty = np.isnan(scale.values)
     if patterns.left_out is not None:
         empty &= ~patterns.left_out.transpose(*scale.dims).values
@@ -40,12 +41,22 @@ def warn_about_empty_patterns(scale: xr.Variable, patterns: Patterns) -> None:
         )
 
 
-def warn_about_infinite_intensities(intensity: Float) -> None:
-    """Warn of infinite intensities, which count as not measured."""
-    rows = intensity.reshape(-1, intensity.shape[-1]) if intensity.size else intensity
-    count = sum(int(np.isinf(rows[i : i + _BLOCK]).sum()) for i in range(0, len(rows), _BLOCK))
-    if count:
-        warn(f"{count} intensities are infinite; they count as not measured, as NaN does")
+def warn_about_special_intensities(intensity: Float) -> None:
+    """Warn of infinite intensities, which count as not measured, and of marks that do not."""
+    if not intensity.size or intensity.dtype.kind not in "if":
+        return
+    rows = intensity.reshape(-1, intensity.shape[-1])
+    blocks = [rows[i : i + _BLOCK] for i in range(0, len(rows), _BLOCK)]
+    if intensity.dtype.kind == "f":
+        count = sum(int(np.isinf(block).sum()) for block in blocks)
+        if count:
+            warn(f"{count} intensities are infinite; they count as not measured, as NaN does")
+    lowest = float(np.fmin.reduce([np.fmin.reduce(block, axis=None) for block in blocks]))
+    if lowest in MARKS:
+        warn(
+            f"the lowest intensity is {lowest:g}, which many programs write where nothing was "
+            f"measured; if so, set it to NaN: ds.where(ds.intensity != {lowest:g})"
+        )
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from xrdae.readers.data_file import check_loaded
 from xrdae.readers.hdf5_links import DanglingLinkError, LinkedFiles
 from xrdae.readers.linked_objects import LinkedField, LinkedGroup
 
+NOT_SCALED = (1.0, 0.0)  # factor and offset
+
 
 def find_item(group: LinkedGroup, path: str) -> LinkedGroup | LinkedField | None:
     """Return a group or a field; None if the path is missing, or a dangling link.
@@ -54,6 +56,11 @@ def read_values(field: LinkedField) -> npt.NDArray[Any]:
     return np.asarray(field.read())
 
 
+def apply_scaling(values: npt.NDArray[Any], scaling: tuple[float, float]) -> npt.NDArray[Any]:
+    """Return values times a factor plus an offset; the same array if they are not scaled."""
+    return values if scaling == NOT_SCALED else values * scaling[0] + scaling[1]
+
+
 def get_loaded_size(field: LinkedField) -> int:
     """Return how much memory reading a field takes: all of it, or one of its chunks."""
     return int(max(field.size, math.prod(field.chunks or ()))) * int(field.dtype.itemsize)
@@ -71,10 +78,10 @@ def decode_text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def open_lazily(field: LinkedField) -> Any:
-    """Return a field that xarray reads when it is asked for."""
+def open_lazily(field: LinkedField, scaling: tuple[float, float] = NOT_SCALED) -> Any:
+    """Return a field, times a factor plus an offset, that xarray reads when it is asked for."""
     check_loaded(math.prod(field.chunks or ()) * field.dtype.itemsize, field.check_storage())
-    return indexing.LazilyIndexedArray(FieldArray(field))
+    return indexing.LazilyIndexedArray(FieldArray(field, scaling))
 
 
 class FieldArray(BackendArray):
@@ -86,12 +93,14 @@ class FieldArray(BackendArray):
     Attributes
     ----------
     shape, dtype
-        Of the field.
+        Of the field; float64 if it is scaled.
     """
 
-    def __init__(self, field: LinkedField) -> None:
+    def __init__(self, field: LinkedField, scaling: tuple[float, float] = NOT_SCALED) -> None:
         self.shape: tuple[int, ...] = field.shape
-        self.dtype: np.dtype[Any] = field.dtype
+        is_scaled = scaling != NOT_SCALED
+        self.dtype: np.dtype[Any] = np.dtype(np.float64) if is_scaled else field.dtype
+        self._scaling = scaling
         self._path, self._name = str(field.file.filename), str(field.name)
         self._rules = field.files.rules
         self._native = field.native if field.files.is_lent(field.native) else None
@@ -103,6 +112,9 @@ class FieldArray(BackendArray):
         )
 
     def _get(self, key: tuple[Any, ...]) -> Any:
+        return apply_scaling(self._read(key), self._scaling)
+
+    def _read(self, key: tuple[Any, ...]) -> Any:
         if self._native is not None:
             with LinkedFiles.lend(self._native.file) as files:
                 return LinkedField(self._native, files).read(key)

@@ -23,6 +23,7 @@ from xrdae.convention.names import AXIS_ATTRIBUTE
 from xrdae.errors import FormatError, warn
 from xrdae.readers.data_file import DataFile, check_loaded
 from xrdae.readers.hdf5_fields import (
+    apply_scaling,
     decode_text,
     find_field,
     open_lazily,
@@ -36,6 +37,7 @@ from xrdae.readers.nexus_groups import (
     find_axis,
     find_data,
     find_field_kind,
+    find_scaling,
     find_signal,
     get_signal,
     name_axis,
@@ -95,7 +97,8 @@ def to_dataset(group: LinkedGroup) -> xr.Dataset:
     errors = next((e for e in _list_error_names(field, signal) if find_field(group, e)), None)
     loaded = 0
     for name in group:
-        other = None if name in (signal, errors, *axes) else _find_label(group, name)
+        is_used = name in (signal, errors, *axes) or name.endswith(("scaling_factor", "offset"))
+        other = None if is_used else _find_label(group, name)
         label = None if other is None else _read_label(group, name, other, dims, field.shape, at)
         if label is not None:
             taken.setdefault(name, label)
@@ -107,11 +110,14 @@ def to_dataset(group: LinkedGroup) -> xr.Dataset:
     }
     if at is not None:
         attrs[AXIS_ATTRIBUTE] = dims[at]
-    variables: dict[str, Any] = {"intensity": (dims, open_lazily(field), attrs)}
+    variables: dict[str, Any] = {
+        "intensity": (dims, open_lazily(field, find_scaling(group, signal)), attrs)
+    }
     deviations = None if errors is None else find_field(group, errors)
     if deviations is not None and deviations.shape == field.shape:
         units = {"units": attrs["units"]}
-        variables["intensity_errors"] = (dims, open_lazily(deviations), units)
+        scaling = find_scaling(group, str(errors))
+        variables["intensity_errors"] = (dims, open_lazily(deviations, scaling), units)
     empty = _find_empty_channels(group, field.shape[-1])
     if empty is not None:
         variables["mask"] = (dims[-1], empty, {"long_name": "no pixel falls here"})
@@ -129,7 +135,7 @@ def _name_dims(group: LinkedGroup, axes: list[str], at: int | None) -> list[str]
     for i, axis in enumerate(axes):
         field = find_field(group, axis)
         name = ("channels" if i == at else "pattern") if axis == "." else name_axis(axis, field)
-        kind = find_field_kind(axis, field)
+        kind = find_field_kind(group, axis)
         if kind.kind != OTHER and (find_named_kind(axis) == kind.kind or i == at):
             if kind.is_assumed:
                 warn(describe_assumption(name))
@@ -146,6 +152,8 @@ def _read_axis(group: LinkedGroup, axis: str, dim: str, size: int) -> tuple[Any,
     if not isinstance(field, LinkedField) or field.shape is None:
         raise FormatError(f"{group.name} names the axis {axis!r}, which it does not hold")
     values = read_values(field)
+    if values.dtype.kind in "iuf":
+        values = apply_scaling(values, find_scaling(group, axis))
     if values.ndim != 1:
         raise FormatError(
             f"{field.name} has the shape {values.shape}: patterns with an axis each are not read"

@@ -5,6 +5,7 @@ Source: the base class NXdata, https://manual.nexusformat.org/classes/base_class
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ from xrdae.convention.axis_kinds import (
 from xrdae.convention.units import parse_units
 from xrdae.errors import DataError, FormatError
 from xrdae.readers.hdf5_fields import (
+    NOT_SCALED,
+    apply_scaling,
     decode_text,
     find_field,
     find_item,
@@ -143,12 +146,41 @@ def get_signal(group: LinkedGroup) -> LinkedField:
     return field
 
 
+def find_scaling(group: LinkedGroup, name: str) -> tuple[float, float]:
+    """Return the factor and the offset with which a field of an NXdata gives physical values.
+
+    They are the fields `<name>_scaling_factor` and `<name>_offset`. Of the signal also
+    `scaling_factor` and `offset`, as before 2024.
+
+    Raises
+    ------
+    FormatError
+        If they are no finite numbers, or the factor is 0.
+    """
+    is_signal = name == find_signal(group)
+    scaling = list(NOT_SCALED)
+    for i, what in enumerate(("scaling_factor", "offset")):
+        names = [f"{name}_{what}", *([what] if is_signal else [])]
+        field = next((found for one in names if (found := find_field(group, one))), None)
+        if field is None:
+            continue
+        value = float(read_values(field).ravel()[0]) if field.size == 1 else np.nan
+        if (
+            field.dtype.kind not in "iuf"
+            or not np.isfinite(value)
+            or (what[0] == "s" and not value)
+        ):
+            raise FormatError(f"{field.name} is no single number that can scale {name!r}")
+        scaling[i] = value
+    return scaling[0], scaling[1]
+
+
 def find_axes(group: LinkedGroup) -> list[str]:
     """Return the names of the axes, a dot for a dimension without an axis."""
     signal = get_signal(group)
     axes = group.attrs.get("axes", signal.attrs.get("axes"))
     if axes is None:
-        names = []
+        names = _find_numbered_axes(group, signal.ndim)
     elif isinstance(axes, str | bytes):
         plain = decode_text(axes).strip("[] ")
         names = [name.strip() for name in plain.replace(":", ",").split(",")]
@@ -157,8 +189,21 @@ def find_axes(group: LinkedGroup) -> list[str]:
     return (names + ["."] * signal.ndim)[: signal.ndim]
 
 
+def _find_numbered_axes(group: LinkedGroup, ndim: int) -> list[str]:
+    """Return the axes of which `@axis` tells the dimension, from 1 (before 2014)."""
+    names = ["."] * ndim
+    for name in group:
+        field = find_field(group, name)
+        text = "" if field is None else decode_text(field.attrs.get("axis", ""))
+        if not re.fullmatch(r"[1-9]", text) or int(text) > ndim or field is None:
+            continue
+        if names[int(text) - 1] == "." or decode_text(field.attrs.get("primary", "")) == "1":
+            names[int(text) - 1] = str(name)
+    return names
+
+
 def _is_diffraction(group: LinkedGroup, name: str) -> bool:
-    return find_field_kind(name, find_field(group, name), with_values=False).kind != OTHER
+    return find_field_kind(group, name, with_values=False).kind != OTHER
 
 
 def _is_spectral(group: LinkedGroup, name: str) -> bool:
@@ -168,13 +213,16 @@ def _is_spectral(group: LinkedGroup, name: str) -> bool:
     )
 
 
-def find_field_kind(name: str, field: Any, *, with_values: bool = True) -> AxisKind:
+def find_field_kind(group: LinkedGroup, name: str, *, with_values: bool = True) -> AxisKind:
     """Return the kind of axis of a field. Contradictions are refused later."""
-    unknown = AxisKind(OTHER, 1.0, False)
+    unknown, field = AxisKind(OTHER, 1.0, False), find_field(group, name)
     if field is None or not read_units(field) or field.dtype.kind not in "iuf":
         return unknown
-    name, long_name = name_axis(name, field), decode_text(field.attrs.get("long_name", ""))
-    values = read_values(field) if with_values and field.ndim == 1 else None
+    long_name = decode_text(field.attrs.get("long_name", ""))
+    values = None
+    if with_values and field.ndim == 1:
+        values = apply_scaling(read_values(field), find_scaling(group, name))
+    name = name_axis(name, field)
     try:
         return find_axis_kind(name, read_units(field), long_name=long_name, values=values)
     except DataError:

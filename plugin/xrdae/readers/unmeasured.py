@@ -6,9 +6,8 @@ import dataclasses
 
 import numpy as np
 
+from xrdae.convention.intensity_and_axis import MARKS
 from xrdae.readers.scan import Scan
-
-MARKS = (-9999.0, -99999.0)
 
 
 def mark_unmeasured(scan: Scan) -> Scan:

@@ -14,7 +14,7 @@ import xarray as xr
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.preprocessing.empty_patterns import warn_about_infinite_intensities
+from xrdae.preprocessing.empty_patterns import warn_about_special_intensities
 from xrdae.preprocessing.subsets import Index, choose_stratified
 
 Float = npt.NDArray[Any]
@@ -72,7 +72,7 @@ def load_training_set(
                 "out (ds.drop_isel), or hide it from the fit with a variable 'mask' that is True "
                 "there"
             )
-    warn_about_infinite_intensities(intensity)
+    warn_about_special_intensities(intensity)
     labels = {
         name: xr.DataArray(
             label.values.reshape(-1)[which], dims="pattern", attrs=_select_attrs(label.attrs)
