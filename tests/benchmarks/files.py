@@ -1,13 +1,17 @@
-"""Time to read files: `python tests/benchmarks/files.py [files] [points]`.
+"""Time to read text files, and files of hostile content.
+
+    python tests/benchmarks/files.py            # 1000 files of 3000 points
+    python tests/benchmarks/files.py 0          # hostile content alone
 
 First the time to open a folder of text files, compared with `numpy.loadtxt` on the same files in a
 loop. Then the time to read, or to refuse, a file of each kind of hostile content, at sizes that
 double. To compare with an earlier commit, set PYTHONPATH to its package. The program ends with 1 if
-the time of a kind grows clearly faster than the size of its file. With 0 files it times these only.
+the time of a kind grows clearly faster than the size of its file.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
@@ -32,10 +36,14 @@ STEEPEST = 1.4  # power of the size; linear is 1, quadratic is 2
 
 
 def main() -> None:
-    n, points = (int(a) for a in (sys.argv[1:] + ["1000", "3000"][len(sys.argv) - 1 :]))
-    if n:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="?", type=int, default=1000)
+    parser.add_argument("points", nargs="?", type=int, default=3000)
+    options = parser.parse_args()
+    if options.files:
         with tempfile.TemporaryDirectory() as folder:
-            time_folder(Path(folder), n, points)
+            time_folder(Path(folder), options.files, options.points)
     print(f"\nnumpy {np.__version__}, {os.cpu_count()} cores.\n")
     with tempfile.TemporaryDirectory() as folder:
         steep = time_hostile(Path(folder))

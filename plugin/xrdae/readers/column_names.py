@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from xrdae.convention.axis_kinds import OTHER, is_other_name
 from xrdae.convention.units import is_units
+from xrdae.readers.axis_labels import find_label_axis
 from xrdae.readers.header_values import parse_number
-from xrdae.readers.text_header import find_label_axis
 from xrdae.readers.text_table import Table
 
 ERRORS = re.compile(

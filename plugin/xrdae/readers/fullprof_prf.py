@@ -13,10 +13,10 @@ import numpy as np
 
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.errors import FormatError
+from xrdae.readers.axis_labels import find_label_axis
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan, ScanAxis
-from xrdae.readers.text_header import find_label_axis
 from xrdae.readers.text_table import split_lines
 
 _NAMES = re.compile(r"(?m)^\s*(\S.*?)[ \t]+Yobs[ \t]+Ycal[ \t]+Yobs-Ycal\b")

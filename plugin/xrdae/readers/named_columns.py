@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from xrdae.convention.axis_kinds import is_spectral_name
 from xrdae.errors import FormatError
+from xrdae.readers.axis_labels import find_label_axis
 from xrdae.readers.column_names import (
     ERRORS,
     INTENSITY,
@@ -30,7 +31,6 @@ from xrdae.readers.column_roles import (
     name_patterns,
     split_rows,
 )
-from xrdae.readers.text_header import find_label_axis
 from xrdae.readers.text_table import Table
 
 Float: TypeAlias = npt.NDArray[np.float64]

@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.errors import FormatError
+from xrdae.readers.axis_labels import find_label_axis
 from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import format_iso_time, parse_number, select_possible
 from xrdae.readers.scan import Scan, ScanAxis
-from xrdae.readers.text_header import find_label_axis
 from xrdae.readers.text_table import split_lines
 
 Float: TypeAlias = npt.NDArray[np.float64]

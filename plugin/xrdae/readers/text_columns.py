@@ -20,6 +20,13 @@ import numpy.typing as npt
 
 from xrdae.convention.axis_kinds import OTHER, find_named_kind
 from xrdae.errors import FormatError
+from xrdae.readers.axis_labels import (
+    find_label_axis,
+    find_units_axis,
+    make_axis,
+    mentions_two_theta,
+    state_axis,
+)
 from xrdae.readers.column_names import ColumnNames, find_column_names, find_unknown_names
 from xrdae.readers.column_roles import Columns, find_numbers, parse_columns, split_rows
 from xrdae.readers.counting_times import divide_by_times
@@ -31,16 +38,7 @@ from xrdae.readers.number_spellings import normalize_numbers, remove_thousands
 from xrdae.readers.positions import check_even_steps, check_positions
 from xrdae.readers.scan import Scan, ScanAxis
 from xrdae.readers.step_scans import find_announced_points, find_announced_steps, read_steps
-from xrdae.readers.text_header import (
-    find_header_axis,
-    find_label_axis,
-    find_mentioned_axis,
-    find_metadata,
-    find_units_axis,
-    make_axis,
-    mentions_two_theta,
-    state_axis,
-)
+from xrdae.readers.text_header import find_header_axis, find_mentioned_axis, find_metadata
 from xrdae.readers.text_table import (
     COMMENT,
     Table,
