@@ -1,4 +1,4 @@
-"""Links, virtual datasets and raw storage of HDF5 files: the right numbers, or a reason."""
+"""Links and raw storage of HDF5 files: the right numbers, or a reason."""
 
 import os
 import pickle
@@ -9,121 +9,19 @@ import numpy as np
 import pytest
 
 import xrdae
+from linked_files import (
+    INNER,
+    NUMBERS,
+    OTHERS,
+    link_to,
+    make_raw,
+    make_virtual,
+    read,
+    refuse,
+    write_master,
+    write_numbers,
+)
 from xrdae import plugins
-from xrdae.loading.sources import open_data
-
-INNER = "/entry/data/data"
-NUMBERS = np.arange(12.0).reshape(3, 4) + 100
-OTHERS = np.zeros((3, 4))
-VIRTUAL = h5py.VirtualSource
-
-
-def write_numbers(path, values=NUMBERS, name=INNER):
-    """Write a data file, as a detector does."""
-    path.parent.mkdir(exist_ok=True)
-    with h5py.File(path, "w") as file:
-        file[name] = values
-    return path
-
-
-def write_master(path, make_signal, name="data_000001", inner=OTHERS):
-    """Write a master file, whose signal `make_signal(group, name)` makes."""
-    path.parent.mkdir(exist_ok=True)
-    with h5py.File(path, "w") as file:
-        entry = file.create_group("entry")
-        file.attrs["default"], entry.attrs["NX_class"] = "entry", "NXentry"
-        entry["beam/wavelength"] = 0.1
-        entry["beam/wavelength"].attrs["units"] = "nm"
-        data = entry.create_group("data")
-        entry.attrs["default"] = "data"
-        data.attrs.update(NX_class="NXdata", signal=name, axes=["x", "q"])
-        data["q"], data["x"] = np.arange(4.0), np.arange(3.0)
-        data["q"].attrs["units"], data["x"].attrs["units"] = "1/nm", "mm"
-        make_signal(data, name)
-        if inner is not None:
-            file[INNER] = inner
-    return path
-
-
-def link_to(target, path=INNER):
-    def make(group, name):
-        group[name] = h5py.ExternalLink(str(target), path)
-
-    return make
-
-
-def make_virtual(*sources, shape=(3, 4), path=INNER):
-    """Return a function that makes a virtual dataset of files, one below the other."""
-
-    def make(group, name):
-        layout = h5py.VirtualLayout((shape[0] * len(sources), *shape[1:]), "f8")
-        for i, source in enumerate(sources):
-            rows = slice(i * shape[0], (i + 1) * shape[0])
-            layout[rows] = VIRTUAL(str(source), path, shape=shape)
-        group.create_virtual_dataset(name, layout, fillvalue=-1)
-
-    return make
-
-
-def make_numbered(group, name):
-    """Make a virtual dataset of as many files d_0.h5, d_1.h5 ... as there are."""
-    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    space = h5py.h5s.create_simple((3, 4), (h5py.h5s.UNLIMITED, 4))
-    space.select_hyperslab((0, 0), (h5py.h5s.UNLIMITED, 1), (3, 4), (3, 4))
-    layout.set_virtual(space, b"d_%b.h5", INNER.encode(), h5py.h5s.create_simple((3, 4)))
-    h5py.h5d.create(group.id, name.encode(), h5py.h5t.NATIVE_DOUBLE, space, layout)
-
-
-def make_growing(path):
-    """Return a function that makes a virtual dataset with all rows that a file will have."""
-
-    def make(group, name):
-        layout = h5py.VirtualLayout((3, 4), "f8", maxshape=(None, 4))
-        source = VIRTUAL(str(path), INNER, shape=(3, 4), maxshape=(None, 4))
-        layout[: h5py.h5s.UNLIMITED] = source[: h5py.h5s.UNLIMITED]
-        group.create_virtual_dataset(name, layout, fillvalue=-1)
-
-    return make
-
-
-def make_raw(path):
-    def make(group, name):
-        group.create_dataset(name, (3, 4), "f8", external=[(str(path), 0, 96)])
-
-    return make
-
-
-def read(path, **options):
-    """Return the intensities by each way to open a file, which must agree."""
-    found = xrdae.open_patterns(path, **options)["intensity"].values
-    for other in (
-        xrdae.open_patterns([path], **options)["intensity"].values[0],
-        open_data([str(path)], **options)["intensity"].values,
-    ):
-        np.testing.assert_array_equal(other.reshape(found.shape), found)
-    return found
-
-
-def refuse(path, *texts, **options):
-    """Check that each way to open a file refuses it, with texts in the error."""
-    for way in (xrdae.open_patterns, lambda path, **options: open_data([str(path)], **options)):
-        with pytest.raises(xrdae.FormatError) as raised:
-            way(path, **options)
-        for text in (str(path), *texts):
-            assert text in str(raised.value)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Return the folder of the master file. A folder beside it has other files."""
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "run").mkdir()
-    return tmp_path / "run"
-
-
-@pytest.fixture
-def outside(folder):
-    return write_numbers(folder.parent / "outside" / "d.h5")
 
 
 def test_an_external_link_gives_the_numbers_of_the_file_it_names(folder):
@@ -251,61 +149,6 @@ def test_a_link_of_a_linked_file_to_another_folder_needs_trust(folder, outside):
         np.testing.assert_array_equal(read(master, trust_links=True), NUMBERS)
 
 
-def test_virtual_datasets_within_the_folder_are_read(folder):
-    for name, shift in (("a", 0), ("b", 50)):
-        write_numbers(folder / "raw" / f"{name}.h5", NUMBERS[:1] + shift)
-    make = make_virtual("raw/a.h5", folder / "raw" / "b.h5", "raw/a.h5", shape=(1, 4))
-    master = write_master(folder / "m.h5", make)
-    expected = np.concatenate([NUMBERS[:1], NUMBERS[:1] + 50, NUMBERS[:1]])
-    np.testing.assert_array_equal(read(master), expected)
-    write_numbers(folder / "d.h5")
-    nested = write_master(folder / "n.h5", make_virtual("v.h5", path="entry/data/data_000001"))
-    write_master(folder / "v.h5", make_virtual("d.h5"))
-    np.testing.assert_array_equal(read(nested), NUMBERS)
-    same = write_master(folder / "s.h5", make_virtual("."), inner=NUMBERS)
-    np.testing.assert_array_equal(read(same), NUMBERS)
-    named = write_master(folder / "t.h5", make_virtual("t.h5"), inner=NUMBERS)
-    np.testing.assert_array_equal(read(named), NUMBERS)
-
-
-def test_a_virtual_dataset_that_grows_with_its_source_is_read(folder):
-    with h5py.File(folder / "d.h5", "w") as file:
-        file.create_dataset(INNER, data=NUMBERS, maxshape=(None, 4))
-    master = write_master(folder / "m.h5", make_growing("d.h5"))
-    np.testing.assert_array_equal(read(master), NUMBERS)
-
-
-def test_a_virtual_dataset_and_a_link_to_its_source_give_the_same_numbers(folder):
-    write_numbers(folder / "d.h5")
-    master = write_master(folder / "m.h5", make_virtual("d.h5"))
-    with h5py.File(master, "a") as file:
-        file["entry/data/data_000001_errors"] = h5py.ExternalLink("d.h5", INNER)
-    found = xrdae.open_patterns(master)
-    np.testing.assert_array_equal(found["intensity"], NUMBERS)
-    np.testing.assert_array_equal(found["intensity_errors"], NUMBERS)
-
-
-def test_a_virtual_dataset_with_a_source_that_is_missing_is_refused(folder):
-    data = write_numbers(folder / "d.h5", NUMBERS[:2])
-    refuse(write_master(folder / "m.h5", make_virtual("d.h5")), "d.h5", "the shape (2, 4)")
-    write_numbers(folder / "d.h5")
-    refuse(write_master(folder / "m.h5", make_virtual("e.h5")), "e.h5", "no such file")
-    refuse(write_master(folder / "m.h5", make_virtual("d.h5", path="/x")), "d.h5:/x", "not exist")
-    write_numbers(folder / "d_0.h5")
-    refuse(write_master(folder / "m.h5", make_numbered), "d_%b.h5", "numbered")
-    found = xrdae.open_patterns(write_master(folder / "m.h5", make_virtual("d.h5")))
-    data.unlink()
-    with pytest.raises(xrdae.FormatError, match=r"d\.h5.*no such file"):
-        found.load()
-
-
-def test_a_virtual_dataset_whose_files_the_environment_may_replace_is_refused(folder, monkeypatch):
-    write_numbers(folder / "d.h5")
-    master = write_master(folder / "m.h5", make_virtual("d.h5"))
-    monkeypatch.setenv("HDF5_VDS_PREFIX", str(folder.parent / "outside"))
-    refuse(master, "unset HDF5_VDS_PREFIX")
-
-
 @pytest.mark.parametrize("trust_links", [False, True])
 @pytest.mark.parametrize("way", ["directly", "by a link", "by a virtual dataset", "as a label"])
 def test_raw_storage_is_refused_always(folder, way, trust_links):
@@ -396,13 +239,6 @@ def doubling_links(group, name):
 )
 def test_links_in_a_circle_are_refused(folder, make):
     refuse(write_master(folder / "m.h5", make), "the link ", "circle")
-
-
-def test_a_virtual_dataset_of_itself_is_refused(folder):
-    path = "/entry/data/data_000001"
-    refuse(write_master(folder / "m.h5", make_virtual("b.h5", path=path)), "b.h5", "no such file")
-    write_master(folder / "b.h5", make_virtual("m.h5", path=path))
-    refuse(folder / "m.h5", "virtual dataset", "in a circle")
 
 
 def test_files_that_link_to_each_other_are_walked_once(folder):
