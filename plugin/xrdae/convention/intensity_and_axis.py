@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from xrdae.convention.axis_kinds import (
@@ -51,6 +52,12 @@ def choose_intensity(
             f"for example ds[{array.name!r}].astype(float)"
         )
     return array, _find_dim(array, dim)
+
+
+def read_positions(coord: xr.Variable) -> npt.NDArray[np.float64]:
+    """Return the values of an axis `(channel,)` in its own units."""
+    with np.errstate(invalid="ignore"):  # of a signaling NaN in a damaged file
+        return np.asarray(coord.values, dtype=np.float64)
 
 
 def describe_axis(array: xr.DataArray, dim: Hashable) -> tuple[xr.DataArray, AxisKind, str]:
@@ -151,7 +158,7 @@ def _find_kind(array: xr.DataArray, dim: Hashable) -> AxisKind | None:
     coord, units = array.coords.variables[dim], _read_axis_units(array, dim)
     if not units:
         return None
-    values = np.asarray(coord.values, dtype=np.float64)
+    values = read_positions(coord)
     long_name = str(coord.attrs.get("long_name", ""))
     return find_axis_kind(dim, units, long_name=long_name, values=values)
 

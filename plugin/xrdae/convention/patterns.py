@@ -15,7 +15,7 @@ from xrdae.convention.axis_kinds import (
     UNITS,
 )
 from xrdae.convention.categories import is_category
-from xrdae.convention.intensity_and_axis import choose_intensity, describe_axis
+from xrdae.convention.intensity_and_axis import choose_intensity, describe_axis, read_positions
 from xrdae.convention.names import check_sample_names
 from xrdae.convention.quantities import strip_quantities
 from xrdae.convention.regridding import convert_to_shared_q
@@ -159,7 +159,7 @@ def find_patterns(
     array, kind, units = describe_axis(array, found)
     coord = array.coords.variables[found]
     array, left_out = _apply_mask(array, _find_mask(dataset, array), found)
-    values = np.asarray(coord.values, dtype=np.float64) * kind.factor
+    values = read_positions(coord) * kind.factor
     descending = bool(values.size > 1 and values[0] > values[-1])
     if descending:
         array, values = array.isel({found: slice(None, None, -1)}), values[::-1]

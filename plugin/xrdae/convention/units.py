@@ -12,7 +12,7 @@ import numpy as np
 
 _LONGEST_UNITS = 64  # characters
 # A power of a name is a unit; a power of a number is a number, and 9**9**9 takes for ever.
-_POWER_OF_NUMBER = re.compile(r"[\d.)]\s*(?:\*\*|\^|[⁰¹²³⁴-⁹⁻])|square|cubed|cubic|\bsq\b")
+_POWER_OF_NUMBER = re.compile(r"[\d.)⁰¹²³⁴-⁹]\s*(?:\*\*|\^|[⁰¹²³⁴-⁹⁻])|square|cubed|cubic|\bsq\b")
 # Prefixes by which pyFAI, xdart and others write the kind of axis into the units: 2th_deg, q_nm^-1.
 _PREFIXES = {"2th": "two_theta", "tth": "two_theta", "q": "q", "k": "q", "d": "d"}
 # Spellings that pint does not know, and their meaning.

@@ -58,6 +58,14 @@ class Dialect(NamedTuple):
             fields.pop()
         return self.delimiter.join(field.strip() or "nan" for field in fields)
 
+    def read_first(self, row: str) -> float:
+        """Return the first number in a row; NaN if there is none."""
+        fields = self.clean_row(row).split(self.delimiter)
+        try:
+            return float(fields[0]) if fields else np.nan
+        except ValueError:
+            return np.nan
+
     def count_columns(self, row: str) -> int:
         """Return the number of numbers in a row; 0 if it has anything else."""
         try:
@@ -341,10 +349,12 @@ def _check_header(header: list[str], rows: Sequence[str], dialect: Dialect) -> N
 
 def _continues(row: str, rows: Sequence[str], dialect: Dialect) -> bool:
     """Tell whether the position of a row is a whole number of steps before the first two."""
-    split = [dialect.clean_row(one).split(dialect.delimiter) for one in (row, *rows[:2])]
-    before, first, second = (float(fields[0]) for fields in split)
-    steps = (first - before) / (second - first) if second != first else 0.0
-    return 1 <= round(steps) <= _MOST_BROKEN + 1 and abs(steps - round(steps)) < _EVEN
+    firsts = list(islice(_iterate_rows(rows, 0), 2))
+    before, first, *others = (dialect.read_first(line) for line in (row, *firsts))
+    if not others or others[0] == first:
+        return False
+    steps = (first - before) / (others[0] - first)
+    return 0.5 < steps < _MOST_BROKEN + 1.5 and abs(steps - round(steps)) < _EVEN
 
 
 def _make_error(rows: list[str], numbers: Sequence[int], dialect: Dialect) -> FormatError:
