@@ -82,3 +82,10 @@ def test_a_repeated_last_gsas_record_is_left_out(form):
 )
 def test_broken_gsas_banks_are_refused(data):
     assert find_refusal(f"t\nBANK 1 3 1 CONST 1000 5 0 0 {data}").startswith("bank 1: ")
+
+
+@pytest.mark.parametrize("form", ["STD", "FXYE"])
+def test_gsas_positions_in_degree_are_refused(form):
+    rows = "     100     225       9\n" if form == "STD" else "10 5 1\n10.05 6 1\n10.1 7 1\n"
+    text = f"t\nBANK 1 3 1 CONST 10.0 0.05 0 0 {form}\n{rows}"
+    assert "GSAS counts in centidegrees" in find_refusal(text, "a.gsas")

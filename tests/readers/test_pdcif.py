@@ -164,3 +164,16 @@ def test_pdcif_intensities_of_lines_are_no_pattern(tag):
     pattern = loop("_pd_meas_2theta_scan", "_pd_meas_counts_total", rows=["10 1", "11 2"])
     (scan,) = read_content("data_a\n" + lines + pattern)
     np.testing.assert_array_equal(scan.intensity, [1, 2])
+
+
+def test_pdcif_offset_of_the_calibration_is_added_to_what_was_measured():
+    rows = ["10 5", "11 6", "12 7"]
+    offset = "data_a\n_pd_calib_2theta_offset -0.1\n"
+    tags = ("_pd_meas_2theta_scan", "_pd_meas_counts_total")
+    (scan,) = read_content(offset + loop(*tags, rows=rows))
+    np.testing.assert_allclose(scan.positions, [9.9, 10.9, 11.9])
+    (scan,) = read_content(offset + loop("_pd_proc_2theta_corrected", tags[1], rows=rows))
+    np.testing.assert_allclose(scan.positions, [10, 11, 12])
+    several = loop("_pd_calib_2theta_offset", rows=["0.1", "0.2", "0.3"])
+    with pytest.raises(FormatError, match="2theta_offset differs from point to point"):
+        read_content("data_a\n" + several + loop(*tags, rows=rows))

@@ -80,3 +80,9 @@ def test_ras_without_markers_is_the_short_form():
 )
 def test_broken_ras_is_refused(text):
     find_refusal(text, "a.ras")
+
+
+def test_ras_positions_in_other_units_than_degree_are_refused():
+    text = ras_text().replace("*MEAS_SCAN_UNIT_Y", '*MEAS_SCAN_UNIT_X "mm"\n*MEAS_SCAN_UNIT_Y')
+    assert "positions are in 'mm'" in find_refusal(text, "a.ras")
+    assert read_text(text.replace('"mm"', '"deg"'), "a.ras")

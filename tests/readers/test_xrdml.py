@@ -120,3 +120,14 @@ def test_xrdml_names_of_samples_may_be_in_shift_jis():
     )
     text = text.replace('version="1.0"?', 'version="1.0" encoding="Shift_JIS"?')
     assert read_content(text.encode("cp932"))[0].metadata["sample"] == "試料"
+
+
+def test_xrdml_units_are_converted_or_refused():
+    radian = TWO_THETA.replace('"deg"', '"rad"').replace(">10<", ">0.1<").replace(">12<", ">0.2<")
+    text = xrdml_of(radian + "<counts>5 6 7</counts>")
+    text = text.replace('kAlpha1 unit="Angstrom">1.5406', 'kAlpha1 unit="nm">0.15406')
+    (scan,) = read_content(text)
+    np.testing.assert_allclose(scan.positions, np.degrees([0.1, 0.15, 0.2]))
+    assert scan.metadata["wavelength"] == pytest.approx(1.5406)
+    with pytest.raises(FormatError, match="angle in 'mm'"):
+        read_content(xrdml_of(TWO_THETA.replace('"deg"', '"mm"') + "<counts>5 6 7</counts>"))

@@ -38,6 +38,7 @@ _BANK = re.compile(
 )
 _SNIFFED = 100_000  # characters; comments before the first bank are fewer
 _RECORD = 80
+_LEAST_END = 1.85  # degree; patterns that end below are in degree instead of centidegrees
 _FIELD = 8
 _PER_RECORD = 10
 
@@ -139,6 +140,12 @@ def _read_bank(match: re.Match[str], rows: list[str], maps: Mapping[int, Float])
         check_times(bins, words, positions)
     elif axis is None:
         positions = positions / 100
+        if positions.max() < _LEAST_END:
+            raise FormatError(
+                f"its positions end at {100 * positions.max():g}, which is {positions.max():g} "
+                "degree, since GSAS counts in centidegrees; if they are in degree, multiply them "
+                "by 100, or export the pattern as columns (.xy)"
+            )
     kind = "two_theta" if axis is None else axis.kind
     return Scan(kind, positions, intensity[:n], errors, units, axis=axis)
 

@@ -33,6 +33,7 @@ _POSITIONS = (
     ("d", "_pd_proc_d_spacing"),
     ("q", "_pd_proc_recip_len_q"),
 )
+_AS_MEASURED = {"_pd_meas_2theta_scan", "_pd_meas_2theta_range"}  # an offset belongs to these
 _INTENSITIES = {
     "_pd_proc_intensity_total": "1",
     "_pd_meas_counts_total": "counts",
@@ -190,12 +191,12 @@ def _find_positions(columns: Columns, n: int) -> tuple[str, Float]:
                 continue
             # Steps are often rounded; the ends and the number of points are better.
             if step is None or abs((high - low) / (n - 1) - step) < 0.01 * abs(step):
-                return kind, np.linspace(low, high, n)
+                return kind, np.linspace(low, high, n) + _find_offset(columns, tag)
             ranges.append(f"{low:g} to {high:g} in steps of {step:g}")
         else:
             values, _ = _parse_values(columns.get(tag, []))
             if values.size == n and np.isfinite(values).sum() > 1:
-                return kind, values
+                return kind, values + _find_offset(columns, tag)
     if ranges:
         raise FormatError(f"it has {n} intensities for 2theta from {ranges[0]} degree")
     if "_pd_meas_time_of_flight" in columns:
@@ -203,6 +204,20 @@ def _find_positions(columns: Columns, n: int) -> tuple[str, Float]:
             "its pattern is over time of flight only; export it over d (_pd_proc_d_spacing) or Q"
         )
     raise FormatError(f"it has {n} intensities but no positions of them in 2theta, d or Q")
+
+
+def _find_offset(columns: Columns, tag: str) -> float:
+    """Return what calibration adds to positions [degree]; 0 to those of another kind."""
+    if tag not in _AS_MEASURED:
+        return 0.0
+    offsets, _ = _parse_values(columns.get("_pd_calib_2theta_offset", []))
+    offsets = offsets[np.isfinite(offsets)]
+    if offsets.size and (offsets != offsets[0]).any():
+        raise FormatError(
+            "its 2theta_offset differs from point to point; export the corrected positions "
+            "(_pd_proc_2theta_corrected)"
+        )
+    return float(offsets[0]) if offsets.size else 0.0
 
 
 def _find_number(columns: Columns, *tags: str) -> float | None:

@@ -48,6 +48,12 @@ def find_scan_axis(axis: str) -> str | None:
     return _TWO_THETA.get(plain)
 
 
+def check_angle_units(units: str) -> None:
+    """Refuse positions that are stated to be in other units than degree."""
+    if units and not re.fullmatch(r"(?i)deg\w*\.?|°", units):
+        raise FormatError(f"its positions are in {units!r}, not in degree; export it over 2theta")
+
+
 def is_mine(file: DataFile) -> bool:
     """Tell whether a text begins as RAS does."""
     return file.text is not None and _MINE.match(file.text) is not None
@@ -67,6 +73,7 @@ def read_scans(file: DataFile) -> list[Scan]:
     scans, other = [], set()
     for i, (header, rows) in enumerate(_split_blocks(split_lines(file.text or "")), start=1):
         axis = header.get("MEAS_SCAN_AXIS_X_INTERNAL") or header.get("MEAS_SCAN_AXIS_X", "")
+        check_angle_units(header.get("MEAS_SCAN_UNIT_X", ""))
         moving = find_scan_axis(axis or "TwoTheta")
         if moving is None:
             other.add(axis)

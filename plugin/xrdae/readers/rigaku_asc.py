@@ -19,7 +19,7 @@ from xrdae.readers.header_values import (
     parse_number,
     select_possible,
 )
-from xrdae.readers.ras import INTENSITY_UNITS, find_scan_axis
+from xrdae.readers.ras import INTENSITY_UNITS, check_angle_units, find_scan_axis
 from xrdae.readers.scan import Scan
 from xrdae.readers.step_scans import make_positions, parse_intensities
 from xrdae.readers.text_table import split_lines
@@ -47,6 +47,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         if axis and find_scan_axis(axis) is None:
             other.add(axis)
             continue
+        check_angle_units(keys.get("XUNIT", ""))
         try:
             scans.append(_make_scan(keys, rows))
         except FormatError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xrdae.convention.units import parse_units
 from xrdae.errors import FormatError
 from xrdae.readers.counting_times import divide_by_times
 from xrdae.readers.data_file import DataFile
@@ -103,15 +104,33 @@ def _find_two_theta(points: Element, n: int) -> Float | None:
         # pyFAI writes "2\theta", Data Collector "2Theta".
         if positions.get("axis", "").replace("\\", "").lower() != "2theta":
             continue
-        listed = read_numbers(positions, "listPositions")
+        factor = _find_factor(positions, "angle")
+        listed = read_numbers(positions, "listPositions") * factor
         if listed.size:
             if listed.size < n:
                 raise FormatError(f"it has {listed.size} positions for {n} intensities")
             return listed[:n]
         ends = [read_numbers(positions, f"{which}Position") for which in ("start", "end")]
         if all(end.size == 1 for end in ends):
-            return np.linspace(ends[0][0], ends[1][0], n)
+            return np.linspace(ends[0][0], ends[1][0], n) * factor
     return None
+
+
+def _find_factor(element: Element | None, dimension: str) -> float:
+    """Return the factor from the units of an element to degree or angstrom.
+
+    Raises
+    ------
+    FormatError
+        If its units have another dimension.
+    """
+    stated = "" if element is None else element.get("unit", "").strip()
+    if not stated:
+        return 1.0
+    units = parse_units(stated)
+    if units is None or units.dimension != dimension:
+        raise FormatError(f"it states an {dimension} in {stated!r}; correct the units")
+    return units.factor
 
 
 def _read_metadata(measurement: Element, sample: str) -> dict[str, float | str]:
@@ -119,14 +138,20 @@ def _read_metadata(measurement: Element, sample: str) -> dict[str, float | str]:
     tube = measurement.find("incidentBeamPath/xRayTube")
     beta = lines is not None and lines.get("intended", "").lower() == "k-beta"
     return select_possible(
-        wavelength=parse_number(read_text(lines, "kBeta" if beta else "kAlpha1")),
-        k_alpha_2=None if beta else parse_number(read_text(lines, "kAlpha2")),
+        wavelength=_read_wavelength(lines, "kBeta" if beta else "kAlpha1"),
+        k_alpha_2=None if beta else _read_wavelength(lines, "kAlpha2"),
         k_alpha_ratio=None if beta else parse_number(read_text(lines, "ratioKAlpha2KAlpha1")),
         sample=sample,
         anode=read_text(tube, "anodeMaterial"),
         voltage=parse_number(read_text(tube, "tension")),
         current=parse_number(read_text(tube, "current")),
     )
+
+
+def _read_wavelength(lines: Element | None, name: str) -> float | None:
+    value = parse_number(read_text(lines, name))
+    element = None if lines is None else lines.find(name)
+    return None if value is None else value * _find_factor(element, "length")
 
 
 def _read_scan_metadata(
