@@ -19,14 +19,14 @@ from xrdae.readers.header_values import parse_number, select_possible
 from xrdae.readers.scan import Scan, ScanAxis
 from xrdae.readers.text_table import split_lines
 
-_NAMES = re.compile(r"(?m)^\s*(\S.*?)[ \t]+Yobs[ \t]+Ycal[ \t]+Yobs-Ycal\b")
+_NAMES = re.compile(r"\s*(\S.*?)[ \t]+Yobs[ \t]+Ycal[ \t]+Yobs-Ycal\b")
 _COLUMNS = 2  # positions and observed intensities
 
 
 def is_mine(file: DataFile) -> bool:
     """Tell whether the names of FullProf's columns stand near the start of a text."""
     start = file.text[:5000] if file.text is not None else ""
-    return "Yobs" in start and _NAMES.search(start) is not None
+    return "Yobs" in start and any(map(_NAMES.match, split_lines(start)[:-1]))
 
 
 def read_scans(file: DataFile) -> list[Scan]:
