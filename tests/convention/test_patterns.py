@@ -1,3 +1,4 @@
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -162,3 +163,15 @@ def test_a_decreasing_axis_of_big_endian_numbers_may_be_masked(series, model, di
     np.testing.assert_array_equal(one.left_out, other.left_out)
     back = turned.xrdae.reconstruct(model) if dims != ("pattern",) else turned
     np.testing.assert_array_equal(back["two_theta"], axis)
+
+
+def test_a_coordinate_named_as_a_dimension_of_other_patterns_is_refused(tmp_path):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("pattern", 2)
+        file.createDimension("q", 4)
+        file.createVariable("intensity", "f8", ("pattern", "q"))[:] = 1
+        file["intensity"].coordinates = "q"
+        file.createVariable("q", "f8", ("pattern",)).units = "1/angstrom"
+    with xr.open_dataset(path) as found, pytest.raises(DataError, match="'q' lies along"):
+        find_patterns(found)

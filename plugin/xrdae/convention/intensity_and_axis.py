@@ -51,6 +51,13 @@ def choose_intensity(
             f"intensity variable {array.name!r} is of type {array.dtype}; real numbers are needed, "
             f"for example ds[{array.name!r}].astype(float)"
         )
+    for name in array.dims:
+        along = array.coords.variables[name].dims if name in array.coords else (name,)
+        if along != (name,):
+            raise DataError(
+                f"coordinate {name!r} lies along {list(along)}, but is called as another dimension "
+                f"of {array.name!r}; rename one of them"
+            )
     return array, _find_dim(array, dim)
 
 

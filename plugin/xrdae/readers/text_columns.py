@@ -243,7 +243,7 @@ def _check_announced(table: Table) -> None:
                 "factors are read, so export it as such, or as columns of text"
             )
     if _is_fit2d(table):
-        announced = int(table.header[-1])
+        announced = int(table.header[-1].strip())
         if announced != len(table.values):
             raise FormatError(
                 f"its header announces {announced} points, but {len(table.values)} follow; "
