@@ -338,6 +338,8 @@ def info(data: tuple[str, ...], as_json: bool, reading: dict[str, Any]) -> None:
         try:
             dataset = open_data(data, lazy=False, **reading)
         except FormatError as error:
+            if Path(data[0]).suffix != ".nc":  # models have this ending
+                raise
             raise FormatError(f"{error}; nor is it a model: {no_model}") from error
         sections, made = (
             describe.describe_dataset(dataset),
