@@ -77,7 +77,7 @@ def _check_checkpoint(path: Path, case: dict[str, Any]) -> None:
         series.xrdae.fit(checkpoint=saved, **FIT)
     assert disk.read_files() == {}
     disk.free()
-    write, calls = checkpoint.Checkpoint._write, []
+    write, calls = checkpoint.Checkpoint._write_file, []
 
     def fill_then_write(self: Any, arrays: Any) -> None:
         calls.append(0)
@@ -85,7 +85,7 @@ def _check_checkpoint(path: Path, case: dict[str, Any]) -> None:
             disk.fill(int(case["at"] * 20_000))
         write(self, arrays)
 
-    checkpoint.Checkpoint._write = fill_then_write  # type: ignore[method-assign]
+    checkpoint.Checkpoint._write_file = fill_then_write  # type: ignore[method-assign]
     with record_warnings() as messages:
         model = series.xrdae.fit(checkpoint=saved, **FIT)
     assert len(messages) == 1, messages
@@ -195,7 +195,11 @@ def try_rows(scale: float) -> Iterator[Row]:
     cases += [
         {"what": "watch", "at": at, "before": before} for before in (0, 4) for at in choose(10)
     ]
-    few = cases if scale >= 0.1 else [c for c in cases if c["what"] in ("encode", "watch")]
+    few = (
+        cases
+        if scale >= 0.1
+        else [c for c in cases if c["what"] in ("encode", "checkpoint", "watch")]
+    )
     yield try_in_child(Row(FULL, "fault"), few, patience=300)
     n = max(2, min(len(WRITERS), round(scale * 2 * len(WRITERS))))
     cases = [{"what": what} for what in rng.sample(WRITERS, n)]

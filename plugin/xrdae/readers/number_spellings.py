@@ -85,7 +85,8 @@ def _has_point_beside_quotes(lines: list[str]) -> bool:
     if row is None:
         return True
     delimiter = next((mark for mark in ";\t" if mark in row), ",")
-    column = next(i for i, field in enumerate(split_fields(row, delimiter)) if _IS_THOUSANDS(field))
+    fields = split_fields(row, delimiter)
+    column = next((i for i, field in enumerate(fields) if _IS_THOUSANDS(field)), len(fields))
     for line in lines:
         if re.match(r'[\s"]*[+-]?\d', line) is None:
             continue
@@ -111,7 +112,10 @@ def split_fields(line: str, delimiter: str | None) -> list[str]:
     """Return the fields of a line; fields in quotes may contain the delimiter."""
     if delimiter is None:
         return line.split()
-    return [field.strip() for field in next(csv.reader([line], delimiter=delimiter))]
+    try:
+        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # a longer field than the limit
+        return [line]
 
 
 def is_row(line: str) -> bool:
