@@ -86,7 +86,9 @@ def _has_point_beside_quotes(lines: list[str]) -> bool:
         return True
     delimiter = next((mark for mark in ";\t" if mark in row), ",")
     fields = split_fields(row, delimiter)
-    column = next((i for i, field in enumerate(fields) if _IS_THOUSANDS(field)), len(fields))
+    column = next((i for i, field in enumerate(fields) if _IS_THOUSANDS(field)), None)
+    if column is None:
+        return False
     for line in lines:
         if re.match(r'[\s"]*[+-]?\d', line) is None:
             continue
