@@ -120,6 +120,7 @@ def _parse(text: str) -> Units | None:
     return Units("angle", quantity.to("degree").magnitude) if is_angle else None
 
 
+@functools.lru_cache(maxsize=1024)
 def is_units(text: str) -> bool:
     """Tell whether a text is a spelling of units that pint knows."""
     if not text.strip() or not _may_be_units(text):

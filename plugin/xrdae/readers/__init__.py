@@ -10,6 +10,7 @@ To add a format, write a module with these two functions and add its name to `MO
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from types import ModuleType
@@ -61,7 +62,7 @@ def find_reader(file: DataFile) -> ModuleType:
         If no reader recognises the content.
     """
     for name in MODULES:
-        module = importlib.import_module(f"xrdae.readers.{name}")
+        module = _import_reader(name)
         if module.is_mine(file):
             return module
     start = file.content[:16]
@@ -69,6 +70,11 @@ def find_reader(file: DataFile) -> ModuleType:
         f"no reader knows this content (it starts with {start!r}); export it as columns of "
         "2theta, intensity (.xy) or in another format that the README lists"
     )
+
+
+@functools.cache
+def _import_reader(name: str) -> ModuleType:
+    return importlib.import_module(f"xrdae.readers.{name}")
 
 
 def read_file(

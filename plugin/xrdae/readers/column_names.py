@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 
@@ -171,6 +172,7 @@ def _fill_forward(texts: Sequence[str]) -> list[str]:
     return filled
 
 
+@functools.lru_cache(maxsize=1024)
 def is_axis_name(name: str) -> bool:
     """Tell whether a column's name is that of a diffraction axis; I(q) is not."""
     if INTENSITY.search(name) or is_numbered(name):
@@ -179,6 +181,7 @@ def is_axis_name(name: str) -> bool:
     return axis is not None and axis.kind != OTHER
 
 
+@functools.lru_cache(maxsize=1024)
 def is_other_axis_name(name: str) -> bool:
     """Tell whether a column's name is that of another axis, such as an energy."""
     if INTENSITY.search(name) or is_numbered(name):
@@ -187,6 +190,7 @@ def is_other_axis_name(name: str) -> bool:
     return is_other_name(name) if axis is None else axis.kind == OTHER
 
 
+@functools.lru_cache(maxsize=1024)
 def is_numbered(name: str) -> bool:
     """Tell whether a name is a number or a label with its value: "25", "x=0.1", "T = 300 K"."""
     return parse_number(name) is not None or re.search(r"=\s*[-+]?\d", name) is not None

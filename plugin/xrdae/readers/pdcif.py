@@ -50,7 +50,8 @@ _SAME_LINE = 0.02  # K-alpha 1 and 2 differ by less, relative; other lines of a 
 def is_mine(file: DataFile) -> bool:
     """Tell whether the first line that is no comment begins a data block, and items follow."""
     text = file.text or ""
-    for line in text[: 2**20].splitlines():
+    for found in re.finditer(r"[^\r\n]+", text[: 2**20]):
+        line = found[0]
         if line.strip() and not line.lstrip().startswith("#"):
             return (
                 line.lower().startswith("data_")

@@ -57,7 +57,7 @@ class _Block:
 
 def is_mine(file: DataFile) -> bool:
     """Tell whether a text has a file header and a scan with columns, as SPEC writes them."""
-    if file.text is None or b"#S " not in file.content[:_SNIFFED]:
+    if file.text is None or b"#S" not in file.content[:_SNIFFED]:
         return False
     start = file.text[:_SNIFFED].replace("\r", "\n")
     needed = (_FILE, _SCAN, _COLUMNS, _LABELS)

@@ -34,7 +34,11 @@ from xrdae.readers.data_file import DataFile
 from xrdae.readers.header_values import parse_number
 from xrdae.readers.named_columns import choose_by_names
 from xrdae.readers.nameless_columns import check_counting, choose_without_names
-from xrdae.readers.number_spellings import normalize_numbers, remove_thousands
+from xrdae.readers.number_spellings import (
+    normalize_numbers,
+    normalize_start,
+    remove_thousands,
+)
 from xrdae.readers.positions import check_even_steps, check_positions
 from xrdae.readers.scan import Scan, ScanAxis
 from xrdae.readers.step_scans import find_announced_points, find_announced_steps, read_steps
@@ -94,7 +98,7 @@ def read_scans(file: DataFile) -> list[Scan]:
         cannot be what they are called.
     """
     options = file.options
-    text = normalize_numbers(file.text or "")
+    text = normalize_start(file.text or "")
     has_commas = "," in text or ";" in text
     lines = split_lines(text)
     del text

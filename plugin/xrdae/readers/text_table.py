@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import FormatError
-from xrdae.readers.number_spellings import BEHIND, is_row, remove_thousands, split_fields
+from xrdae.readers.number_spellings import (
+    BEHIND,
+    is_row,
+    normalize_numbers,
+    remove_thousands,
+    split_fields,
+)
 
 Float = npt.NDArray[np.float64]
 
@@ -186,6 +192,7 @@ def read_table(lines: list[str], *, has_commas: bool = True) -> Table:
             return Table(header, values, numbers, False, dialect.delimiter)
     except ValueError:
         pass
+    rows = normalize_numbers("\n".join(rows)).split("\n")
     kept = [i for i, row in enumerate(rows) if row.strip() and not COMMENT.match(row)]
     numbers = [numbers[i] for i in kept]
     try:

@@ -38,6 +38,7 @@ def is_mine(file: DataFile) -> bool:
     start = file.content[:65536]
     return (
         file.text is not None
+        and b"_" in start
         and (b"_FILEVERSION" in start or b"COUNTS" in start or b"CPS" in start)
         and _MINE.search(file.text[:65536].replace("\r", "\n")) is not None
     )
