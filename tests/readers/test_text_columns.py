@@ -275,3 +275,25 @@ def test_arbitrary_content_raises_nothing_but_a_format_error(content, name):
                 reader.read_scans(file)
         except FormatError as error:
             assert str(error)  # noqa: PT017  (an error is one of two good outcomes)
+
+
+@pytest.mark.parametrize(
+    ("head", "units"),
+    [
+        ("Counts", "counts"),
+        ("Intensity (counts)", "counts"),
+        ("cps", "counts/s"),
+        ("Counts per second", "counts/s"),
+        ("counts/s", "counts/s"),
+        ("Intensity (kcounts)", "1"),
+        ("I (kcps)", "1"),
+        ("counts/min", "1"),
+    ],
+)
+def test_units_of_intensities_are_those_of_the_name(head, units):
+    assert (
+        read_one_scan(
+            f"2theta\t{head}\n" + "".join(f"{i}\t{i % 3}\n" for i in range(9)), "a.txt"
+        ).units
+        == units
+    )

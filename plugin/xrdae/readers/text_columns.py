@@ -303,6 +303,6 @@ def _find_named_axis(table: Table, name: str, file: DataFile) -> ScanAxis | None
 
 
 def _find_units(name: str) -> str:
-    if re.search(r"(?i)cps|count\w*\s*(?:/|per)\s*s", name):
+    if re.search(r"(?i)(?<![a-z])(?:cps|count\w*\s*(?:/|per)\s*s)", name):
         return "counts/s"
-    return "counts" if re.search(r"(?i)count(?!.*per)", name) else "1"
+    return "counts" if re.search(r"(?i)(?<![a-z])count(?!.*(?:per|/))", name) else "1"
