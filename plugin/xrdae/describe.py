@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from xrdae.convention.axes import Axis
 
 
+SHOWN_COMPONENTS = 8  # that weigh most
+
 Sections = dict[str, dict[str, str]]
 
 
@@ -62,12 +64,31 @@ def describe_model(fitted: Fitted) -> Sections:
             if np.isfinite(held_out).any()
             else "no pattern was held out",
         },
+        "What the map weighs": _describe_weights(fitted),
         "Made with": fitted.provenance.get("versions", {}),
         "Provenance": {
             "fingerprint": provenance.fingerprint(fitted),
             **_describe_origin(fitted.provenance),
         },
     }
+
+
+def _describe_weights(fitted: Fitted) -> dict[str, str]:
+    """Return variance, predictability and weight of the components that weigh most."""
+    weights, variance = fitted.weights, fitted.autoencoder.basis.variance
+    weighted = np.square(weights.values) * variance
+    parts = np.stack([variance / variance.sum(), weighted / weighted.sum()])
+    rule = "by their variance alone"
+    if not weights.are_equal:
+        rule = f"by their variance (exponent {weights.exponent:.2g}) and their predictability"
+    rows = {"components": f"{len(weights.places)} of {weights.values.size} weigh {rule}"}
+    for i in np.sort(np.argsort(-parts[1], kind="stable")[:SHOWN_COMPONENTS]):
+        predicted = weights.predictability[i]
+        known = "" if np.isnan(predicted) else f", predicted to {predicted:.0%}"
+        rows[f"component {i + 1}"] = (
+            f"{parts[0, i]:.2%} of the variance{known}, {parts[1, i]:.1%} of the map"
+        )
+    return rows
 
 
 def _describe_axis(axis: Axis) -> str:

@@ -15,6 +15,7 @@ from xrdae.autoencoder import model_file
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.patterns import find_patterns
 from xrdae.storage.atomic_writing import NETCDF, check_ending
@@ -45,6 +46,8 @@ class Model(ModelMethods):
         the patterns.
     provenance
         `time`, `versions`, `command` and fingerprints of the `data`; see `xrdae.provenance`.
+    weights
+        Weights of the basis coefficients in the map.
     mixture
         Weights of the synthesis methods.
     """
@@ -190,6 +193,11 @@ class Model(ModelMethods):
     def provenance(self) -> dict[str, Any]:
         """Data, versions and settings from which the model was made."""
         return self.fitted.provenance
+
+    @property
+    def weights(self) -> Weights:
+        """Weights of the basis coefficients in the map, and how they follow from the patterns."""
+        return self.fitted.weights
 
     def __repr__(self) -> str:
         axis = self.autoencoder.preparation.axis

@@ -49,7 +49,7 @@ def test_a_dataset_is_refused_as_a_model(series, tmp_path):
         xrdae.load_model(tmp_path / "data.nc")
 
 
-@pytest.mark.parametrize("version", [6, 0, -1, 10**15, "new", 3.0, [3, 3]])
+@pytest.mark.parametrize("version", [7, 0, -1, 10**15, "new", 3.0, [3, 3]])
 def test_a_file_of_another_version_says_to_update(saved, version):
     _rewrite(saved, lambda tree: tree.attrs.update(format_version=version))
     with pytest.raises(xrdae.FormatError, match=r"has model format .*update xrdae"):
@@ -57,7 +57,17 @@ def test_a_file_of_another_version_says_to_update(saved, version):
 
 
 @pytest.mark.parametrize(
-    "group", ["preparation", "basis", "ensemble", "support", "mixture", "labels", "history"]
+    "group",
+    [
+        "preparation",
+        "basis",
+        "ensemble",
+        "support",
+        "mixture",
+        "labels",
+        "history",
+        "component_weights",
+    ],
 )
 def test_a_file_without_a_group_is_damaged(saved, group):
     def without(tree):

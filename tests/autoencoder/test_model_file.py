@@ -135,6 +135,7 @@ def test_anybody_can_open_the_file_with_xarray(full, saved):
             "ensemble",
             "support",
             "mixture",
+            "component_weights",
             "labels",
             "history",
         }

@@ -127,16 +127,19 @@ def test_kinds_in_the_update_are_not_novel_and_others_are(halves, old, new, simu
 
 
 def test_a_foreign_phase_is_learnt_and_another_one_is_still_novel(simulated_series):
-    known = simulated_series(120)
-    model = known.xrdae.fit(**SMALL)
+    known, unmet = simulated_series(120), simulated_series(120, seed=6)
     further = with_foreign(simulated_series(60, seed=3), 39, seed=3)
-    again = with_foreign(simulated_series(60, seed=4), 39, seed=4)
-    updated = further.xrdae.fit(update=model, progress=False)
-    assert novel(again, model) > 0.9
-    assert novel(again, updated) <= 0.1
-    assert novel(with_foreign(again, 52, seed=5), updated) > 0.9
-    assert novel(simulated_series(120, seed=6), updated) <= 0.1
-    assert moved(known, model, updated).max() < 0.15
+    again = with_foreign(simulated_series(240, seed=4), 39, seed=4)
+    called = []
+    for seed in range(3):
+        model = known.xrdae.fit(seed=seed, **SMALL)
+        updated = further.xrdae.fit(update=model, progress=False)
+        assert novel(again, model) > 0.9
+        assert novel(with_foreign(again, 52, seed=5), updated) > 0.9
+        assert moved(known, model, updated).max() < 0.15
+        called.append([novel(again, updated), novel(unmet, updated)])
+    assert np.mean(called, axis=0).max() <= 0.1  # the limits of a fit vary: .05 to .15
+    assert np.max(called) <= 0.2
 
 
 def test_few_further_patterns_among_many_are_known_all_the_same(simulated_series):

@@ -81,6 +81,8 @@ class Masking:
         Fill of masked regions; see `Model.relevance`.
     noise
         Standard deviation of the noise in a channel of model input.
+    weights
+        `(component,)`, factors of the coefficients that the network was trained on.
     device
         See `Config.device`.
     """
@@ -92,6 +94,7 @@ class Masking:
     cover: Float
     fill: str
     noise: float
+    weights: Float
     device: str
 
     def __call__(self, rows: Float) -> tuple[Float, ...]:
@@ -113,6 +116,7 @@ class Masking:
         shift = self.find_shifts(coefficients, steps)
         measured = torch.from_numpy(np.isfinite(inputs)).to(coefficients.device)
         noise = self.noise * self._find_sensitivity(coefficients, measured)
+        steps *= as_tensor(self.weights).to(steps.device)
         relevance, removed = (torch.linalg.vector_norm(a, dim=2) for a in (shift, steps))
         excess, significance = compare_shares(relevance, removed, noise, shift.shape[2])
         profile = relevance @ self._cover
@@ -246,9 +250,9 @@ def compare_shares(
     """Return the excess of relevance over that of an untrained network, and its significance.
 
     Both compare shares, the fraction of a pattern's total relevance in a region. An untrained
-    network is a random map. On average, it moves the latent point in proportion to the distance
-    that masking moves the coefficients. The difference between such maps is the spread of the
-    norm of a random vector with as many entries as there are latent axes.
+    network is a random map of the weighted coefficients. On average, it moves the latent point in
+    proportion to the distance that masking moves these. The difference between such maps is the
+    spread of the norm of a random vector with as many entries as there are latent axes.
 
     Parameters
     ----------
@@ -321,6 +325,7 @@ def find_masking(
         find_cover(find_channels(patterns.axis, in_data), patterns.axis.values.size),
         fill,
         noise,
+        fitted.weights.values,
         fitted.config.device,
     )
 

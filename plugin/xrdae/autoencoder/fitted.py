@@ -14,6 +14,7 @@ import xarray as xr
 
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.patterns import Patterns, find_patterns
 from xrdae.convention.regridding import check_axis
@@ -83,6 +84,8 @@ class Fitted:
         the patterns.
     provenance
         `time`, `versions`, `command` and fingerprints of the `data`; see `xrdae.provenance`.
+    weights
+        Weights of the basis coefficients in the map.
     mixture
         Weights of the synthesis methods; None: not yet computed.
     """
@@ -93,6 +96,7 @@ class Fitted:
     labels: xr.Dataset
     history: xr.Dataset
     provenance: dict[str, Any]
+    weights: Weights
     mixture: Mixture | None = None
 
     @property

@@ -16,6 +16,7 @@ from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.autoencoder.model_migrations import VERSION
 from xrdae.autoencoder.model_schema import build_fitted, read_content
 from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.weights import Weights
 from xrdae.errors import FormatError
 from xrdae.preprocessing.preparation import Preparation
 from xrdae.storage import checksum
@@ -41,6 +42,7 @@ def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
     assert fitted.mixture is not None
     groups = {
         **make_groups(fitted),
+        "/component_weights": _make_weights(fitted.weights),
         "/mixture": _make_mixture(fitted.mixture),
         "/history": fitted.history,
     }
@@ -57,7 +59,8 @@ def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
 def make_groups(fitted: Fitted) -> dict[str, xr.Dataset]:
     """Return the groups of a model's file that its fingerprint covers.
 
-    The history is not a result, and the mixture follows from the rest.
+    The history is not a result. The mixture follows from the rest, and the networks contain the
+    weights.
     """
     return {
         "/preparation": _make_preparation(fitted.autoencoder.preparation),
@@ -127,6 +130,16 @@ def _make_support(support: Support) -> xr.Dataset:
             "limits": ("limit", novelty.limits),
         },
         attrs={"width": support.width, "halvings": novelty.halvings},
+    )
+
+
+def _make_weights(weights: Weights) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "values": ("component", weights.values),
+            "predictability": ("component", weights.predictability),
+        },
+        attrs={"exponent": weights.exponent},
     )
 
 

@@ -3,6 +3,7 @@
 Format 1 has the smoothed residual of each channel; format 2 has it in bins.
 Format 2 has no checksum, and early files have only versions as provenance.
 Format 4 has no mixture; `Model` computes it when it is first needed.
+Format 5 has no weights of the coefficients: all are equal.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.autoencoder.novelty import bin_channels, find_halvings
+from xrdae.autoencoder.weights import Weights
 from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
 
-VERSION = 5  # format of new files
+VERSION = 6  # format of new files
 WITH_MIXTURE = 5  # first format with the mixture of synthesis methods
+WITH_WEIGHTS = 6  # first format with weights of the coefficients
 FWHM = 2.355  # full width at half maximum of a Gaussian over its standard deviation
 
 
@@ -97,9 +100,21 @@ def _keep_without_mixture(content: Content) -> Content:
     return content
 
 
+def _weigh_equally(content: Content) -> Content:
+    """Format 5 to 6: all coefficients have the same weight, and no predictability is known."""
+    weights = Weights.equal(len(content.arrays["basis"]["components"]))
+    content.attrs["component_weights"] = {"exponent": np.float64(weights.exponent)}
+    content.arrays["component_weights"] = {
+        "values": weights.values,
+        "predictability": weights.predictability,
+    }
+    return content
+
+
 _STEPS: tuple[Callable[[Content], Content], ...] = (
     _bin_residuals,
     _nest_versions,
     _name_axis,
     _keep_without_mixture,
+    _weigh_equally,
 )

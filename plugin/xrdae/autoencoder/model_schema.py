@@ -15,9 +15,15 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis
 from xrdae.autoencoder.ensemble import Ensemble, Layer
 from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
-from xrdae.autoencoder.model_migrations import WITH_MIXTURE, Content, upgrade_content
+from xrdae.autoencoder.model_migrations import (
+    WITH_MIXTURE,
+    WITH_WEIGHTS,
+    Content,
+    upgrade_content,
+)
 from xrdae.autoencoder.novelty import Novelty, Support
 from xrdae.autoencoder.provenance_schema import MODEL
+from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import KINDS
@@ -39,13 +45,14 @@ ARRAYS = {
         "residual_scale": ("bin", "f"),
         "limits": ("limit", "f"),
     },
+    "component_weights": {"values": ("component", "f"), "predictability": ("component", "f")},
     "mixture": {"weights": ("method", "f"), "error": ("term", "f")},
     "history": {"step": ("step", "iu"), "loss": ("step", "f"), "held_out": ("step", "f")},
 }
 LAYERS = re.compile(r"(encoder|decoder)_\d+_(weight|bias)")
 LABELS = re.compile(r"label_\d+")
 # A pattern of pure background has no scale, and a channel that was never measured has no mean.
-NAN_IS_A_VALUE = {"scale", "mean", "held_out", "loss"}
+NAN_IS_A_VALUE = {"scale", "mean", "held_out", "loss", "predictability"}
 LONGEST_TEXT = 1000
 POSITIVE = {"residual_scale", "limits"}
 
@@ -56,7 +63,9 @@ def read_content(root: Group, version: int) -> Content:
     for name in ("config", "provenance"):
         content.attrs[""][name] = parse_json(_read_entry(content.attrs[""], name))
     groups = ["preparation", "basis", "ensemble", "support", "labels", "history"]
-    for name in [*groups, *(["mixture"] if version >= WITH_MIXTURE else [])]:
+    groups += ["mixture"] if version >= WITH_MIXTURE else []
+    groups += ["component_weights"] if version >= WITH_WEIGHTS else []
+    for name in groups:
         group = root.group(name)
         matching = {"ensemble": LAYERS, "labels": LABELS}.get(name)
         names = ARRAYS[name] if matching is None else filter(matching.fullmatch, group)
@@ -96,6 +105,7 @@ def build_fitted(content: Content, version: int) -> Fitted:
         _build_labels(content),
         _build_history(content),
         provenance,
+        _build_weights(content),
         _build_mixture(content),
     )
 
@@ -273,6 +283,14 @@ def _build_support(content: Content) -> Support:
         arrays["unseen"].astype(bool),
         _read_number(content, "support", "width"),
     )
+
+
+def _build_weights(content: Content) -> Weights:
+    arrays = content.arrays["component_weights"]
+    values, predictability = arrays["values"], arrays["predictability"]
+    if (values < 0).any() or not (values > 0).any() or (predictability > 1).any():
+        raise ValueError("weights: values or predictability are out of their range")
+    return Weights(values, predictability, _read_number(content, "component_weights", "exponent"))
 
 
 def _build_mixture(content: Content) -> Mixture | None:

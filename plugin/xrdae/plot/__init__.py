@@ -9,7 +9,7 @@ import xarray as xr
 
 from xrdae.plot.latent import draw_latent
 from xrdae.plot.maps import draw_map, draw_relevance_map
-from xrdae.plot.model_quality import draw_estimate, draw_novelty, draw_training
+from xrdae.plot.model_quality import draw_estimate, draw_novelty, draw_training, draw_weights
 from xrdae.plot.relevance import draw_relevance
 from xrdae.plot.synthesis import draw_synthesis
 
@@ -161,6 +161,18 @@ class Plot:
         >>> ax = ds.xrdae.plot.training(model)
         """
         return draw_training(model, ax=ax)
+
+    def weights(self, model: Model, *, ax: Axes | None = None) -> Axes:
+        """Draw what the map of a model weighs, by component of the basis.
+
+        Bars show the part of the variance, and the part of the weighted variance, that the first
+        components have. Points show which part of each coefficient the nearest patterns predict.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.plot.weights(model)
+        """
+        return draw_weights(model, ax=ax)
 
     def estimate(self, label: str, *, ax: Axes | None = None) -> Axes:
         """Draw `<label>_estimate` against the label, with bars of one `<label>_std`.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Float = npt.NDArray[Any]
 
+MOST_COMPONENTS = 24  # drawn
 WIDE = 30.0  # largest novelty over the limit, above which the axis is logarithmic
 
 
@@ -53,6 +54,27 @@ def draw_training(model: Model, *, ax: Axes | None) -> Axes:
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.margins(x=0.02)
+    add_legend_above(ax)
+    return ax
+
+
+def draw_weights(model: Model, *, ax: Axes | None) -> Axes:
+    """Draw what the map of a model weighs; see `Plot.weights`."""
+    weights, variance = model.fitted.weights, model.autoencoder.basis.variance
+    weighted = np.square(weights.values) * variance
+    n = min(MOST_COMPONENTS, len(variance))
+    number = np.arange(1, n + 1)
+    ax = get_axes(ax)
+    parts = {"variance": (variance, "0.7", -0.2), "weighted, in the map": (weighted, BLUE, 0.2)}
+    for label, (values, color, offset) in parts.items():
+        ax.bar(number + offset, (values / values.sum())[:n], 0.4, color=color, label=label)
+    known = np.isfinite(weights.predictability[:n])
+    if known.any():
+        ax.plot(
+            number[known], weights.predictability[:n][known], color=VERMILION, marker="o", ms=4,
+            ls="", label="predicted by neighbours",
+        )  # fmt: skip
+    ax.set(xlabel="component of the basis", ylabel="part", ylim=(0, 1.02))
     add_legend_above(ax)
     return ax
 

@@ -24,8 +24,10 @@ from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.provenance import record_fit
 from xrdae.training.augmentation import COPIES, augment_patterns, is_augmented
 from xrdae.training.checkpoint import make_checkpoint
-from xrdae.training.training_loop import Trained, train
+from xrdae.training.predictability import find_weights
+from xrdae.training.training_loop import Trained
 from xrdae.training.training_set import load_training_set, locate_patterns
+from xrdae.training.weighted_training import train_weighted
 
 
 def fit_patterns(
@@ -62,7 +64,10 @@ def fit_patterns(
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
     copies = make_augmented_copies(inputs, preparation, basis, config)
-    trained = train(coefficients, config, copies=copies, checkpoint=kept_in, progress=progress)
+    weights = find_weights(coefficients, config.n_latent)
+    trained = train_weighted(
+        coefficients, weights, config, copies=copies, checkpoint=kept_in, progress=progress
+    )
     autoencoder = Autoencoder(preparation, basis, trained.ensemble)
     latents = autoencoder.encode_coefficients(coefficients).mean(axis=0)
     error = find_held_out_error(autoencoder, inputs, coefficients, trained.held_out_reconstruction)
@@ -77,7 +82,7 @@ def fit_patterns(
         unseen=trained.unseen,
     )
     known = xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels})
-    return Fitted(config, autoencoder, support, known, make_history(trained), origin)
+    return Fitted(config, autoencoder, support, known, make_history(trained), origin, weights)
 
 
 def check_settings(config: Config, axis: Axis) -> None:

@@ -18,6 +18,7 @@ from xrdae.autoencoder.basis import Basis, extend_basis
 from xrdae.autoencoder.ensemble import as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import FALSE_POSITIVES, REFERENCES, extend_support
+from xrdae.autoencoder.weights import Weights
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.config import Config
 from xrdae.convention.names import find_scale
@@ -30,8 +31,10 @@ from xrdae.training.checkpoint import Checkpoint, make_checkpoint
 from xrdae.training.fit import find_held_out_error, make_augmented_copies, make_history
 from xrdae.training.initialization import Start
 from xrdae.training.loss import reconstruct_held_out
-from xrdae.training.training_loop import Trained, train
+from xrdae.training.predictability import extend_weights
+from xrdae.training.training_loop import Trained
 from xrdae.training.training_set import load_training_set, locate_patterns
+from xrdae.training.weighted_training import train_weighted
 
 Float = npt.NDArray[Any]
 
@@ -123,7 +126,8 @@ def update_fitted(
     own = np.pad(support.coefficients[known], ((0, 0), (0, added)))
     coefficients = np.concatenate([own, basis.project(filled)])
     kept_in = make_checkpoint(checkpoint, config, further.made, updated_from=fingerprint(known_fit))
-    trained, worse = _train_on(fitted, basis, coefficients, known, kept_in, progress)
+    weights = extend_weights(fitted.weights, coefficients)
+    trained, worse = _train_on(fitted, basis, coefficients, weights, known, kept_in, progress)
     signed = old.preparation.signed or (further.signed and config.transform == "none")
     preparation = old.preparation
     if signed != preparation.signed:
@@ -154,6 +158,7 @@ def update_fitted(
         labels.isel(pattern=kept),
         make_history(trained),
         record_update(known_fit, further.made),
+        weights,
     )
 
 
@@ -198,6 +203,7 @@ def _train_on(
     fitted: Fitted,
     basis: Basis,
     coefficients: Float,
+    weights: Weights,
     known: Index,
     checkpoint: Checkpoint | None,
     progress: bool | None,
@@ -214,8 +220,14 @@ def _train_on(
         fitted.support.unseen[known],
     )
     copies = make_augmented_copies(basis.expand(coefficients), preparation, basis, config)
-    trained = train(
-        coefficients, config, copies=copies, start=start, checkpoint=checkpoint, progress=progress
+    trained = train_weighted(
+        coefficients,
+        weights,
+        config,
+        copies=copies,
+        start=start,
+        checkpoint=checkpoint,
+        progress=progress,
     )
     own, after = (rows[: len(known)] for rows in (coefficients, trained.held_out_reconstruction))
     if np.isnan(after).all():  # fewer than 8 patterns: none was held out
