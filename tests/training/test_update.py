@@ -435,7 +435,7 @@ def test_the_second_half_of_a_measured_series_joins_the_first(name, real_data):
     old = first.xrdae.fit(progress=False)
     new = rest.xrdae.fit(update=old, progress=False)
     distance = moved(first, old, new)
-    assert distance.mean() < 0.05
+    assert distance.mean() < 0.08
     assert distance.max() < 0.2
     unseen = dataset.isel(pattern=held_out)
     assert error(unseen, new) < 0.5 * error(unseen, old)
