@@ -1,4 +1,4 @@
-"""Estimate a label (composition, temperature) from the latents of labelled patterns."""
+"""Estimate a label (composition, temperature) of patterns from labelled patterns."""
 
 from __future__ import annotations
 
@@ -8,145 +8,115 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.optimize
 import xarray as xr
 
+from xrdae.analysis.stack import (
+    BLOCK,
+    FOLDS,
+    Candidate,
+    Stack,
+    choose_latents,
+    find_stack,
+)
 from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import describe_label_result, make_clash_error, name_label_result
 from xrdae.errors import DataError
 
 Float = npt.NDArray[Any]
 
-BLOCK, FOLDS = 5, 5
-_PART = "xrdae_part"  # dimension of estimate and deviation while they are one array
-WITHIN_ONE = 0.683  # of a normal distribution, within one standard deviation
+_PART = "xrdae_part"  # dimension of the parts of a result while they are one array
+PARTS = ("estimate", "std", "low", "high")
+FEWEST = 10  # reference patterns; fewer do not tell how large the errors are
 LARGEST_REFERENCE = 1000  # patterns; the cost of a Gaussian process grows with their cube
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Estimator:
-    """Estimator of a label from latents, with its cross-validation.
+    """Estimator of a label from features, with its cross-validation.
 
     Attributes
     ----------
-    predict
-        Function from latents `(..., latent_axis)` to `(..., 2)`: estimate and standard deviation
-        of a new label, noise included; NaN where the latents are NaN.
+    stack
+        The processes and their weights.
     figures
-        `r2` and `mae` [label's units] of held-out blocks, and `std_factor`, the factor applied to
-        the standard deviation of the Gaussian process.
+        `r2` and `mae` [label's units] of held-out blocks, and `std_factor` and `std_factor_95`,
+        by which the deviation of a new label is multiplied to cover 68 % and 95 % of the labels.
     """
 
-    predict: Callable[[Float], Float]
+    stack: Stack
     figures: dict[str, float]
 
+    def predict(self, features: Float) -> Float:
+        """Return `(..., 4)` of features `(..., feature)`: see `Stack.predict`."""
+        flat = np.asarray(features, dtype=np.float64).reshape(-1, features.shape[-1])
+        return self.stack.predict(flat).reshape(*features.shape[:-1], len(PARTS))
 
-def find_estimator(latents: Float, labels: Float, *, name: str, seed: int = 0) -> Estimator:
-    """Fit a Gaussian process of a label over the latents.
+    @property
+    def trusts(self) -> str:
+        """The weights of the processes, in words."""
+        named = zip(self.stack.candidates, self.stack.weights, strict=True)
+        return ", ".join(f"{candidate.name} {weight:.2f}" for candidate, weight in named)
 
-    The kernel is a Matern kernel (nu = 3/2) with a length for each latent axis, plus noise. Its
-    parameters maximize the likelihood (Rasmussen and Williams, Gaussian Processes for Machine
-    Learning, 2006, chapters 4 and 5; scikit-learn's implementation). If there are more than 1000
-    patterns, 1000 random ones are used.
 
-    Cross-validation estimates blocks of up to five consecutive patterns from the others, in five
-    folds. Single patterns would be too easy, since neighbours in a dense series have almost the
-    same label. The standard deviation is scaled so that 68.3 % of the held-out labels are within
-    one (split conformal prediction: Lei et al., 2018, doi:10.1080/01621459.2017.1307116).
+def find_estimator(
+    features: Float,
+    labels: Float,
+    candidates: list[Candidate] | None = None,
+    *,
+    name: str,
+    seed: int = 0,
+) -> Estimator:
+    """Fit processes of a label over features of patterns, and find their weights.
+
+    If there are more than 1000 patterns, 1000 random ones are used. Cross-validation estimates
+    blocks of up to five consecutive patterns from the others, in five folds. Single patterns would
+    be too easy, since neighbours in a dense series have almost the same label.
 
     Parameters
     ----------
-    latents
-        `(pattern, latent_axis)`.
+    features
+        `(pattern, feature)`: latents, followed by basis coefficients if a candidate needs them.
     labels
         `(pattern,)`, NaN where not known.
+    candidates
+        See `list_candidates`; None: a Gaussian process over the latents alone.
     name
         Name of the label, for the error.
     seed
-        Seed of the choice of 1000 patterns.
+        Seed of the choice of 1000 patterns and of the split at random.
 
     Raises
     ------
     DataError
-        If fewer than 3 patterns have the label.
+        If fewer than 10 patterns have the label, or all have the same.
     """
-    known = np.isfinite(latents).all(axis=1) & np.isfinite(labels)
-    if known.sum() < 3:
-        raise DataError(f"only {known.sum()} reference patterns have {name!r}; 3 are needed")
-    latents, labels = latents[known].astype(np.float64), labels[known].astype(np.float64)
-    if len(latents) > LARGEST_REFERENCE:
-        rng = np.random.default_rng(seed)
-        some = np.sort(rng.choice(len(latents), LARGEST_REFERENCE, replace=False))
-        latents, labels = latents[some], labels[some]
-    process = _maximize_likelihood(latents, labels, _make_kernel(latents.shape[1]))
-    held_out = _cross_validate(latents, labels, process.kernel_)
-    error = np.abs(held_out[:, 0] - labels)
-    factor = float(np.quantile(error / np.maximum(held_out[:, 1], 1e-30), WITHIN_ONE))
-    variance = float(np.square(labels - labels.mean()).sum())
-    figures = {
-        "r2": 1 - float(np.square(error).sum()) / variance if variance > 0 else np.nan,
-        "mae": float(error.mean()),
-        "std_factor": factor,
-    }
-
-    def predict(query: Float) -> Float:
-        flat = np.asarray(query, dtype=np.float64).reshape(-1, query.shape[-1])
-        out = np.full((len(flat), 2), np.nan)
-        usable = np.isfinite(flat).all(axis=1)
-        if usable.any():
-            mean, std = process.predict(flat[usable], return_std=True)
-            out[usable] = np.stack([mean, factor * std], axis=1)
-        return out.reshape(*query.shape[:-1], 2)
-
-    return Estimator(predict, figures)
-
-
-def _make_kernel(n_latent: int) -> Any:
-    try:
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-    except ImportError as error:
-        raise ImportError("estimate needs scikit-learn: pip install 'xrdae[estimate]'") from error
-    smooth = Matern(np.ones(n_latent), (1e-2, 1e3), nu=1.5)
-    return ConstantKernel(1.0, (1e-3, 1e5)) * smooth + WhiteKernel(1e-2, (1e-8, 1e1))
-
-
-def _fit_process(latents: Float, labels: Float, kernel: Any) -> Any:
-    from sklearn.gaussian_process import GaussianProcessRegressor
-
-    return GaussianProcessRegressor(kernel, normalize_y=True, optimizer=None).fit(latents, labels)
-
-
-def _maximize_likelihood(latents: Float, labels: Float, kernel: Any) -> Any:
-    """Return the Gaussian process whose kernel maximizes the likelihood of the labels.
-
-    scikit-learn's own fit warns if a parameter is at its bound, which is the case for labels
-    without noise. Such a warning cannot be filtered, since filters are shared by all threads.
-    """
-    process = _fit_process(latents, labels, kernel)
-
-    def loss(theta: Float) -> tuple[float, Float]:
-        likelihood, slope = process.log_marginal_likelihood(
-            theta, eval_gradient=True, clone_kernel=False
+    known = np.isfinite(features).all(axis=1) & np.isfinite(labels)
+    if known.sum() < FEWEST:
+        raise DataError(
+            f"only {known.sum()} reference patterns have {name!r}; {FEWEST} are needed, since "
+            "fewer do not tell how large the errors are: add labelled patterns (reference=)"
         )
-        return -likelihood, -slope
-
-    start = process.kernel_
-    found = scipy.optimize.minimize(
-        loss, start.theta, method="L-BFGS-B", jac=True, bounds=start.bounds
-    )
-    return _fit_process(latents, labels, kernel.clone_with_theta(found.x))
-
-
-def _cross_validate(latents: Float, labels: Float, kernel: Any) -> Float:
-    """Return estimate and standard deviation `(pattern, 2)` of held-out blocks."""
-    n = len(labels)
-    fold = np.arange(n) // max(1, min(BLOCK, n // (2 * FOLDS))) % min(FOLDS, n)
-    out = np.empty((n, 2))
-    for k in np.unique(fold):
-        there, here = fold != k, fold == k
-        process = _fit_process(latents[there], labels[there], kernel)
-        out[here] = np.stack(process.predict(latents[here], return_std=True), axis=1)
-    return out
+    features, labels = features[known].astype(np.float64), labels[known].astype(np.float64)
+    if len(features) > LARGEST_REFERENCE:
+        rng = np.random.default_rng(seed)
+        some = np.sort(rng.choice(len(features), LARGEST_REFERENCE, replace=False))
+        features, labels = features[some], labels[some]
+    if np.ptp(labels) == 0:
+        raise DataError(
+            f"all reference patterns have the same {name!r} ({labels[0]:g}), so there is nothing "
+            "to estimate; give a reference in which it varies (reference=)"
+        )
+    candidates = candidates or [choose_latents(features.shape[1])]
+    stack = find_stack(features, labels, candidates, seed=seed)
+    error = np.abs(stack.held_out - labels)
+    one, wide = stack.factors
+    figures = {
+        "r2": 1 - float(np.square(error).sum() / np.square(labels - labels.mean()).sum()),
+        "mae": float(error.mean()),
+        "std_factor": one,
+        "std_factor_95": wide,
+    }
+    return Estimator(stack, figures)
 
 
 def find_label_shift(
@@ -177,36 +147,46 @@ def find_label_shift(
 
 
 def estimate_label(
-    latent: xr.DataArray,
+    array: xr.DataArray,
     label: str,
-    latents: Float,
-    labels: Float,
+    find_features: Callable[[Float], Float],
+    estimator: Estimator,
     *,
     attrs: Mapping[str, Any],
-    seed: int,
 ) -> xr.Dataset:
-    """Return `<label>_estimate` and `<label>_std` of labelled latents; see `Model.estimate`.
+    """Return `<label>_estimate`, `_std`, `_low` and `_high` of patterns; see `Model.estimate`.
 
-    `latents` `(pattern, latent_axis)` and `labels` `(pattern,)` are those of the reference.
+    Parameters
+    ----------
+    array
+        `(..., point)`, patterns or their model input.
+    label
+        Name of the label.
+    find_features
+        Kernel from such rows to features `(row, feature)`.
+    estimator
+        Estimator of the label.
+    attrs
+        Attributes of the label.
     """
-    estimator = find_estimator(latents, labels, name=label, seed=seed)
     (out,) = apply_kernel(
-        estimator.predict,
-        latent,
+        lambda rows: estimator.predict(find_features(rows)),
+        array,
         outputs=[(_PART,)],
-        sizes={_PART: 2},
+        sizes={_PART: len(PARTS)},
         dtypes=[np.float64],
     )
     units = {"units": attrs["units"]} if "units" in attrs else {}
     title = str(attrs.get("long_name", label))
     variables = {}
-    for i, part in enumerate(("estimate", "std")):
+    for i, part in enumerate(PARTS):
         variable = out.isel({_PART: i})
         variable.attrs = {**units, "long_name": describe_label_result(part, title)}
         variables[name_label_result(part, label)] = variable
-    result = attach_coords(latent, variables, {})
+    result = attach_coords(array, variables, {})
     result[name_label_result("estimate", label)].attrs.update(
         {f"cross_validation_{name}": value for name, value in estimator.figures.items()},
         cross_validation=f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds",
+        estimated_from=estimator.trusts,
     )
     return result

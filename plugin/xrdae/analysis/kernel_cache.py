@@ -76,6 +76,21 @@ class Kernels:
 
         return lambda rows: compute_by_blocks(kernel, rows, BLOCK)
 
+    def find_features(
+        self, patterns: Patterns, inputs: xr.DataArray | None
+    ) -> Callable[[Float], Float]:
+        """Return the kernel from patterns to latents and basis coefficients `(row, feature)`."""
+        source = self.find_source(patterns, inputs)
+        autoencoder = self.fitted.autoencoder
+
+        def kernel(rows: Float) -> tuple[Float, ...]:
+            filled = autoencoder.basis.fill(source(rows)[0])
+            coefficients = autoencoder.basis.project(filled)
+            latents = autoencoder.encode_coefficients(coefficients).mean(axis=0)
+            return (np.concatenate([latents, coefficients], axis=1),)
+
+        return lambda rows: compute_by_blocks(kernel, rows, BLOCK)[0]
+
     def find_masking(
         self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str
     ) -> Masking:

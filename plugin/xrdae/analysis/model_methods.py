@@ -14,6 +14,7 @@ import xarray as xr
 from xrdae.analysis.estimate import estimate_label, find_label_shift
 from xrdae.analysis.kernel_cache import Kernels
 from xrdae.analysis.known_labels import find_labels, find_training_labels
+from xrdae.analysis.label_reference import find_reference, find_training_reference
 from xrdae.analysis.latents import find_latents, find_model_input, find_reconstruction
 from xrdae.analysis.relevance import find_relevance
 from xrdae.analysis.request import Position, Request
@@ -303,7 +304,11 @@ class ModelMethods:
         reference: xr.Dataset | None = None,
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
-        """Estimate a label of each pattern from the latents of labelled patterns.
+        """Estimate a label of each pattern from labelled patterns.
+
+        Several methods are combined: Gaussian processes over the latents, over the 20 leading basis
+        components and over weighted components, and a straight line over these. Their weights are
+        those that estimate held-out patterns best; see `analysis.stack`.
 
         Parameters
         ----------
@@ -319,15 +324,18 @@ class ModelMethods:
         Returns
         -------
         Dataset
-            `<label>_estimate (...)` and `<label>_std (...)`, one standard deviation, which covers
-            68 % of the labels in held-out blocks. The attributes of the estimate are the figures
-            of this cross-validation: `cross_validation_r2`, `cross_validation_mae` [label's
-            units] and `cross_validation_std_factor`.
+            `<label>_estimate (...)`; `<label>_std (...)`, one standard deviation, which covers
+            68 % of the labels in held-out blocks; `<label>_low` and `<label>_high (...)`, the ends
+            of the 95 % interval. The attributes of the estimate are the figures of this
+            cross-validation: `cross_validation_r2`, `cross_validation_mae` [label's units],
+            `cross_validation_std_factor` and `cross_validation_std_factor_95`, and
+            `estimated_from`, the weights of the methods.
 
         Raises
         ------
         DataError
-            If the reference has no such numeric label, or fewer than 3 patterns with it.
+            If the reference has no such numeric label, if fewer than 10 patterns have it, or if
+            it is the same for all.
         ImportError
             Without scikit-learn.
 
@@ -339,18 +347,17 @@ class ModelMethods:
         """
         given: dict[str, Any] = {"label": label, "reference": None}
         if reference is None:
-            latents, labels = find_training_labels(self.fitted, [label], dataset)
-            attrs = self.fitted.labels[label].attrs
+            found = find_training_reference(self.fitted, label, dataset)
         else:
             known = self.patterns(reference)
-            latents, labels = self._find_known(known, [label], reference, fall_back=False)
-            attrs = known.labels()[label].attrs
+            found = find_reference(self._kernels, known, label, reference)
             given["reference"] = fingerprint_patterns(known, labels=[label])
+        estimator = found.find_estimator(self.fitted, label)
 
         def compute(patterns: Patterns) -> xr.Dataset:
-            latent = self._encode(patterns, inputs)["latent"]
-            seed = self.fitted.config.seed
-            return estimate_label(latent, label, latents, labels[:, 0], attrs=attrs, seed=seed)
+            kernel = self._kernels.find_features(patterns, inputs)
+            array = patterns.choose_inputs(inputs)
+            return estimate_label(array, label, kernel, estimator, attrs=found.attrs)
 
         return self._run("estimate", dataset, inputs, compute, **given)
 
@@ -413,12 +420,10 @@ class ModelMethods:
         patterns: Patterns,
         names: list[str],
         dataset: xr.Dataset,
-        inputs: xr.DataArray | None = None,
-        *,
-        fall_back: bool = True,
+        inputs: xr.DataArray | None,
     ) -> tuple[Float, Float]:
         """Return latents and labels of the patterns, or of the training data."""
-        labels = find_labels(patterns, names, dataset, fall_back=fall_back)
+        labels = find_labels(patterns, names, dataset)
         if labels is None:
             return find_training_labels(self.fitted, names)
         latents = self._encode(patterns, inputs)["latent"].values

@@ -80,6 +80,8 @@ REGION_BOUNDS = {
 LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
     "estimate": ("{label}_estimate", "{title} (estimate)"),
     "std": ("{label}_std", "{title} (standard deviation of the estimate)"),
+    "low": ("{label}_low", "{title} (lower end of the 95 % interval)"),
+    "high": ("{label}_high", "{title} (upper end of the 95 % interval)"),
     "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
     "synthesized": ("synthesized_{label}", "{title}"),
 }
@@ -137,7 +139,7 @@ def is_described(name: Hashable, attrs: Mapping[Any, Any]) -> bool:
     result, text = RESULTS.get(str(name)) or REGION_BOUNDS.get(str(name)), attrs.get("long_name")
     if result is not None:
         return bool(text == result.long_name)
-    parts = ("estimate", "std")
+    parts = ("estimate", "std", "low", "high")
     return any(
         str(name).endswith(name_label_result(part, ""))
         and str(text).endswith(describe_label_result(part, ""))

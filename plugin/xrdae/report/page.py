@@ -13,7 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from xrdae import describe
-from xrdae.analysis.estimate import find_estimator
+from xrdae.analysis.estimate import FEWEST
+from xrdae.analysis.label_reference import find_training_reference
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.report.content import Content, find_content
 from xrdae.report.packing import pack
@@ -192,11 +193,13 @@ def _cross_validate(model: Model, progress: bool | None) -> dict[str, str]:
     found: dict[str, str] = {}
     disable = None if progress is None else not progress  # None: where there is no terminal
     for name in tqdm(model.label_names(), desc="cross-validating", leave=False, disable=disable):
-        label, latents = model.labels[name], model.labels["latent"].values
-        if len(np.unique(label.values[np.isfinite(label.values)])) < 3:
+        label = model.labels[name]
+        known = label.values[np.isfinite(label.values)]
+        if len(known) < FEWEST or len(np.unique(known)) < 3:
             continue
         try:
-            estimator = find_estimator(latents, label.values, name=name, seed=model.config.seed)
+            reference = find_training_reference(model.fitted, name)
+            estimator = reference.find_estimator(model.fitted, name)
         except ImportError as error:
             return {"not made": str(error)}
         figures, units = estimator.figures, str(label.attrs.get("units", "1"))

@@ -96,9 +96,9 @@ def refit_decoder(
         rows = held if held.any() else ~held
         errors += [np.square(x[rows] @ w + b - target[rows]).sum() for w, b in of_member]
     best = int(errors.argmin())
-    weight = np.stack([of_member[best][0] for of_member in fits])
-    bias = np.stack([of_member[best][1] for of_member in fits])[:, None]
-    last = (as_tensor(weight), as_tensor(bias))
+    slopes = np.stack([of_member[best][0] for of_member in fits])
+    levels = np.stack([of_member[best][1] for of_member in fits])[:, None]
+    last = (as_tensor(slopes), as_tensor(levels))
     return dataclasses.replace(ensemble, decoder=(*ensemble.decoder[:-1], last))
 
 
