@@ -31,7 +31,7 @@ CALLS = {
             "synthesized_x",
         },
     ),
-    "estimate": ({"label": "x"}, {"x_estimate", "x_std"}),
+    "estimate": ({"label": "x"}, {"x_estimate", "x_std", "x_low", "x_high"}),
 }
 DIMS = {
     "latent": ("pattern", "latent_axis"),

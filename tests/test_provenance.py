@@ -221,7 +221,7 @@ def test_every_result_has_the_step_that_made_it_last(series, model):
     assert [entry["step"] for entry in steps(out)] == ["estimate", "encode", "relevance"]
     assert steps(out)[-1]["arguments"]["regions"] == 5
     out = out.drop_vars("x_std").xrdae.reconstruct(model)
-    assert steps(out)[0]["results"] == ["x_estimate"]
+    assert steps(out)[0]["results"] == ["x_estimate", "x_low", "x_high"]
     assert [entry["step"] for entry in steps(xrdae.analyze(series, model))] == [
         "encode",
         "relevance",
