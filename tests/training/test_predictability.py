@@ -41,36 +41,36 @@ def test_predictability_is_high_along_a_manifold_and_low_for_noise():
 def test_weights_neither_depend_on_units_nor_on_the_order_of_patterns():
     rng = np.random.default_rng(0)
     c = rng.normal(size=(200, 8)) * np.array([30, 3, 2, 1, 0.5, 0.2, 0.1, 0.1])
-    found = find_weights(c, 2)
+    found = find_weights(c)
     assert not found.are_equal
-    np.testing.assert_allclose(find_weights(1e6 * c, 2).values, found.values)
-    np.testing.assert_allclose(find_weights(c[rng.permutation(200)], 2).values, found.values)
-    np.testing.assert_allclose(find_weights(np.repeat(c, 2, axis=0), 2).values, found.values)
+    np.testing.assert_allclose(find_weights(1e6 * c).values, found.values)
+    np.testing.assert_allclose(find_weights(c[rng.permutation(200)]).values, found.values)
+    np.testing.assert_allclose(find_weights(np.repeat(c, 2, axis=0)).values, found.values)
 
 
 def test_weighting_keeps_the_size_of_the_coefficients():
     c = np.random.default_rng(0).normal(size=(400, 6)) * np.array([50, 3, 2, 1, 1, 1])
-    weighted = find_weights(c, 2).weigh(c)
+    weighted = find_weights(c).weigh(c)
     assert np.square(weighted).sum() == pytest.approx(np.square(c).sum(), rel=1e-3)
 
 
 @pytest.mark.parametrize("n", [3, 9, 20])
 def test_few_patterns_and_even_variances_weigh_equally(n):
     c = np.random.default_rng(n).normal(size=(n, 6)) * np.array([50, 3, 2, 1, 1, 1])
-    assert find_weights(c, 2).are_equal
+    assert find_weights(c).are_equal
     even = np.random.default_rng(n).normal(size=(200, 8))
-    assert find_weights(even, 2).are_equal
+    assert find_weights(even).are_equal
 
 
 def test_equal_patterns_weigh_equally():
-    assert find_weights(np.zeros((50, 1)), 2).are_equal
-    assert find_weights(np.ones((50, 3)), 2).are_equal
+    assert find_weights(np.zeros((50, 1))).are_equal
+    assert find_weights(np.ones((50, 3))).are_equal
 
 
 def test_with_equal_weights_the_model_is_that_without(series, monkeypatch):
     expected = series.xrdae.fit(**SMALL)
     assert expected.weights.are_equal
-    plain = lambda c, n: Weights.equal(c.shape[1])  # noqa: E731
+    plain = lambda c: Weights.equal(c.shape[1])  # noqa: E731
     monkeypatch.setattr("xrdae.training.fit.find_weights", plain)
     found = series.xrdae.fit(**SMALL)
     for one, other in zip(
@@ -82,7 +82,7 @@ def test_with_equal_weights_the_model_is_that_without(series, monkeypatch):
 
 
 def test_a_weak_label_is_found_beside_a_strong_hump(humped, model, monkeypatch):
-    plain = lambda c, n: Weights.equal(c.shape[1])  # noqa: E731
+    plain = lambda c: Weights.equal(c.shape[1])  # noqa: E731
     monkeypatch.setattr("xrdae.training.fit.find_weights", plain)
     before = humped.xrdae.fit(n_latent=2, **SMALL)
     labels = {name: humped[name].values for name in ("ti", "zr")}
@@ -150,7 +150,7 @@ def test_an_update_keeps_weights_and_latents(humped, model):
 def test_new_components_get_weights_on_the_same_level():
     rng = np.random.default_rng(0)
     c = rng.normal(size=(300, 9)) * np.array([60, 4, 3, 2, 1, 0.8, 0.8, 0.5, 0.5])
-    whole = find_weights(c, 2)
+    whole = find_weights(c)
     part = Weights(whole.values[:6], whole.predictability[:6], whole.exponent)
     found = predictability.extend_weights(part, c)
     np.testing.assert_array_equal(found.values[:6], part.values)

@@ -101,7 +101,7 @@ def test_axis_and_preparation_stay_and_the_old_model_too(halves, old, new, tmp_p
 def test_updating_with_the_training_patterns_changes_hardly_anything(halves, old):
     known = halves[0]
     again = known.xrdae.fit(update=old, progress=False)
-    assert moved(known, old, again).max() < 0.05
+    assert moved(known, old, again).max() < 0.08
     assert error(known, again) < 1.05 * error(known, old)
     assert novel(known, again) <= novel(known, old) + 0.05
     assert len(again.autoencoder.basis.components) < 1.5 * len(old.autoencoder.basis.components)

@@ -64,7 +64,7 @@ def fit_patterns(
     inputs = basis.fill(inputs)
     coefficients = basis.project(inputs)
     copies = make_augmented_copies(inputs, preparation, basis, config)
-    weights = find_weights(coefficients, config.n_latent)
+    weights = find_weights(coefficients)
     trained = train_weighted(
         coefficients, weights, config, copies=copies, checkpoint=kept_in, progress=progress
     )

@@ -23,25 +23,26 @@ MOST_NEIGHBOURS = 6
 ROUNDS = 3  # of neighbours by weighted distance
 LEAST, MOST = 1e-3, 0.995  # predictabilities
 SHARPNESS = 3  # power of the predictability
-LEAST_DIRECTIONS = 5  # that the map rests on, for two latents
+LEAST_DIRECTIONS = 5  # that the map rests on, whatever the number of latents
 PATTERNS_PER_DIRECTION = 30
 EXPONENTS = np.linspace(1, 0.3, 71)
 NEGLIGIBLE = 3e-4  # part of the largest weighted variance that the network ignores
 
 
-def find_weights(coefficients: Float, n_latent: int) -> Weights:
+def find_weights(coefficients: Float) -> Weights:
     """Find weights of coefficients `(pattern, component)` of training patterns.
 
     A weighted variance t is `variance**a * predictability**(3 * (1 - a))`. The exponent `a` is the
     largest of 0.3 to 1 with which the map rests on enough directions: the participation ratio
-    `sum(t)**2 / sum(t**2)` is at least `max(5, n_latent + 1)`, but not more than a thirtieth of the
-    number of patterns. With an exponent of 1 the weights are equal.
+    `sum(t)**2 / sum(t**2)` is at least 5, but not more than a thirtieth of the number of patterns.
+    With an exponent of 1 the weights are equal. They do not depend on the number of latents, so
+    that maps of different numbers of latents can be compared.
     """
     known = np.unique(np.asarray(coefficients, dtype=np.float64), axis=0)
     known = known[choose_evenly(len(known), MOST_PATTERNS)]
     variance = np.maximum(np.square(known).mean(axis=0), 1e-300)
     part = variance / variance.sum()
-    wanted = min(max(LEAST_DIRECTIONS, n_latent + 1), len(known) / PATTERNS_PER_DIRECTION)
+    wanted = min(LEAST_DIRECTIONS, len(known) / PATTERNS_PER_DIRECTION)
     share = np.sqrt(part)
     for _ in range(ROUNDS):
         predictability = find_predictability(known, np.sqrt(share / part))
