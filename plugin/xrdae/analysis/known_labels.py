@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,41 @@ def find_training_labels(
             )
     labels = np.stack([fitted.labels[name].values for name in names], axis=1)
     return fitted.labels["latent"].values, labels.astype(float)
+
+
+def find_known_latents(
+    fitted: Fitted,
+    patterns: Patterns,
+    names: list[str],
+    dataset: xr.Dataset,
+    encode: Callable[[Patterns], xr.Dataset],
+) -> tuple[Float, Float]:
+    """Return latents `(pattern, latent_axis)` and labels `(pattern, label)` of known patterns.
+
+    The known patterns are those of a dataset, or the training data if the dataset lacks a label.
+
+    Parameters
+    ----------
+    fitted
+        Result of the fit.
+    patterns
+        The patterns of `dataset`.
+    names
+        Names of numeric labels.
+    dataset
+        The dataset.
+    encode
+        Function that returns `latent` of the patterns.
+
+    Raises
+    ------
+    DataError
+        If there is no such numeric label.
+    """
+    labels = find_labels(patterns, names, dataset)
+    if labels is None:
+        return find_training_labels(fitted, names)
+    return encode(patterns)["latent"].values.reshape(-1, fitted.n_latent), labels
 
 
 def _hint_at_category(dataset: xr.Dataset | None, name: str) -> str:

@@ -7,27 +7,23 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from xrdae.analysis.estimate import estimate_label, find_label_shift
 from xrdae.analysis.kernel_cache import Kernels
-from xrdae.analysis.known_labels import find_labels, find_training_labels
+from xrdae.analysis.known_labels import find_known_latents, find_training_labels
 from xrdae.analysis.label_reference import find_reference, find_training_reference
 from xrdae.analysis.latents import find_latents, find_model_input, find_reconstruction
+from xrdae.analysis.path_ends import prepare_ends
 from xrdae.analysis.relevance import find_relevance
 from xrdae.analysis.request import Position, Request
-from xrdae.analysis.synthesis import Ends, decode_latents, synthesize
+from xrdae.analysis.synthesis import decode_latents, synthesize
 from xrdae.analysis.synthesis_methods import find_mixture
 from xrdae.autoencoder.fitted import Fitted, Mixture
-from xrdae.convention.names import find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.fingerprint import fingerprint_patterns
-from xrdae.preprocessing.empty_patterns import (
-    warn_about_empty_patterns,
-    warn_about_special_intensities,
-)
+from xrdae.preprocessing.empty_patterns import warn_about_empty_patterns
 from xrdae.preprocessing.peaks import Regions
 from xrdae.provenance import attach_provenance
 
@@ -288,9 +284,15 @@ class ModelMethods:
         def compute(patterns: Patterns) -> xr.Dataset:
             known = ends = None
             if request.at is not None:
-                known = self._find_known(patterns, list(request.at), dataset, inputs)
+                known = find_known_latents(
+                    self.fitted,
+                    patterns,
+                    list(request.at),
+                    dataset,
+                    lambda found: self._encode(found, inputs),
+                )
             if request.between is not None:
-                ends = self._prepare_ends(patterns, inputs, request.find_ends(patterns))
+                ends = prepare_ends(self._kernels, patterns, inputs, request.find_ends(patterns))
             return synthesize(self.fitted, self.mixture, patterns, request, ends=ends, known=known)
 
         labels = list(request.at or ())
@@ -392,39 +394,6 @@ class ModelMethods:
         result = patterns.orient(compute(patterns))
         return attach_provenance(result, step, self.fitted, patterns, inputs=inputs, **arguments)
 
-    def _prepare_ends(
-        self,
-        patterns: Patterns,
-        inputs: xr.DataArray | None,
-        positions: list[dict[str, int]],
-    ) -> Ends:
-        if inputs is None:
-            rows = np.stack([patterns.intensity.isel(p).values for p in positions])
-            warn_about_special_intensities(rows)
-            values, scale = self._kernels.find_source(patterns, None)(rows)
-            return Ends(positions, values, scale)
-        chosen = [inputs.isel(p).compute() for p in positions]
-        scales = [find_scale(array) for array in chosen]
-        return Ends(
-            positions,
-            np.stack([array.values for array in chosen]),
-            np.array([1.0 if scale is None else float(scale) for scale in scales]),
-        )
-
     def _encode(self, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
         kernel = self._kernels.find_encoder(patterns, inputs)
         return find_latents(kernel, patterns, inputs, self.n_latent)
-
-    def _find_known(
-        self,
-        patterns: Patterns,
-        names: list[str],
-        dataset: xr.Dataset,
-        inputs: xr.DataArray | None,
-    ) -> tuple[Float, Float]:
-        """Return latents and labels of the patterns, or of the training data."""
-        labels = find_labels(patterns, names, dataset)
-        if labels is None:
-            return find_training_labels(self.fitted, names)
-        latents = self._encode(patterns, inputs)["latent"].values
-        return latents.reshape(-1, self.n_latent), labels
