@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -73,6 +74,26 @@ def _convert_background_options(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
 
 
+def _convert_regions(value: Any) -> tuple[tuple[float, float], ...] | None:
+    if value is None:
+        return None
+    try:
+        pairs = tuple((float(start), float(stop)) for start, stop in value)
+    except (TypeError, ValueError):
+        pairs = ()
+    if not pairs or not all(math.isfinite(x) for pair in pairs for x in pair):
+        raise ValueError(f"scale_regions={value!r:.200} must be bounds such as [[28.0, 32.0]]")
+    return pairs
+
+
+def _check_regions(config: Config, _: Any, value: Any) -> None:
+    if value is not None and config.scale != "steady":
+        raise ValueError(
+            f"scale_regions={value!r:.200} has no effect with scale={config.scale!r}; set "
+            "scale='steady'"
+        )
+
+
 def _check_whole(name: str, value: Any, least: int, most: int = LARGEST) -> int:
     if (
         isinstance(value, bool)
@@ -108,8 +129,12 @@ class Config:
         Keyword arguments of that method; at most 10 000 rounds (`max_iter`).
     scale
         Scale by which each pattern is divided: its "max", its "area" (mean intensity), its "std"
-        (standard deviation over the axis), or "none": one number for all, so that absolute
-        intensities count. The last two accept negative intensities.
+        (standard deviation over the axis), "steady" (the peaks that keep their ratios in the
+        training patterns), or "none": one number for all, so that absolute intensities count.
+        "std" and "none" accept negative intensities.
+    scale_regions
+        With `scale="steady"`: bounds `(region, 2)` of the reference peaks, in units of the data's
+        axis. None: the steady peaks are found.
     transform
         Transform of scaled intensities: "none", or, for intensities that span decades, "log" or
         "sqrt". Results are intensities again. Negative noise counts as zero, and signed patterns
@@ -169,7 +194,10 @@ class Config:
     background_options: Mapping[str, Any] = attrs.field(
         factory=dict, converter=_convert_background_options
     )
-    scale: str = _choice("max", "area", "std", "none")
+    scale: str = _choice("max", "area", "std", "steady", "none")
+    scale_regions: tuple[tuple[float, float], ...] | None = attrs.field(
+        default=None, converter=_convert_regions, validator=_check_regions
+    )
     transform: str = _choice("none", "log", "sqrt")
     most_patterns: int = _whole(10_000, 3)
     rank: int = _whole(64, 1)
@@ -202,7 +230,10 @@ class Config:
         >>> json.loads(xrdae.Config(rank=8).to_json())["rank"]
         8
         """
-        return json.dumps(vars(self) | {"background_options": dict(self.background_options)})
+        values = vars(self) | {"background_options": dict(self.background_options)}
+        if self.scale_regions is None:  # or models of before would have another fingerprint
+            del values["scale_regions"]
+        return json.dumps(values)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Config:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from xrdae.autoencoder.fitted import Fitted
-    from xrdae.config import Config
     from xrdae.convention.axes import Axis
+    from xrdae.preprocessing.preparation import Preparation
 
 
 SHOWN_COMPONENTS = 8  # that weigh most
@@ -55,7 +55,7 @@ def describe_model(fitted: Fitted) -> Sections:
             "points": f"{axis.values.size}, grid {config.grid}",
             "wavelength": wavelength if axis.kind != OTHER else "none, it is no diffraction",
             "background": background,
-            "scale": _describe_scale(config),
+            "scale": _describe_scale(parts.preparation, config.transform),
             "blind to": ", ".join(taught) or "nothing in particular",
         },
         "Training": {
@@ -95,12 +95,18 @@ def _describe_axis(axis: Axis) -> str:
     return f"{axis.name} (kept as it is)" if axis.kind == OTHER else axis.kind
 
 
-def _describe_scale(config: Config) -> str:
-    """Return a description of the preparation of intensities."""
-    divided = "all patterns divided by one number"
-    if config.scale != "none":
-        divided = f"each pattern divided by its {config.scale}"
-    return divided if config.transform == "none" else f"{divided}, then {config.transform}"
+def _describe_scale(preparation: Preparation, transform: str) -> str:
+    """Return a description of the scale and the transform of intensities."""
+    divided = f"each pattern divided by its {preparation.scale}"
+    if preparation.scale == "none":
+        divided = "all patterns divided by one number"
+    if (steady := preparation.steady) is not None:
+        effective = 1 / np.square(steady.weights).sum()
+        divided = (
+            f"each pattern divided by the content of {len(steady.weights)} steady peaks "
+            f"(effective number {effective:.1f})"
+        )
+    return divided if transform == "none" else f"{divided}, then {transform}"
 
 
 def describe_patterns(dataset: xr.Dataset) -> dict[str, str]:

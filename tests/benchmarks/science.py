@@ -71,8 +71,9 @@ def list_labels(series: xr.Dataset) -> list[str]:
 class XrdaeFit:
     """xrdae with the interface of the other methods."""
 
-    def __init__(self, series: xr.Dataset, seed: int = 0) -> None:
-        self.series, self.model = series, series.xrdae.fit(seed=seed, progress=False)
+    def __init__(self, series: xr.Dataset, seed: int = 0, **settings: Any) -> None:
+        self.series = series
+        self.model = series.xrdae.fit(seed=seed, progress=False, **settings)
         self.out = series.xrdae.encode(self.model)
         self.latents = self.out["latent"].values
         self.error = float(self.out["reconstruction_error"].mean())

@@ -16,7 +16,7 @@ from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.novelty import Novelty, bin_channels, bin_in_scratch
 from xrdae.compute.device import find_device
 from xrdae.compute.threads import Scratch, compute_by_blocks
-from xrdae.preprocessing.preparation import Source
+from xrdae.preprocessing.preparation import Preparation, Source
 from xrdae.preprocessing.scaling import STEEPEST
 from xrdae.preprocessing.transforms import Transform
 
@@ -123,7 +123,7 @@ class Encoder:
         x = preparation.subtract_background(self.source.regrid(rows))
         with np.errstate(over="ignore"):
             t = as_tensor(x).to(device)
-        size = _find_scale(t, preparation.scale, preparation.typical_scale)
+        size = _find_scale(t, x, preparation)
         y, inverse = self._scratch("centred", *t.shape, like=t), 1 / size
         if preparation.transform.name == "none":
             norm = torch.linalg.vector_norm(t, dim=1) * inverse
@@ -174,15 +174,21 @@ class Encoder:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
-def _find_scale(rows: Tensor, scale: str, common: float) -> Tensor:
-    """Return the scale of each pattern, as in `scaling.scale_patterns`."""
-    if scale == "max":
+def _find_scale(rows: Tensor, patterns: Float, preparation: Preparation) -> Tensor:
+    """Return the scale of each pattern, as in `scaling.scale_patterns`.
+
+    `rows` and `patterns` `(pattern, channel)` are the same, on the device and not.
+    """
+    if preparation.steady is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return as_tensor(preparation.steady.measure_scales(patterns)).to(rows)
+    if preparation.scale == "max":
         return rows.amax(1)
-    if scale == "area":
+    if preparation.scale == "area":
         return rows.mean(1)
-    if scale == "std":
+    if preparation.scale == "std":
         return rows.std(1, correction=0)
-    return rows.new_full((len(rows),), common)
+    return rows.new_full((len(rows),), preparation.typical_scale)
 
 
 def _transform(rows: Tensor, transform: Transform) -> None:

@@ -19,6 +19,7 @@ from xrdae.autoencoder.novelty import Support
 from xrdae.autoencoder.weights import Weights
 from xrdae.errors import FormatError
 from xrdae.preprocessing.preparation import Preparation
+from xrdae.preprocessing.steady_scale import SteadyPeaks
 from xrdae.storage import checksum
 from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.hdf5_file import File
@@ -62,8 +63,10 @@ def make_groups(fitted: Fitted) -> dict[str, xr.Dataset]:
     The history is not a result. The mixture follows from the rest, and the networks contain the
     weights.
     """
+    preparation = fitted.autoencoder.preparation
     return {
-        "/preparation": _make_preparation(fitted.autoencoder.preparation),
+        "/preparation": _make_preparation(preparation),
+        **({} if preparation.steady is None else {"/steady": _make_steady(preparation.steady)}),
         "/basis": _make_basis(fitted.autoencoder.basis),
         "/ensemble": _make_ensemble(fitted.autoencoder.ensemble),
         "/support": _make_support(fitted.support),
@@ -92,6 +95,16 @@ def _make_preparation(preparation: Preparation) -> xr.Dataset:
             "gain": preparation.gain,
             "typical_scale": preparation.typical_scale,
         },
+    )
+
+
+def _make_steady(steady: SteadyPeaks) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "channels": (("peak", "edge"), steady.channels),
+            "weights": ("peak", steady.weights),
+            "levels": ("peak", steady.levels),
+        }
     )
 
 

@@ -29,6 +29,7 @@ from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import KINDS
 from xrdae.convention.regridding import INTERPOLATIONS
 from xrdae.preprocessing.preparation import Preparation
+from xrdae.preprocessing.steady_scale import SteadyPeaks
 from xrdae.preprocessing.transforms import Transform
 from xrdae.storage.bounded_json import matches_schema, parse_json
 from xrdae.storage.hdf5_objects import Group
@@ -36,6 +37,11 @@ from xrdae.storage.hdf5_objects import Group
 # Dimensions and numpy's kinds of the arrays of each group.
 ARRAYS = {
     "preparation": {"mean": ("channel", "f"), "axis": ("channel", "f")},
+    "steady": {
+        "channels": ("peak edge", "i"),
+        "weights": ("peak", "f"),
+        "levels": ("peak", "f"),
+    },
     "basis": {"components": ("component channel", "f"), "variance": ("component", "f")},
     "support": {
         "latents": ("reference latent_axis", "f"),
@@ -65,6 +71,8 @@ def read_content(root: Group, version: int) -> Content:
     groups = ["preparation", "basis", "ensemble", "support", "labels", "history"]
     groups += ["mixture"] if version >= WITH_MIXTURE else []
     groups += ["component_weights"] if version >= WITH_WEIGHTS else []
+    config = content.attrs[""]["config"]
+    groups += ["steady"] if isinstance(config, dict) and config.get("scale") == "steady" else []
     for name in groups:
         group = root.group(name)
         matching = {"ensemble": LAYERS, "labels": LABELS}.get(name)
@@ -169,6 +177,8 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
         "bin": axis.size >> min(halvings, 64),
         "limit": 3,
         "method": len(METHODS),
+        "peak": _count_peaks(content),
+        "edge": 2,
         "term": 3,
         "step": content.arrays["history"]["step"].size,
     }
@@ -178,6 +188,10 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
     for side, ends in ((ensemble.encoder, first[1:]), (ensemble.decoder, first[:0:-1])):
         _check_layers(side, config.members, ends)
     return sizes
+
+
+def _count_peaks(content: Content) -> int:
+    return len(content.arrays["steady"]["weights"]) if "steady" in content.arrays else 1
 
 
 def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> None:
@@ -196,7 +210,7 @@ def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> N
 def _check_arrays(content: Content, sizes: Mapping[str, int]) -> None:
     """Check type, shape and range of the arrays."""
     for group, arrays in ARRAYS.items():
-        if group not in content.arrays:  # earlier formats have no mixture
+        if group not in content.arrays:  # of another scale, or of an earlier format
             continue
         for name, (dims, kinds) in arrays.items():
             values = content.arrays[group][name]
@@ -245,7 +259,21 @@ def _build_preparation(content: Content, config: Config) -> Preparation:
         signed=_read_flag(content, "preparation", "signed"),
         sampling=_read_sampling(content),
         interpolation=_read_interpolation(content),
+        steady=_build_steady(content),
     )
+
+
+def _build_steady(content: Content) -> SteadyPeaks | None:
+    if "steady" not in content.arrays:
+        return None
+    arrays = content.arrays["steady"]
+    channels, weights = arrays["channels"], arrays["weights"]
+    n_channel = content.arrays["preparation"]["axis"].size
+    if not ((channels >= 0) & (channels <= n_channel)).all() or (np.diff(channels) <= 0).any():
+        raise ValueError("steady: channels are out of their range")
+    if (weights < 0).any() or not np.isclose(weights.sum(), 1):
+        raise ValueError("steady: weights are out of their range")
+    return SteadyPeaks(channels, weights, arrays["levels"])
 
 
 def _build_ensemble(content: Content) -> Ensemble:

@@ -18,6 +18,7 @@ from xrdae.live.arrivals import Signature
 from xrdae.live.isolated_reading import IsolatedReader
 from xrdae.loading.gridding import Grid, make_axis, merge_scans
 from xrdae.preprocessing.preparation import Preparation
+from xrdae.preprocessing.scaling import UNSIGNED
 from xrdae.readers.scan import Scan
 
 CUT_OFF = 0.95  # least coverage, relative to the largest so far; a file with less may be incomplete
@@ -74,7 +75,7 @@ def read(
     coverage = 1.0
     for scan in scans:
         measured = np.isfinite(scan.intensity)
-        if preparation.scale in ("max", "area") and not (scan.intensity[measured] > 0).any():
+        if preparation.scale in UNSIGNED and not (scan.intensity[measured] > 0).any():
             raise DataError("no intensity is positive")
         covered = check_axis(make_axis(scan), preparation.axis, preparation.sampling)
         coverage = min(coverage, covered)

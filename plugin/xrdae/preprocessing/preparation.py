@@ -14,6 +14,7 @@ from xrdae.convention.axes import Axis
 from xrdae.convention.regridding import Regrid, make_regridder
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.scaling import LARGEST, check_scales, find_common_scale, scale_patterns
+from xrdae.preprocessing.steady_scale import SteadyPeaks, find_steady_peaks
 from xrdae.preprocessing.transforms import Transform, find_transform
 
 Float32 = npt.NDArray[np.float32]
@@ -55,6 +56,8 @@ class Preparation:
         Step of the training data over the step of the axis; infinite if not known.
     interpolation
         How patterns are regridded; see `xrdae.convention.regridding.make_regridder`.
+    steady
+        The peaks that set the scale if it is "steady", else None.
     """
 
     axis: Axis
@@ -68,6 +71,7 @@ class Preparation:
     signed: bool = False
     sampling: float = 1.0
     interpolation: str = "cubic"
+    steady: SteadyPeaks | None = None
 
     def find_source(self, axis: Axis) -> Source:
         """Return the function that converts patterns along an axis to model input."""
@@ -101,7 +105,9 @@ class Preparation:
         """Return model input and scales of patterns `(pattern, channel)` without background."""
         if self.delicate:
             patterns = np.asarray(patterns, dtype=np.float64)
-        scaled, scale = scale_patterns(patterns, self.scale, common=self.typical_scale)
+        scaled, scale = scale_patterns(
+            patterns, self.scale, common=self.typical_scale, steady=self.steady
+        )
         scaled = self.transform.apply(scaled)
         scaled -= self.whole_mean
         scaled /= np.float32(self.gain)
@@ -180,12 +186,15 @@ def find_preparation(
     sampling: float = 1.0,
     background: str = "none",
     background_options: Mapping[str, Any] | None = None,
+    scale_regions: npt.ArrayLike | None = None,
+    data_axis: Axis | None = None,
     named: Callable[[int], object] = int,
 ) -> tuple[Preparation, Float32, Float]:
     """Find mean and gain from training patterns on the model's axis.
 
     Everything is computed in float64, so that float32 and float64 patterns give the same result.
     Patterns that differ by less than 2e-7 of their norm count as equal, with a warning.
+    `scale_regions` are in units of `data_axis`, or else of `axis`.
 
     Returns
     -------
@@ -201,7 +210,10 @@ def find_preparation(
     options = dict(background_options or {})
     bare = subtract_background(intensity, axis.values, background, options)
     exact = np.asarray(bare, dtype=np.float64)
-    scaled, size = scale_patterns(exact, scale, common=find_common_scale(exact))
+    steady = None
+    if scale == "steady":
+        steady = find_steady_peaks(exact, axis, data_axis or axis, scale_regions)
+    scaled, size = scale_patterns(exact, scale, common=find_common_scale(exact), steady=steady)
     check_scales(size, intensity, scale=scale, named=named)
     found = find_transform(scaled, transform, named=named)
     scaled = found.apply(scaled)
@@ -232,6 +244,7 @@ def find_preparation(
         transform=found,
         signed=signed,
         sampling=sampling,
+        steady=steady,
     )
     return prepared, (scaled / np.float32(gain)).astype(np.float32), size
 

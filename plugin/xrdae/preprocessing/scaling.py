@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xrdae.errors import DataError
+from xrdae.preprocessing.steady_scale import SteadyPeaks
 
 Float = npt.NDArray[Any]
 
 SMALLEST, LARGEST = 1e-34, 1e36  # of scales; results are float32, whose range is a bit larger
 STEEPEST = 1e12  # largest intensity over scale; its square fits into float32
+UNSIGNED = ("max", "area", "steady")  # scales that need positive intensities
 _WHAT = {
     "max": "largest intensity",
     "area": "mean intensity",
@@ -22,17 +24,21 @@ _WHAT = {
 }
 
 
-def scale_patterns(patterns: Float, scale: str, *, common: float = 1.0) -> tuple[Float, Float]:
-    """Divide each pattern by its maximum, its mean, its standard deviation or a common number.
+def scale_patterns(
+    patterns: Float, scale: str, *, common: float = 1.0, steady: SteadyPeaks | None = None
+) -> tuple[Float, Float]:
+    """Divide each pattern by its maximum, mean, standard deviation, peaks, or a common number.
 
     Parameters
     ----------
     patterns
         `(pattern, channel)` without background, NaN where not measured.
     scale
-        "max", "area", "std" or "none".
+        "max", "area", "std", "steady" or "none".
     common
         The number that all patterns are divided by if the scale is "none".
+    steady
+        The peaks that decide if the scale is "steady".
 
     Returns
     -------
@@ -50,6 +56,9 @@ def scale_patterns(patterns: Float, scale: str, *, common: float = 1.0) -> tuple
     largest = np.maximum(high, -low)
     if scale == "max":
         size = high
+    elif steady is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = steady.measure_scales(x)
     elif scale == "none":
         size = np.where(measured.any(axis=1), common, np.nan)
     else:
@@ -107,12 +116,19 @@ def check_scales(
     row = row[np.isfinite(row)]
     extent = f"from {row.min():g} to {row.max():g}" if row.size else "on none of the channels"
     more = f" (and {found.size - 1} more)" if found.size > 1 else ""
-    what = _WHAT[scale]
+    if scale == "steady":
+        raise DataError(
+            f"pattern {named(found[0])}{more}, with intensities {extent}, lacks the peaks that set "
+            "the scale (scale='steady'): after background subtraction, too few of them are "
+            "measured and positive; choose scale='max', name reference peaks that all patterns "
+            "have with scale_regions=[[start, stop]], leave the pattern out (ds.drop_isel), or "
+            "hide it from the fit with a variable 'mask' that is True there"
+        )
     raise DataError(
         f"pattern {named(found[0])}{more}, with intensities {extent}, "
-        f"cannot be divided by its {what} (scale={scale!r}): after background subtraction, it must "
-        f"be between {SMALLEST:g} and {LARGEST:g}, and no intensity above {STEEPEST:g} times it; "
-        "rescale the intensity, choose scale='std' or 'none' for signed spectra, leave the pattern "
-        "out (ds.drop_isel), hide it from the fit with a variable 'mask' that is True there, or "
-        "mask the channel that is wrong"
+        f"cannot be divided by its {_WHAT[scale]} (scale={scale!r}): after background "
+        f"subtraction, it must be between {SMALLEST:g} and {LARGEST:g}, and no intensity above "
+        f"{STEEPEST:g} times it; rescale the intensity, choose scale='std' or 'none' for signed "
+        "spectra, leave the pattern out (ds.drop_isel), hide it from the fit with a variable "
+        "'mask' that is True there, or mask the channel that is wrong"
     )

@@ -53,6 +53,8 @@ def fit_patterns(
         make_regridder(patterns.axis, axis, "cubic")(intensity),
         axis,
         scale=config.scale,
+        scale_regions=config.scale_regions,
+        data_axis=patterns.axis,
         transform=config.transform,
         sampling=find_sampling(patterns.axis, axis),
         background=config.background,

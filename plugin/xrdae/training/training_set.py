@@ -15,6 +15,7 @@ from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.empty_patterns import warn_about_special_intensities
+from xrdae.preprocessing.scaling import UNSIGNED
 from xrdae.preprocessing.subsets import Index, choose_stratified
 
 Float = npt.NDArray[Any]
@@ -58,7 +59,7 @@ def load_training_set(
         (~finite.any(axis=1), "has no finite intensity"),
         (finite.any(axis=1) & (largest == smallest), "is constant ({value:g} everywhere)"),
     ]
-    if scale in ("max", "area"):
+    if scale in UNSIGNED:
         signed = "has no positive intensity (its largest is {value:g}) for scale='" + scale + "'"
         problems.append((largest <= 0, signed))
     for wrong, what in problems:
