@@ -187,7 +187,7 @@ class XrdaeAccessor:
     def estimate(
         self, model: Model, label: str, *, reference: xr.Dataset | None = None
     ) -> xr.Dataset:
-        """Add `<label>_estimate` and `<label>_std`; see `Model.estimate`.
+        """Add `<label>_estimate` with its uncertainty; see `Model.estimate`.
 
         Examples
         --------

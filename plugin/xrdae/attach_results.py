@@ -14,6 +14,7 @@ from xrdae.convention.names import (
     RESULTS,
     check_result_names,
     check_stale_names,
+    find_class_dims,
     is_result_remnant,
 )
 from xrdae.convention.quantities import strip_quantities
@@ -34,7 +35,7 @@ def attach_result(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     earlier = {name for step in read_provenance(dataset.attrs)["steps"] for name in step["results"]}
     check_result_names(dataset, result, earlier)
     # Earlier results on a dimension that the new result replaces must not clash.
-    replaced = {"region"} & set(result.dims)
+    replaced = ({"region"} & set(result.dims)) | find_class_dims(result)
     if "synthesized" in result:  # otherwise it is a dimension of the patterns
         replaced |= {"synthetic"}
     if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):

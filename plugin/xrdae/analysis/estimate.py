@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.classify import Classifier
 from xrdae.analysis.stack import (
     BLOCK,
     FOLDS,
@@ -17,6 +18,7 @@ from xrdae.analysis.stack import (
     Stack,
     choose_latents,
     find_stack,
+    format_weights,
 )
 from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import describe_label_result, make_clash_error, name_label_result
@@ -25,6 +27,7 @@ from xrdae.errors import DataError
 Float = npt.NDArray[Any]
 
 _PART = "xrdae_part"  # dimension of the parts of a result while they are one array
+CROSS_VALIDATION = f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds"
 PARTS = ("estimate", "std", "low", "high")
 FEWEST = 10  # reference patterns; fewer do not tell how large the errors are
 LARGEST_REFERENCE = 1000  # patterns; the cost of a Gaussian process grows with their cube
@@ -54,8 +57,7 @@ class Estimator:
     @property
     def trusts(self) -> str:
         """The weights of the processes, in words."""
-        named = zip(self.stack.candidates, self.stack.weights, strict=True)
-        return ", ".join(f"{candidate.name} {weight:.2f}" for candidate, weight in named)
+        return format_weights(self.stack.candidates, self.stack.weights)
 
 
 def find_estimator(
@@ -150,11 +152,11 @@ def estimate_label(
     array: xr.DataArray,
     label: str,
     find_features: Callable[[Float], Float],
-    estimator: Estimator,
+    estimator: Estimator | Classifier,
     *,
     attrs: Mapping[str, Any],
 ) -> xr.Dataset:
-    """Return `<label>_estimate`, `_std`, `_low` and `_high` of patterns; see `Model.estimate`.
+    """Return the estimate of a label with its uncertainty; see `Model.estimate`.
 
     Parameters
     ----------
@@ -169,6 +171,8 @@ def estimate_label(
     attrs
         Attributes of the label.
     """
+    if isinstance(estimator, Classifier):
+        return _estimate_category(array, label, find_features, estimator, attrs=attrs)
     (out,) = apply_kernel(
         lambda rows: estimator.predict(find_features(rows)),
         array,
@@ -186,7 +190,57 @@ def estimate_label(
     result = attach_coords(array, variables, {})
     result[name_label_result("estimate", label)].attrs.update(
         {f"cross_validation_{name}": value for name, value in estimator.figures.items()},
-        cross_validation=f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds",
+        cross_validation=CROSS_VALIDATION,
         estimated_from=estimator.trusts,
     )
     return result
+
+
+def _estimate_category(
+    array: xr.DataArray,
+    label: str,
+    find_features: Callable[[Float], Float],
+    classifier: Classifier,
+    *,
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return `<label>_estimate`, CF flags, and `<label>_probability (..., <label>_class)`."""
+    classes = classifier.classes
+    flags = np.array([classes.unknown, *classes.flags], dtype=np.int32)
+
+    def kernel(rows: Float) -> tuple[Float, ...]:
+        best, probability = classifier.predict(find_features(rows))
+        return flags[best + 1], probability
+
+    dim = name_label_result("class", label)
+    if dim in array.coords or dim in array.dims:
+        raise make_clash_error(dim, "a coordinate")
+    estimate, probability = apply_kernel(
+        kernel,
+        array,
+        outputs=[(), (dim,)],
+        sizes={dim: len(classes.names)},
+        dtypes=[flags.dtype, np.float64],
+    )
+    title = str(attrs.get("long_name", label))
+    words = ["_".join(name.split()) or "_" for name in ("not estimated", *classes.names)]
+    estimate.attrs = {
+        "long_name": describe_label_result("estimate", title),
+        "flag_values": flags,
+        "flag_meanings": " ".join(words),
+        **{f"cross_validation_{name}": value for name, value in classifier.figures.items()},
+        "cross_validation": CROSS_VALIDATION,
+        "estimated_from": classifier.trusts,
+    }
+    probability.attrs = {
+        "units": "1",
+        "long_name": describe_label_result("probability", title),
+    }
+    variables = {
+        name_label_result("estimate", label): estimate,
+        name_label_result("probability", label): probability,
+    }
+    names = xr.Variable(
+        dim, np.array(classes.names), {"long_name": describe_label_result("class", title)}
+    )
+    return attach_coords(array, variables, {dim: names})

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.classify import Classes
 from xrdae.autoencoder.fitted import Fitted
-from xrdae.convention.categories import is_category
+from xrdae.convention.categories import find_category_names, is_category, order_categories
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 
@@ -109,8 +110,37 @@ def find_known_latents(
     return encode(patterns)["latent"].values.reshape(-1, fitted.n_latent), labels
 
 
+def find_category(patterns: Patterns, name: str) -> xr.DataArray | None:
+    """Return a category along the sample dimensions, on all of them; None if there is none."""
+    template = patterns.intensity.isel({patterns.dim: 0}, drop=True)
+    coord = template.coords.get(name)
+    if coord is None or not coord.dims or not is_category(coord):
+        return None
+    return coord.broadcast_like(template).transpose(*patterns.sample_dims)
+
+
+def find_classes(label: xr.DataArray) -> tuple[Classes, npt.NDArray[np.intp]]:
+    """Return the classes of a category that occur, and positions in them `(pattern,)`.
+
+    The position is -1 where the class is not known.
+    """
+    texts = find_category_names(label).ravel()
+    names = order_categories(label, texts.reshape(label.shape))
+    positions = np.full(texts.size, -1)
+    for i, name in enumerate(names):
+        positions[texts == name] = i
+    flags = list(range(len(names)))
+    if label.dtype.kind in "iuf":
+        values = [label.values.ravel()[positions == i][0] for i in flags]
+        flags = [int(value) for value in values] if all(v == int(v) for v in values) else flags
+    return Classes(names, flags, min(-1, *(flag - 1 for flag in flags))), positions
+
+
 def _hint_at_category(dataset: xr.Dataset | None, name: str) -> str:
     """Return a hint for an error if a label is a category, otherwise an empty text."""
     if dataset is None or name not in dataset.variables or not is_category(dataset.variables[name]):
         return ""
-    return f"; {name!r} is a category (text, truth values or CF flags), not a number"
+    return (
+        f"; {name!r} is a category (text, truth values or CF flags), not a number: estimate takes "
+        "categories of a dataset that is given as reference="
+    )

@@ -10,10 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.classify import Classes, Classifier, find_classifier
 from xrdae.analysis.estimate import Estimator, find_estimator
 from xrdae.analysis.kernel_cache import Kernels
-from xrdae.analysis.known_labels import find_labels, find_training_labels
-from xrdae.analysis.stack import list_candidates
+from xrdae.analysis.known_labels import (
+    find_category,
+    find_classes,
+    find_labels,
+    find_training_labels,
+)
+from xrdae.analysis.stack import Candidate, list_candidates
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.convention.apply_kernel import apply_kernel
 from xrdae.convention.patterns import Patterns
@@ -42,10 +48,44 @@ class Reference:
 
     def find_estimator(self, fitted: Fitted, name: str) -> Estimator:
         """Return the estimator of the label from features of a model."""
-        variance = np.square(fitted.support.coefficients).mean(axis=0)
-        candidates = list_candidates(fitted.config.n_latent, fitted.weights.values, variance)
         seed = fitted.config.seed
+        candidates = _list_candidates(fitted)
         return find_estimator(self.features, self.labels, candidates, name=name, seed=seed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CategoryReference:
+    """Patterns with a known category.
+
+    Attributes
+    ----------
+    features
+        `(pattern, feature)`, latents and basis coefficients.
+    positions
+        `(pattern,)`, positions in the classes, -1 where not known.
+    classes
+        The classes that occur.
+    attrs
+        Attributes of the label.
+    """
+
+    features: Float
+    positions: npt.NDArray[np.intp]
+    classes: Classes
+    attrs: Mapping[str, Any]
+
+    def find_estimator(self, fitted: Fitted, name: str) -> Classifier:
+        """Return the classifier by the label from features of a model."""
+        seed = fitted.config.seed
+        candidates = _list_candidates(fitted)
+        return find_classifier(
+            self.features, self.positions, self.classes, candidates, label=name, seed=seed
+        )
+
+
+def _list_candidates(fitted: Fitted) -> list[Candidate]:
+    variance = np.square(fitted.support.coefficients).mean(axis=0)
+    return list_candidates(fitted.config.n_latent, fitted.weights.values, variance)
 
 
 def find_training_reference(
@@ -64,10 +104,21 @@ def find_training_reference(
 
 def find_reference(
     kernels: Kernels, patterns: Patterns, name: str, dataset: xr.Dataset
-) -> Reference:
+) -> Reference | CategoryReference:
     """Return the patterns of a dataset with a label; the error is that of `find_labels`."""
+    category = find_category(patterns, name)
+    if category is not None:
+        classes, positions = find_classes(category)
+        features = _find_features(kernels, patterns)
+        return CategoryReference(features, positions, classes, category.attrs)
     labels = find_labels(patterns, [name], dataset, fall_back=False)
     assert labels is not None
+    attrs = patterns.labels()[name].attrs
+    return Reference(_find_features(kernels, patterns), labels[:, 0], attrs)
+
+
+def _find_features(kernels: Kernels, patterns: Patterns) -> Float:
+    """Return latents and basis coefficients `(pattern, feature)` of patterns."""
     fitted = kernels.fitted
     count = fitted.config.n_latent + len(fitted.autoencoder.basis.components)
     (features,) = apply_kernel(
@@ -77,5 +128,4 @@ def find_reference(
         sizes={"feature": count},
         dtypes=[np.float32],
     )
-    rows = np.asarray(features.values).reshape(-1, count)
-    return Reference(rows, labels[:, 0], patterns.labels()[name].attrs)
+    return np.asarray(features.values).reshape(-1, count)

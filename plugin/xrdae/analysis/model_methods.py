@@ -317,9 +317,11 @@ class ModelMethods:
         dataset
             Patterns by the convention.
         label
-            Name of a numeric label.
+            Name of a numeric label, or, with `reference`, of a category (text, truth values or CF
+            flags).
         reference
-            Patterns with this label (NaN where it is not known); None: the training patterns.
+            Patterns with this label (NaN or None where it is not known); None: the training
+            patterns.
         inputs
             Model input of `dataset`, if already computed.
 
@@ -331,13 +333,16 @@ class ModelMethods:
             of the 95 % interval. The attributes of the estimate are the figures of this
             cross-validation: `cross_validation_r2`, `cross_validation_mae` [label's units],
             `cross_validation_std_factor` and `cross_validation_std_factor_95`, and
-            `estimated_from`, the weights of the methods.
+            `estimated_from`, the weights of the methods. Of a category: `<label>_estimate (...)`
+            as CF flags, and `<label>_probability (..., <label>_class)`, calibrated on held-out
+            blocks; the figures are `cross_validation_balanced_accuracy`,
+            `cross_validation_accuracy` and `cross_validation_log_loss`.
 
         Raises
         ------
         DataError
-            If the reference has no such numeric label, if fewer than 10 patterns have it, or if
-            it is the same for all.
+            If the reference has no such label, if fewer than 10 patterns have it, if it is the
+            same for all, or if a category has fewer than 3 patterns a class on average.
         ImportError
             Without scikit-learn.
 

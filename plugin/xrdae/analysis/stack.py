@@ -87,6 +87,18 @@ def make_folds(n: int, offset: int = 0) -> npt.NDArray[np.intp]:
     return (np.arange(n) + offset * size // BLOCK) // size % min(FOLDS, n)
 
 
+def make_splits(n: int, seed: int) -> list[npt.NDArray[np.intp]]:
+    """Return folds `(pattern,)` of three splits into blocks and of one at random."""
+    splits = [make_folds(n, offset) for offset in OFFSETS]
+    return [*splits, np.random.default_rng(seed).permutation(n) % min(FOLDS, n)]
+
+
+def format_weights(candidates: list[Candidate], weights: Float) -> str:
+    """Return the weights of the candidates in words."""
+    named = zip(candidates, weights, strict=True)
+    return ", ".join(f"{candidate.name} {weight:.2f}" for candidate, weight in named)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stack:
     """Weighted mean of processes of one label.
@@ -166,11 +178,12 @@ def find_stack(features: Float, labels: Float, candidates: list[Candidate], *, s
     processes = [fit_label_process(c.choose(features), labels, c.kind) for c in candidates]
     n, beyond = len(labels), BEYOND * float(np.ptp(labels))
     bounds = (float(labels.min()) - beyond, float(labels.max()) + beyond)
-    splits = [make_folds(n, offset) for offset in OFFSETS]
-    splits.append(np.random.default_rng(seed).permutation(n) % min(FOLDS, n))
+    splits = make_splits(n, seed)
     held_out = np.array([[p.predict_held_out(fold) for p in processes] for fold in splits])
     means, stds = np.clip(held_out[:, :, 0], *bounds), held_out[:, :, 1]  # (split, candidate, n)
-    weights = _find_weights(np.concatenate(list(means), axis=1).T, np.tile(labels, len(splits)))
+    weights = find_stack_weights(
+        np.concatenate(list(means), axis=1).T, np.tile(labels, len(splits))
+    )
     mean, std = combine_estimates(means, stds, weights)
     error = np.abs(mean - labels)
     usual = np.sqrt(np.square(error).mean(axis=0))
@@ -192,8 +205,11 @@ def combine_estimates(means: Float, stds: Float, weights: Float) -> tuple[Float,
     return mean, np.sqrt((share * (np.square(stds) + apart)).sum(axis=-2))
 
 
-def _find_weights(estimates: Float, labels: Float) -> Float:
-    """Return weights `(candidate,)` of held-out estimates `(pattern, candidate)`."""
+def find_stack_weights(estimates: Float, labels: Float) -> Float:
+    """Return weights `(candidate,)` of held-out estimates `(pattern, candidate)`.
+
+    They are at least 0, of sum 1, and minimize the squared error.
+    """
     center, spread = labels.mean(), labels.std()
     rows, target = (estimates - center) / spread, (labels - center) / spread
     heavy = 1e3 * np.sqrt(len(target))  # the equation that their sum is one

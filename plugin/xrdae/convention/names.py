@@ -82,6 +82,8 @@ LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
     "std": ("{label}_std", "{title} (standard deviation of the estimate)"),
     "low": ("{label}_low", "{title} (lower end of the 95 % interval)"),
     "high": ("{label}_high", "{title} (upper end of the 95 % interval)"),
+    "probability": ("{label}_probability", "{title} (probability of each class)"),
+    "class": ("{label}_class", "{title} (class)"),
     "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
     "synthesized": ("synthesized_{label}", "{title}"),
 }
@@ -134,12 +136,23 @@ def describe_label_result(part: str, title: str) -> str:
     return LABEL_RESULTS[part][1].format(title=title)
 
 
+def find_class_dims(result: xr.Dataset) -> set[Hashable]:
+    """Return the dimensions `<label>_class` of a result."""
+    ending = name_label_result("class", "")
+    return {
+        d
+        for d in result.dims
+        if str(d).endswith(ending)
+        and name_label_result("probability", str(d).removesuffix(ending)) in result.data_vars
+    }
+
+
 def is_described(name: Hashable, attrs: Mapping[Any, Any]) -> bool:
     """Tell whether a variable of a result's name has the description of that result."""
     result, text = RESULTS.get(str(name)) or REGION_BOUNDS.get(str(name)), attrs.get("long_name")
     if result is not None:
         return bool(text == result.long_name)
-    parts = ("estimate", "std", "low", "high")
+    parts = ("estimate", "std", "low", "high", "probability", "class")
     return any(
         str(name).endswith(name_label_result(part, ""))
         and str(text).endswith(describe_label_result(part, ""))
@@ -234,7 +247,7 @@ def check_stale_names(
     for name in stale:
         variable = dataset.variables[name]
         if not _is_earlier_result(name, variable, earlier):
-            dim = next(d for d in variable.dims if d in RESULT_DIMS)
+            dim = next((d for d in variable.dims if d in RESULT_DIMS), variable.dims[-1])
             raise make_clash_error(dim, f"a dimension of the dataset's {str(name)!r}")
 
 

@@ -178,7 +178,8 @@ class Plot:
         """Draw `<label>_estimate` against the label, with bars of one `<label>_std`.
 
         The text says R2 and mean absolute error of the patterns drawn, of which the estimate may
-        know the labels, and of the blocks held out in cross-validation.
+        know the labels, and of the blocks held out in cross-validation. Of a category: how many
+        patterns of each class have each class as estimate.
 
         Examples
         --------

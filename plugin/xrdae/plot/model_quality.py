@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.convention.apply_kernel import format_title
+from xrdae.convention.categories import find_category_names
 from xrdae.errors import DataError
 from xrdae.plot.colors import BLUE, VERMILION
 from xrdae.plot.drawing import (
@@ -81,6 +82,8 @@ def draw_weights(model: Model, *, ax: Axes | None) -> Axes:
 
 def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:
     """Draw estimates against a label; see `Plot.estimate`."""
+    if f"{label}_probability" in dataset.variables:
+        return _draw_confusion(dataset, label, ax)
     call = f"estimate(model, {label!r})"
     names = {f"{label}_estimate": call, f"{label}_std": call}
     found = select_needed(dataset, **names)
@@ -104,6 +107,52 @@ def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:
     ax.set_title(_format_figures(found, label, x, y), loc="left", fontsize="small")
     ax.set(xlabel=wrap_text(truth.title), ylabel=wrap_text(format_title(estimate)))
     ax.set_aspect("equal", adjustable="datalim")
+    return ax
+
+
+def _draw_confusion(dataset: xr.Dataset, label: str, ax: Axes | None) -> Axes:
+    """Draw how many patterns of each class have each class as estimate."""
+    call = f"estimate(model, {label!r}, reference=...)"
+    found = select_needed(dataset, **{f"{label}_estimate": call, f"{label}_probability": call})
+    if label not in dataset.variables:
+        raise DataError(f"the dataset has no label {label!r} to compare its estimate with")
+    found = found.assign({label: dataset.variables[label]}).compute()
+    estimate = found[f"{label}_estimate"]
+    names = [str(name) for name in found[f"{label}_class"].values]
+    true = find_category_names(found[label].broadcast_like(estimate).transpose(*estimate.dims))
+    guess = found[f"{label}_probability"].transpose(..., f"{label}_class").values
+    known = np.isfinite(guess).all(axis=-1) & (true != "")
+    if not known.any():
+        raise DataError(f"no pattern has both {label!r} and an estimate of it")
+    rows = sorted(
+        set(true[known]), key=lambda n: (n not in names, names.index(n) if n in names else n)
+    )
+    counts = np.zeros((len(rows), len(names)), dtype=int)
+    for name, best in zip(true[known], guess[known].argmax(axis=-1), strict=True):
+        counts[rows.index(name), best] += 1
+    part = counts / counts.sum(axis=1, keepdims=True)
+    ax = get_axes(ax, size=(5.6, 5.2))
+    ax.imshow(part, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (i, j), count in np.ndenumerate(counts):
+        if count:
+            ax.text(
+                j,
+                i,
+                str(count),
+                ha="center",
+                va="center",
+                color="white" if part[i, j] > 0.6 else "black",
+            )
+    ax.set_xticks(
+        range(len(names)), [wrap_text(n) for n in names], rotation=45 if len(names) > 4 else 0
+    )
+    ax.set_yticks(range(len(rows)), [wrap_text(n) for n in rows])
+    accuracy = estimate.attrs.get("cross_validation_balanced_accuracy")
+    if accuracy is not None:
+        title = f"balanced accuracy of held-out blocks: {accuracy:.2f}"
+        ax.set_title(title, loc="left", fontsize="small")
+    title = format_title(found[label], label)
+    ax.set(xlabel=wrap_text(f"{title} (estimate)"), ylabel=wrap_text(title))
     return ax
 
 
