@@ -112,8 +112,10 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("--grid", help="Model axis: data, even, two_theta, q, d or log_q. [default: data]")
 @click.option("--points", type=int, help="Points of the model axis. [default: as the data]")
 @click.option("--background", help="pybaselines method, for example snip. [default: none]")
-@click.option("--scale", help="Divide each pattern by its max, area or std, or all by one number: "
-              "none. [default: max]")  # fmt: skip
+@click.option("--scale", help="Divide each pattern by its max, area, std or steady peaks, or all by "
+              "one number: none. [default: max]")  # fmt: skip
+@click.option("--scale-region", "scale_regions", multiple=True, type=(float, float),
+              help="With --scale steady: start and stop of a reference peak.")  # fmt: skip
 @click.option(
     "--transform", help="Transform intensities that span decades: log or sqrt. [default: none]"
 )
@@ -138,7 +140,7 @@ def fit(
     """
     refuse_overwrite(out, *data, update_path, checkpoint)
     check_out_ending(out, NETCDF, "a model as netCDF")
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value not in (None, ())}
     if update_path is not None:
         given["update"] = _load_model(update_path)
     model = _fit(open_data(data, **reading), checkpoint=checkpoint, **given)

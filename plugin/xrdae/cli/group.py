@@ -27,6 +27,7 @@ _OPTIONS = {
     "units='": "--units '",
     "units=...": "--units",
     "trust_links=True": "--trust-links",
+    "scale_regions=[[start, stop]]": "--scale-region START STOP",
 }
 INTERRUPTED = 130  # exit code of shells for Ctrl-C
 
