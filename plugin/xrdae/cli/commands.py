@@ -112,8 +112,8 @@ def demo(out: Path, as_json: bool) -> None:
 @click.option("--grid", help="Model axis: data, even, two_theta, q, d or log_q. [default: data]")
 @click.option("--points", type=int, help="Points of the model axis. [default: as the data]")
 @click.option("--background", help="pybaselines method, for example snip. [default: none]")
-@click.option("--scale", help="Divide each pattern by its max, area, std or steady peaks, or all by "
-              "one number: none. [default: max]")  # fmt: skip
+@click.option("--scale", help="Divide each pattern by its max, area, std or steady peaks, or all "
+              "by one number: none. [default: max]")  # fmt: skip
 @click.option("--scale-region", "scale_regions", multiple=True, type=(float, float),
               help="With --scale steady: start and stop of a reference peak.")  # fmt: skip
 @click.option(
