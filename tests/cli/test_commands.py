@@ -45,6 +45,24 @@ def test_fit_writes_a_model_that_equals_one_fitted_in_python(files, series):
     assert fingerprint(found) == fingerprint(expected)
 
 
+def test_reference_peaks_of_the_steady_scale_are_options(files):
+    words = [
+        "fit",
+        files / "data.nc",
+        "-o",
+        files / "steady.nc",
+        "--members",
+        2,
+        "--scale",
+        "steady",
+    ]
+    run(*words, "--scale-region", 28, 32, "--scale-region", 45, 55)
+    config = xrdae.load_model(files / "steady.nc").config
+    assert config.scale_regions == ((28.0, 32.0), (45.0, 55.0))
+    said = run(*words[:-2], "--scale-region", 28, 32, code=1)
+    assert "has no effect with scale='max'" in said
+
+
 @pytest.mark.parametrize(
     ("words", "call"),
     [
