@@ -56,10 +56,11 @@ def test_reference_peaks_of_the_steady_scale_are_options(files):
         "--scale",
         "steady",
     ]
-    run(*words, "--scale-region", 28, 32, "--scale-region", 45, 55)
+    regions = ["--scale-region", 28, 32, "--scale-region", 45, 55]
+    run(*words, "--scale", "steady", *regions)
     config = xrdae.load_model(files / "steady.nc").config
     assert config.scale_regions == ((28.0, 32.0), (45.0, 55.0))
-    said = run(*words[:-2], "--scale-region", 28, 32, code=1)
+    said = run(*words, *regions, code=1)
     assert "has no effect with scale='max'" in said
 
 
