@@ -46,16 +46,7 @@ def test_fit_writes_a_model_that_equals_one_fitted_in_python(files, series):
 
 
 def test_reference_peaks_of_the_steady_scale_are_options(files):
-    words = [
-        "fit",
-        files / "data.nc",
-        "-o",
-        files / "steady.nc",
-        "--members",
-        2,
-        "--scale",
-        "steady",
-    ]
+    words = ["fit", files / "data.nc", "-o", files / "steady.nc", "--members", 2]
     regions = ["--scale-region", 28, 32, "--scale-region", 45, 55]
     run(*words, "--scale", "steady", *regions)
     config = xrdae.load_model(files / "steady.nc").config
