@@ -7,7 +7,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -15,6 +15,7 @@ import attrs
 ROUNDS = {"max_iter", "max_iter_2", "num_smooths"}
 MOST_ROUNDS = 10_000
 LARGEST = 2**31
+AUTO: Literal["auto"] = "auto"
 
 
 def _whole(default: int | None, least: int, most: int = LARGEST) -> Any:
@@ -26,6 +27,14 @@ def _whole(default: int | None, least: int, most: int = LARGEST) -> Any:
         return _check_whole(field.name, value, least, most)
 
     return attrs.field(default=default, converter=attrs.Converter(convert, takes_field=True))
+
+
+def _convert_n_latent(value: Any) -> int | Literal["auto"]:
+    if isinstance(value, str):
+        if value == AUTO:
+            return AUTO
+        raise ValueError(f"n_latent={value!r} must be a whole number of at least 1, or 'auto'")
+    return _check_whole("n_latent", value, 1)
 
 
 def _number(default: float, least: float, most: float) -> Any:
@@ -145,7 +154,9 @@ class Config:
     rank
         Largest number of basis components r; updates may add as many again.
     n_latent
-        Number of latent axes.
+        Number of latent axes; "auto": 2 to 6, the number of directions in which the training
+        patterns vary (see `training.dimension.find_dimension`). With fewer than 100 different
+        patterns "auto" is 2, with a warning. The settings of a model hold the number.
     members
         Number of autoencoders in the ensemble.
     hidden
@@ -201,7 +212,7 @@ class Config:
     transform: str = _choice("none", "log", "sqrt")
     most_patterns: int = _whole(10_000, 3)
     rank: int = _whole(64, 1)
-    n_latent: int = _whole(2, 1)
+    n_latent: int | Literal["auto"] = attrs.field(default=2, converter=_convert_n_latent)
     members: int = _whole(8, 1)
     hidden: tuple[int, ...] = attrs.field(default=(32, 32), converter=_convert_widths)
     steps: int = _whole(800, 1)

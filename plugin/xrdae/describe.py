@@ -44,7 +44,7 @@ def describe_model(fitted: Fitted) -> Sections:
         "Model": {
             "fitted to": f"{fitted.labels.sizes['pattern']} patterns",
             "labels": ", ".join(fitted.label_names()) or "none",
-            "latent axes": str(fitted.n_latent),
+            "latent axes": _describe_n_latent(fitted),
             "members": f"{parts.ensemble.members}, hidden layers {list(config.hidden)}",
             "basis": f"{parts.basis.components.shape[0]} components",
             "seed": str(config.seed),
@@ -71,6 +71,16 @@ def describe_model(fitted: Fitted) -> Sections:
             **_describe_origin(fitted.provenance),
         },
     }
+
+
+def _describe_n_latent(fitted: Fitted) -> str:
+    """Return the number of latent axes, and from what it was chosen if the user asked for that."""
+    choice = fitted.provenance.get("n_latent")
+    if not isinstance(choice, dict):
+        return str(fitted.n_latent)
+    dimension = choice.get("dimension")
+    known = f"of dimension {dimension}" if dimension is not None else "of unknown dimension"
+    return f"{fitted.n_latent}, chosen for {choice.get('patterns')} different patterns {known}"
 
 
 def _describe_weights(fitted: Fitted) -> dict[str, str]:

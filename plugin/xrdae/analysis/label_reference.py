@@ -85,7 +85,7 @@ class CategoryReference:
 
 def _list_candidates(fitted: Fitted) -> list[Candidate]:
     variance = np.square(fitted.support.coefficients).mean(axis=0)
-    return list_candidates(fitted.config.n_latent, fitted.weights.values, variance)
+    return list_candidates(fitted.n_latent, fitted.weights.values, variance)
 
 
 def find_training_reference(
@@ -120,7 +120,7 @@ def find_reference(
 def _find_features(kernels: Kernels, patterns: Patterns) -> Float:
     """Return latents and basis coefficients `(pattern, feature)` of patterns."""
     fitted = kernels.fitted
-    count = fitted.config.n_latent + len(fitted.autoencoder.basis.components)
+    count = fitted.n_latent + len(fitted.autoencoder.basis.components)
     (features,) = apply_kernel(
         kernels.find_features(patterns, None),
         patterns.intensity,

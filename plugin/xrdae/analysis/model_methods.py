@@ -376,7 +376,7 @@ class ModelMethods:
     @property
     def n_latent(self) -> int:
         """Number of latent axes."""
-        return self.fitted.config.n_latent
+        return self.fitted.n_latent
 
     def patterns(self, dataset: xr.Dataset) -> Patterns:
         """Return the patterns of a dataset that the model can take, or raise DataError."""

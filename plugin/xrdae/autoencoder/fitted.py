@@ -102,7 +102,7 @@ class Fitted:
     @property
     def n_latent(self) -> int:
         """Number of latent axes."""
-        return self.config.n_latent
+        return self.autoencoder.ensemble.n_latent
 
     def label_names(self) -> list[str]:
         """Return the names of the training patterns' numeric labels."""

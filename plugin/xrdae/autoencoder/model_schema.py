@@ -168,10 +168,13 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
     """Return sizes of the dimensions from the first arrays that have them."""
     components, axis = content.arrays["basis"]["components"], content.arrays["preparation"]["axis"]
     halvings = int(_read_number(content, "support", "halvings", least=0))
+    n_latent = config.n_latent
+    if not isinstance(n_latent, int):
+        raise ValueError(f"config: n_latent is {n_latent!r}, no number")
     sizes = {
         "channel": axis.size,
         "component": components.shape[0],
-        "latent_axis": config.n_latent,
+        "latent_axis": n_latent,
         "member": config.members,
         "reference": content.arrays["support"]["scale"].size,
         "bin": axis.size >> min(halvings, 64),
@@ -184,7 +187,7 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
     }
     if sizes["channel"] < 2 or min(sizes.values()) < 1:
         raise ValueError(f"a dimension is empty: {sizes}")
-    first = [config.members, sizes["component"], config.n_latent]
+    first = [config.members, sizes["component"], n_latent]
     for side, ends in ((ensemble.encoder, first[1:]), (ensemble.decoder, first[:0:-1])):
         _check_layers(side, config.members, ends)
     return sizes

@@ -56,6 +56,13 @@ class Weights:
         used = coefficients[..., self.places] * self.values[self.places]
         return np.ascontiguousarray(used, dtype=np.float32)
 
+    def weigh_predicted(self, coefficients: Float) -> Float:
+        """Return the same times the predictability: noise and accidents of single samples fade.
+
+        The predictability must be known.
+        """
+        return self.weigh(coefficients) * self.predictability[self.places]
+
     def unfold(self, ensemble: Ensemble) -> Ensemble:
         """Return networks on weighted coefficients, of networks on unweighted ones."""
         places, factors = self._as_tensors()

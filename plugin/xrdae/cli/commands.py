@@ -13,6 +13,7 @@ import click
 from xrdae.cli.group import ReportingGroup
 from xrdae.cli.output import (
     check_out_ending,
+    parse_n_latent,
     print_rows,
     print_sections,
     refuse_overwrite,
@@ -106,7 +107,8 @@ def demo(out: Path, as_json: bool) -> None:
               help="Model file to write (netCDF).")  # fmt: skip
 @click.option("--update", "update_path", type=click.Path(exists=True, path_type=Path),
               help="Model to start from: a new one, that knows DATA too, is written.")  # fmt: skip
-@click.option("--n-latent", type=int, help="Number of latent axes. [default: 2]")
+@click.option("--n-latent", metavar="INTEGER|auto", type=parse_n_latent,
+              help="Number of latent axes; auto: chosen from the data. [default: 2]")  # fmt: skip
 @click.option("--members", type=int, help="Autoencoders in the ensemble. [default: 8]")
 @click.option("--seed", type=int, help="Seed of everything random. [default: 0]")
 @click.option("--grid", help="Model axis: data, even, two_theta, q, d or log_q. [default: data]")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xrdae.config import AUTO
 from xrdae.loading.sources import write_netcdf, write_zarr
 from xrdae.storage.atomic_writing import NETCDF, check_ending, write_aside
 from xrdae.terminal import escape_control
@@ -59,6 +60,16 @@ def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> No
         rows = {} if is_lazy(dataset) else describe.describe_patterns(dataset)
         dataset.close()
     print_rows(rows | {"wrote": str(out)}, as_json)
+
+
+def parse_n_latent(text: str) -> int | str:
+    """Return a number of latent axes, or "auto"."""
+    if text == AUTO:
+        return AUTO
+    try:
+        return int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a whole number nor 'auto'") from None
 
 
 def check_out_ending(out: Path, endings: Sequence[str], what: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -13,17 +15,19 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, find_basis
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import find_support
-from xrdae.config import Config
+from xrdae.autoencoder.weights import Weights
+from xrdae.config import AUTO, Config
 from xrdae.convention.axes import Axis
 from xrdae.convention.axis_kinds import OTHER
 from xrdae.convention.patterns import Patterns
 from xrdae.convention.regridding import find_sampling, make_regridder
-from xrdae.errors import DataError
+from xrdae.errors import DataError, warn
 from xrdae.preprocessing.alignment import measure_peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
 from xrdae.provenance import record_fit
 from xrdae.training.augmentation import COPIES, augment_patterns, is_augmented
 from xrdae.training.checkpoint import make_checkpoint
+from xrdae.training.dimension import FEWEST, find_dimension
 from xrdae.training.predictability import find_weights
 from xrdae.training.training_loop import Trained
 from xrdae.training.training_set import load_training_set, locate_patterns
@@ -46,7 +50,6 @@ def fit_patterns(
         scale=config.scale,
     )
     origin = record_fit(patterns, intensity, labels, device=config.device)
-    kept_in = make_checkpoint(checkpoint, config, origin)
     check_settings(config, patterns.axis)
     axis = patterns.axis.make_grid(config.grid, config.points)
     preparation, inputs, scale = find_preparation(
@@ -67,6 +70,9 @@ def fit_patterns(
     coefficients = basis.project(inputs)
     copies = make_augmented_copies(inputs, preparation, basis, config)
     weights = find_weights(coefficients)
+    if config.n_latent == AUTO:
+        config, origin["n_latent"] = choose_n_latent(config, weights, coefficients)
+    kept_in = make_checkpoint(checkpoint, config, origin)
     trained = train_weighted(
         coefficients, weights, config, copies=copies, checkpoint=kept_in, progress=progress
     )
@@ -96,10 +102,35 @@ def check_settings(config: Config, axis: Axis) -> None:
         )
 
 
-def check_n_latent(n_latent: int, basis: Basis, n_pattern: int) -> None:
+def choose_n_latent(
+    config: Config, weights: Weights, coefficients: npt.NDArray[np.float32]
+) -> tuple[Config, dict[str, Any]]:
+    """Return the settings with the number of latent axes for "auto", and a record for provenance.
+
+    The number is the dimension, rounded up, of the coefficients `(pattern, component)`, weighted as
+    in the map and by what neighbours predict of them.
+    """
+    found = find_dimension(weights.weigh_predicted(coefficients))
+    n_latent = found.choose_n_latent(find_most_latents(coefficients.shape[1], len(coefficients)))
+    if not found.is_known:
+        warn(
+            f"{found.n_pattern} different patterns are too few to choose the number of latent axes "
+            f"(n_latent='auto' needs {FEWEST}); the model has {n_latent}"
+        )
+    dimension = round(found.value, 4) if math.isfinite(found.value) else None
+    record = {"asked": AUTO, "dimension": dimension, "patterns": found.n_pattern}
+    return attrs.evolve(config, n_latent=n_latent), record
+
+
+def find_most_latents(n_component: int, n_pattern: int) -> int:
+    """Return the largest number of latent axes that so many components and patterns support."""
+    return max(2, min(n_component, n_pattern - 1))
+
+
+def check_n_latent(n_latent: int | str, basis: Basis, n_pattern: int) -> None:
     """Refuse more latent axes than the training patterns have directions."""
-    most = max(2, min(len(basis.components), n_pattern - 1))
-    if n_latent > most:
+    most = find_most_latents(len(basis.components), n_pattern)
+    if isinstance(n_latent, int) and n_latent > most:
         raise DataError(
             f"n_latent={n_latent} is more than the data support: the {n_pattern} training patterns "
             f"differ in {len(basis.components)} directions (components of the basis, at most "

@@ -42,6 +42,7 @@ def start_from_scratch(
 ) -> tuple[Ensemble, Tensor, Tensor]:
     """Return an untrained ensemble, an initial map, and which member sees which pattern."""
     n, rank = coefficients.shape
+    assert isinstance(config.n_latent, int)  # "auto" has been resolved
     ensemble = create_ensemble(
         rank,
         n_latent=config.n_latent,

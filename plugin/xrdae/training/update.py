@@ -20,7 +20,7 @@ from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import FALSE_POSITIVES, REFERENCES, extend_support
 from xrdae.autoencoder.weights import Weights
 from xrdae.compute.lazy_arrays import load_patterns
-from xrdae.config import Config
+from xrdae.config import AUTO, Config
 from xrdae.convention.names import find_scale
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
@@ -94,7 +94,8 @@ def update_fitted(
     patterns
         At least 3 further patterns, on any axis that can be converted to the model's.
     config
-        The settings; only those in `FREE` may differ from the model's.
+        The settings; only those in `FREE` may differ from the model's. An `n_latent` of "auto" is
+        the model's number.
     inputs
         Model input of the patterns, if already computed.
     progress
@@ -112,6 +113,8 @@ def update_fitted(
     TrainingError
         If the loss is not finite.
     """
+    if config.n_latent == AUTO:  # chosen before; the map stays
+        config = attrs.evolve(config, n_latent=known_fit.n_latent)
     _check_settings(config, known_fit.config)
     fitted = dataclasses.replace(known_fit, config=config)
     old, support = fitted.autoencoder, fitted.support
