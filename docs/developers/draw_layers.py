@@ -42,6 +42,7 @@ PURPOSE = {
     "simulate": "patterns with a known truth",
     "reflections": "crystal structure to powder reflections",
     "model": "`Model`: fit, update, save and load",
+    "quality": "how good a model is, in figures and words",
     "training": "patterns to a `Fitted`",
     "analysis": "a `Fitted` and patterns to results",
     "describe": "models and datasets in a few words",

@@ -265,3 +265,13 @@ def format_table(rows: Mapping[str, Any], caption: str) -> str:
         f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in cells
     )
     return f"<table><caption {left}><b>{html.escape(caption)}</b></caption>{lines}</table>"
+
+
+def format_text(sections: Sections) -> str:
+    """Return sections of names and values as lines of text."""
+    width = max((len(name) for rows in sections.values() for name in rows), default=0)
+    lines = []
+    for caption, rows in sections.items():
+        lines.append(caption)
+        lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
+    return "\n".join(lines)

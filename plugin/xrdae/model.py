@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +19,7 @@ from xrdae.autoencoder.novelty import Support
 from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.patterns import find_patterns
+from xrdae.quality import Quality, find_quality
 from xrdae.storage.atomic_writing import NETCDF, check_ending
 from xrdae.training.fit import fit_patterns
 from xrdae.training.update import update_fitted
@@ -146,6 +148,45 @@ class Model(ModelMethods):
                 checkpoint=checkpoint,
             )
         )
+
+    def quality(
+        self, *, labels: str | Sequence[str] | None = None, progress: bool | None = None
+    ) -> Quality:
+        """Return how good the model is, and whether other numbers of latents would tell more.
+
+        The figures are those of the training patterns that the model keeps (of more than 500, as
+        many evenly chosen). Models of 2, 3 and 5 latents are fitted to these for comparison, with
+        at most 4 members. This takes about as long as one fit, and about a second more for each
+        label. No patterns are needed. The same model gives the same figures.
+
+        Parameters
+        ----------
+        labels
+            Name or names of numeric labels of the training patterns; None: all.
+        progress
+            A progress bar; None: on a terminal only.
+
+        Returns
+        -------
+        Quality
+            `figures`, a Dataset, and `advice` in words; see `xrdae.quality.Quality`.
+
+        Raises
+        ------
+        DataError
+            If the training data have no such label.
+        ImportError
+            If scikit-learn is not installed.
+
+        Examples
+        --------
+        >>> found = model.quality(progress=False)
+        >>> found.figures["label_r2"].dims, found.figures["n_latent"].values.tolist()
+        (('label', 'n_latent'), [2, 3, 5])
+        >>> found.advice[1]
+        '12 different patterns are too few to choose the number of latents (100 are needed).'
+        """
+        return find_quality(self.fitted, labels, progress=progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a netCDF4 file; `xrdae.load_model` reads it back exactly.

@@ -114,7 +114,8 @@ def test_plugins_lists_the_builtin_steps():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "fit", "encode", "relevance", "synthesize", "report", "info", "doctor"]
+    "command",
+    ["demo", "fit", "quality", "encode", "relevance", "synthesize", "report", "info", "doctor"],
 )
 def test_every_command_explains_itself(command):
     assert "Usage:" in run(command, "--help")

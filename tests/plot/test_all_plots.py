@@ -87,6 +87,7 @@ PICTURES = {
         model, between=(0, 29), n=30
     ).xrdae.plot.synthesis(ax=ax),
     "weights": lambda out, model, ax: out.xrdae.plot.weights(model, ax=ax),
+    "quality": lambda out, model, ax: out.xrdae.plot.quality(model, ax=ax),
     "training": lambda out, model, ax: out.xrdae.plot.training(model, ax=ax),
     "estimate": lambda out, model, ax: out.xrdae.plot.estimate("ti", ax=ax),
     "map": lambda out, model, ax: out.xrdae.plot.map(x="ti", y="zr", ax=ax),

@@ -1,5 +1,8 @@
 """The command line."""
 
 from xrdae.cli.commands import main
+from xrdae.cli.quality import quality
+
+main.add_command(quality)
 
 __all__ = ["main"]

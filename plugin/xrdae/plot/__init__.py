@@ -9,7 +9,13 @@ import xarray as xr
 
 from xrdae.plot.latent import draw_latent
 from xrdae.plot.maps import draw_map, draw_relevance_map
-from xrdae.plot.model_quality import draw_estimate, draw_novelty, draw_training, draw_weights
+from xrdae.plot.model_quality import (
+    draw_estimate,
+    draw_novelty,
+    draw_quality,
+    draw_training,
+    draw_weights,
+)
 from xrdae.plot.relevance import draw_relevance
 from xrdae.plot.synthesis import draw_synthesis
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 
     from xrdae.model import Model
     from xrdae.plot.phases import Phases
+    from xrdae.quality import Quality
 
 
 class Plot:
@@ -173,6 +180,28 @@ class Plot:
         >>> ax = ds.xrdae.plot.weights(model)
         """
         return draw_weights(model, ax=ax)
+
+    def quality(self, model: Model | Quality, *, ax: Axes | None = None) -> Axes:
+        """Draw how well maps of other numbers of latents would tell the labels.
+
+        Lines show R2 of each label (of at most eight, those that differ most), and the part of the
+        weighted variance that neighbours on the map predict. The model's number is shaded. The
+        title tells the figures of the map.
+
+        Parameters
+        ----------
+        model
+            A model, or what `model.quality()` returned. That of a model takes some seconds.
+        ax
+            Where to draw; None: a new figure.
+
+        Examples
+        --------
+        >>> ax = ds.xrdae.plot.quality(model.quality(progress=False))
+        """
+        from xrdae.quality import Quality
+
+        return draw_quality(model if isinstance(model, Quality) else model.quality(), ax=ax)
 
     def estimate(self, label: str, *, ax: Axes | None = None) -> Axes:
         """Draw `<label>_estimate` against the label, with bars of one `<label>_std`.

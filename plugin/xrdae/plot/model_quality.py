@@ -11,10 +11,11 @@ import xarray as xr
 from xrdae.convention.apply_kernel import format_title
 from xrdae.convention.categories import find_category_names
 from xrdae.errors import DataError
-from xrdae.plot.colors import BLUE, VERMILION
+from xrdae.plot.colors import BLUE, MARKERS, OKABE_ITO, VERMILION
 from xrdae.plot.drawing import (
     ENCODE,
     add_legend_above,
+    add_legend_beside,
     find_order,
     find_scale,
     flatten,
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from xrdae.model import Model
+    from xrdae.quality import Quality
 
 Float = npt.NDArray[Any]
 
 MOST_COMPONENTS = 24  # drawn
+LONGEST_NAME = 24  # characters of a label in the legend
 WIDE = 30.0  # largest novelty over the limit, above which the axis is logarithmic
 
 
@@ -78,6 +81,51 @@ def draw_weights(model: Model, *, ax: Axes | None) -> Axes:
     ax.set(xlabel="component of the basis", ylabel="part", ylim=(0, 1.02))
     add_legend_above(ax)
     return ax
+
+
+def draw_quality(quality: Quality, *, ax: Axes | None) -> Axes:
+    """Draw R2 of labels over the number of latents; see `Plot.quality`."""
+    figures = quality.figures
+    numbers, r2 = figures["n_latent"].values, figures["label_r2"].values
+    own = int(np.flatnonzero(numbers == figures.attrs["n_latent"])[0])
+    usable = np.flatnonzero(np.isfinite(r2).all(axis=1))
+    change = r2[usable].max(axis=1, initial=-np.inf) - r2[usable, own]
+    drawn = usable[np.sort(np.argsort(-change, kind="stable")[: len(MARKERS)])]
+    place = np.arange(len(numbers))  # evenly spaced
+    ax = get_axes(ax)
+    ax.axvspan(own - 0.25, own + 0.25, color="0.92", lw=0, zorder=0)
+    for color, marker, i in zip(OKABE_ITO, MARKERS, drawn, strict=False):
+        name = str(figures["label"].values[i])
+        name = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        ax.plot(place, r2[i], color=color, marker=marker, ms=5, lw=1.2, label=f"R² of {name}")
+    ax.plot(
+        place, figures["predicted_part"].values, color="0.5", lw=1.2, ls="--",
+        label="variance predicted",
+    )  # fmt: skip
+    ax.set_xticks(place, [f"{n} (model)" if i == own else str(n) for i, n in enumerate(numbers)])
+    ax.set(xlabel="number of latents", ylabel="R², or part of the weighted variance")
+    ax.set_xlim(-0.4, len(numbers) - 0.6)
+    ax.set_ylim(min(0.0, float(r2[drawn].min(initial=0.0))) - 0.02, 1.04)
+    left = len(usable) - len(drawn)
+    ax.set_title(_describe_map(figures), fontsize="small", loc="left")
+    add_legend_beside(ax, f"{left} more labels not drawn" if left else "")
+    return ax
+
+
+def _describe_map(figures: xr.Dataset) -> str:
+    """Return the figures of the map in two lines."""
+    (error, by_pca), (trust, of_pca) = (
+        figures[name].values for name in ("reconstruction_error", "trustworthiness")
+    )
+    held_out = f"error held out {error:.3f} (PCA {by_pca:.3f})"
+    if np.isnan(error):
+        held_out = "no pattern held out"
+    dimension = float(figures["dimension"])
+    known = "unknown" if np.isnan(dimension) else f"{dimension:.1f}"
+    return (
+        f"{held_out}, trustworthiness {trust:.3f} (PCA {of_pca:.3f})\n"
+        f"dimension {known}, of {int(figures['different_patterns'])} different patterns"
+    )
 
 
 def draw_estimate(dataset: xr.Dataset, label: str, *, ax: Axes | None) -> Axes:

@@ -67,18 +67,30 @@ def find_predictability(coefficients: Float, weights: Float) -> Float:
     weights
         `(component,)`, factors of the coefficients in the distance.
     """
+    found = predict_by_neighbours(coefficients * weights, coefficients)
+    return np.asarray(np.clip(found, LEAST, MOST))
+
+
+def predict_by_neighbours(points: Float, coefficients: Float) -> Float:
+    """Return which part of each variance the nearest points predict `(component,)`, at most 1.
+
+    Parameters
+    ----------
+    points
+        `(pattern, coordinate)`, in which the nearest patterns are sought.
+    coefficients
+        `(pattern, component)`, all patterns different.
+    """
     n = len(coefficients)
     count = min(MOST_NEIGHBOURS, max(2, n // 10), n - 1)
     if count < 1:
-        return np.full(coefficients.shape[1], LEAST)
-    weighted = coefficients * weights
-    distance = cdist(weighted, weighted)
+        return np.zeros(coefficients.shape[1])
+    distance = cdist(points, points)
     np.fill_diagonal(distance, np.inf)
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :count]
     error = np.square(coefficients[nearest].mean(axis=1) - coefficients).mean(axis=0)
     by_chance = coefficients.var(axis=0) * (1 + 1 / count)
-    found = 1 - error / np.maximum(by_chance, 1e-300)
-    return np.asarray(np.clip(found, LEAST, MOST))
+    return np.asarray(1 - error / np.maximum(by_chance, 1e-300))
 
 
 def _find_shares(part: Float, predictability: Float, wanted: float) -> tuple[float, Float]:
