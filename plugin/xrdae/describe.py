@@ -76,7 +76,7 @@ def describe_model(fitted: Fitted) -> Sections:
 def _describe_n_latent(fitted: Fitted) -> str:
     """Return the number of latent axes, and from what it was chosen if the user asked for that."""
     choice = fitted.provenance.get("n_latent")
-    if not isinstance(choice, dict):
+    if choice is None:
         return str(fitted.n_latent)
     dimension = choice.get("dimension")
     known = f"of dimension {dimension}" if dimension is not None else "of unknown dimension"

@@ -99,9 +99,13 @@ def test_parts_that_do_not_fit_together_are_damage(saved, name, replace):
         xrdae.load_model(saved)
 
 
-def test_settings_that_cannot_be_read_are_damage(saved):
-    _rewrite(saved, lambda tree: tree.attrs.update(config='{"members": 0}'))
-    with pytest.raises(xrdae.FormatError, match=r"damaged.*members=0"):
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [('{"members": 0}', "members=0"), ('{"n_latent": "auto"}', "n_latent is 'auto', no number")],
+)
+def test_settings_that_cannot_be_read_are_damage(saved, config, message):
+    _rewrite(saved, lambda tree: tree.attrs.update(config=config))
+    with pytest.raises(xrdae.FormatError, match=rf"damaged.*{message}"):
         xrdae.load_model(saved)
 
 
@@ -114,7 +118,8 @@ def test_json_of_another_form_is_damage(saved, name, text):
 
 
 @pytest.mark.parametrize(
-    "provenance", [{"versions": 1}, {"data": []}, {"updated_from": [{"command": 1}]}]
+    "provenance",
+    [{"versions": 1}, {"data": []}, {"updated_from": [{"command": 1}]}, {"n_latent": 2}],
 )
 def test_provenance_of_another_kind_is_damage(saved, provenance):
     _rewrite(saved, lambda tree: tree.attrs.update(provenance=json.dumps(provenance)))

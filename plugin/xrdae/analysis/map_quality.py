@@ -50,7 +50,7 @@ def find_trustworthiness(patterns: Float, latents: Float) -> float:
 def project_on_components(patterns: Float, n_component: int) -> Float:
     """Return principal components `(pattern, n_component)` of patterns `(pattern, coordinate)`."""
     centred = np.asarray(patterns - patterns.mean(axis=0), dtype=np.float64)
-    return centred @ np.linalg.svd(centred, full_matrices=False)[2][:n_component].T
+    return np.asarray(centred @ np.linalg.svd(centred, full_matrices=False)[2][:n_component].T)
 
 
 def find_problem(labels: Float) -> str:
