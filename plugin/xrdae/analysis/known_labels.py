@@ -116,7 +116,8 @@ def find_category(patterns: Patterns, name: str) -> xr.DataArray | None:
     coord = template.coords.get(name)
     if coord is None or not coord.dims or not is_category(coord):
         return None
-    return coord.broadcast_like(template).transpose(*patterns.sample_dims)
+    found: xr.DataArray = coord.broadcast_like(template).transpose(*patterns.sample_dims)
+    return found
 
 
 def find_classes(label: xr.DataArray) -> tuple[Classes, npt.NDArray[np.intp]]:

@@ -83,6 +83,9 @@ class CategoryReference:
         )
 
 
+AnyReference = Reference | CategoryReference
+
+
 def _list_candidates(fitted: Fitted) -> list[Candidate]:
     variance = np.square(fitted.support.coefficients).mean(axis=0)
     return list_candidates(fitted.n_latent, fitted.weights.values, variance)
@@ -104,7 +107,7 @@ def find_training_reference(
 
 def find_reference(
     kernels: Kernels, patterns: Patterns, name: str, dataset: xr.Dataset
-) -> Reference | CategoryReference:
+) -> AnyReference:
     """Return the patterns of a dataset with a label; the error is that of `find_labels`."""
     category = find_category(patterns, name)
     if category is not None:

@@ -13,7 +13,7 @@ import xarray as xr
 from xrdae.analysis.estimate import estimate_label, find_label_shift
 from xrdae.analysis.kernel_cache import Kernels
 from xrdae.analysis.known_labels import find_known_latents, find_training_labels
-from xrdae.analysis.label_reference import find_reference, find_training_reference
+from xrdae.analysis.label_reference import AnyReference, find_reference, find_training_reference
 from xrdae.analysis.latents import find_latents, find_model_input, find_reconstruction
 from xrdae.analysis.path_ends import prepare_ends
 from xrdae.analysis.relevance import find_relevance
@@ -354,7 +354,7 @@ class ModelMethods:
         """
         given: dict[str, Any] = {"label": label, "reference": None}
         if reference is None:
-            found = find_training_reference(self.fitted, label, dataset)
+            found: AnyReference = find_training_reference(self.fitted, label, dataset)
         else:
             known = self.patterns(reference)
             found = find_reference(self._kernels, known, label, reference)
