@@ -66,7 +66,7 @@ def test_one_latent_axis_of_a_map_has_a_colour_bar(grid, ax):
         ({}, "give two labels, x= and y="),
         ({"x": "x"}, "both x= and y="),
         ({"x": "x", "y": "batch"}, "'batch' is of texts"),
-        ({"x": "x", "y": "z", "latent_axes": (0, 2)}, r"\(0, 2\) are no one or two of 2"),
+        ({"x": "x", "y": "z", "latent_axes": (0, 2)}, r"\(0, 2\): there is no axis 2"),
     ],
 )
 def test_what_map_cannot_draw_is_named(results, options, say):

@@ -1,9 +1,12 @@
-"""Plots of attached results. Every method takes `ax=` and returns the Axes, as in xarray."""
+"""Plots of attached results. Methods take `ax=` and return the Axes, as in xarray.
+
+`pairs` alone fills a figure: it takes `fig=` and returns an array of Axes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -16,11 +19,14 @@ from xrdae.plot.model_quality import (
     draw_training,
     draw_weights,
 )
+from xrdae.plot.pairs import draw_pairs
 from xrdae.plot.relevance import draw_relevance
 from xrdae.plot.synthesis import draw_synthesis
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
     from xrdae.model import Model
     from xrdae.plot.phases import Phases
@@ -30,8 +36,8 @@ if TYPE_CHECKING:
 class Plot:
     """Plots of the results that a dataset carries.
 
-    Every method draws in the axes `ax`, or in a new pyplot figure, and returns the axes. It raises
-    DataError if a result or a label is missing, and names the call that attaches it. It raises
+    Methods draw in the axes `ax`, or in a new pyplot figure, and return the axes. They raise
+    DataError if a result or a label is missing, and name the call that attaches it. They raise
     ImportError without matplotlib. An axis that is not a diffraction axis keeps its direction:
     binding energies run from high to low.
     """
@@ -47,9 +53,10 @@ class Plot:
         density: bool = False,
         clusters: int | None = None,
         path: str | bool | None = None,
+        latent_axes: Sequence[int] | None = None,
         ax: Axes | None = None,
     ) -> Axes:
-        """Scatter the first two latent axes; a single one against the order of the patterns.
+        """Scatter two latent axes; a single one against the order of the patterns.
 
         Both axes have one scale, unless the map is more than five times as long as wide. Patterns
         without latents are left out.
@@ -71,6 +78,9 @@ class Plot:
         path
             Draw a line with arrowheads through the patterns: True in the order of the dataset (of
             one sample dimension), a name in that of a label.
+        latent_axes
+            Numbers of one or two latent axes, such as (0, 2); None: the first two. `pairs` draws
+            all of them.
         ax
             Where to draw; None: a new figure.
 
@@ -85,20 +95,66 @@ class Plot:
             density=density,
             clusters=clusters,
             path=path,
+            latent_axes=latent_axes,
             ax=ax,
         )
+
+    def pairs(
+        self,
+        *,
+        color: str | None = None,
+        latent_axes: Sequence[int] | None = None,
+        fig: Figure | SubFigure | None = None,
+    ) -> npt.NDArray[Any]:
+        """Scatter every pair of latent axes, and draw the histogram of each axis.
+
+        The panels below the diagonal show the pairs, the panels on the diagonal the histograms. All
+        panels have one scale, unless an axis is more than five times as long as another. A single
+        latent axis is drawn against the order of the patterns, as by `latent`. Patterns without
+        latents are left out.
+
+        Parameters
+        ----------
+        color
+            Name of a label or of a result, as of `latent`. Its one legend or colour bar is above
+            the diagonal.
+        latent_axes
+            Numbers of the latent axes, at most 12; None: all.
+        fig
+            Empty figure or subfigure to draw in; None: a new pyplot figure.
+
+        Returns
+        -------
+        numpy.ndarray
+            Axes `(latent axis up, latent axis across)`, None above the diagonal. The figure is
+            `axes[0, 0].figure`.
+
+        Raises
+        ------
+        DataError
+            If an axis does not exist or is given twice, or there are more than 12.
+
+        Examples
+        --------
+        >>> three = ds.xrdae.fit(n_latent=3, steps=20, members=2, progress=False)
+        >>> axes = ds.xrdae.encode(three).xrdae.plot.pairs(color="x")
+        >>> axes.shape
+        (3, 3)
+        """
+        return draw_pairs(self._dataset, color=color, latent_axes=latent_axes, fig=fig)
 
     def relevance(
         self,
         *,
         pattern: Mapping[str, int] | int | None = None,
         phases: Phases | None = None,
+        latent_axes: Sequence[int] | None = None,
         ax: Axes | None = None,
     ) -> Axes:
         """Draw a pattern, each region shaded by its relevance.
 
-        Arrows above show where masking the region moves the latent point, along the first two
-        latent axes. A strong region of less relevance, and a weak one of more, than an
+        Arrows above show where masking the region moves the latent point, along two latent
+        axes. A strong region of less relevance, and a weak one of more, than an
         untrained network gives it are named (`peaks.contrary` and `relevance_excess`).
 
         Parameters
@@ -110,6 +166,9 @@ class Plot:
             CIF of a phase, a list of them, or a dict from names to CIFs: their reflections
             stronger than a thousandth of the strongest are marked below the pattern, with the
             indices of the strongest where there is room; needs gemmi.
+        latent_axes
+            Numbers of one or two latent axes for the arrows (to the right, up); None: the first
+            two. The shades are those of the shift along all axes.
         ax
             Where to draw; None: a new figure.
 
@@ -123,7 +182,9 @@ class Plot:
         --------
         >>> ax = ds.xrdae.relevance(model).xrdae.plot.relevance()
         """
-        return draw_relevance(self._dataset, pattern=pattern, phases=phases, ax=ax)
+        return draw_relevance(
+            self._dataset, pattern=pattern, phases=phases, latent_axes=latent_axes, ax=ax
+        )
 
     def relevance_map(self, *, y: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the relevance of every pattern along the axis as an image.
@@ -221,7 +282,7 @@ class Plot:
         *,
         x: str | None = None,
         y: str | None = None,
-        latent_axes: tuple[int, ...] = (0, 1),
+        latent_axes: Sequence[int] | None = None,
         ax: Axes | None = None,
     ) -> Axes:
         """Draw latents over a map, two of them as a two-dimensional colour.
@@ -235,7 +296,7 @@ class Plot:
             Names of two labels, at which each pattern is a marker; None: the dataset has two
             sample dimensions, which make an image (the second one to the right).
         latent_axes
-            One or two latent axes.
+            Numbers of one or two latent axes; None: the first two.
         ax
             Where to draw; None: a new figure.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,20 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from xrdae.errors import DataError
-from xrdae.plot.colors import BLUE, MARKERS, OKABE_ITO
-from xrdae.plot.drawing import (
-    ENCODE,
-    Label,
-    add_colorbar,
-    add_legend_above,
-    add_legend_beside,
-    find_label,
-    find_scale,
-    flatten,
-    get_axes,
-    select_needed,
-    wrap_text,
-)
+from xrdae.plot.drawing import ENCODE, find_label, find_scale, flatten, get_axes, select_needed
+from xrdae.plot.latent_axes import choose_latent_axes
+from xrdae.plot.points import add_key, draw_points
 from xrdae.preprocessing.subsets import choose_evenly
 
 if TYPE_CHECKING:
@@ -44,15 +34,19 @@ def draw_latent(
     density: bool,
     clusters: int | None,
     path: str | bool | None,
+    latent_axes: Sequence[int] | None,
     ax: Axes | None,
 ) -> Axes:
     """Draw the latent space; see `Plot.latent`."""
     found = select_needed(dataset, latent=ENCODE, **({"latent_std": ENCODE} if uncertainty else {}))
     labels = {name for name in (color, path) if name in dataset.variables} - set(found.variables)
     found = found.assign({name: dataset.variables[name] for name in labels})
-    found = found.compute()  # at once: lazy results have most of their graph in common
+    axes, names = choose_latent_axes(found["latent"], latent_axes, most=2, default=2)
+    found = found.isel(
+        latent_axis=axes
+    ).compute()  # at once: lazy results have most of their graph in common
     template = found["latent"].isel(latent_axis=0, drop=True)
-    latents = flatten(found["latent"], "latent_axis")[:, :2]
+    latents = flatten(found["latent"], "latent_axis")
     points = _find_points(latents)
     label = None if color is None else find_label(found, color, template)
     order = _order(found, path, template, points)
@@ -65,13 +59,13 @@ def draw_latent(
         _draw_ellipses(ax, points, flatten(found["latent_std"], "latent_axis"))
     if order is not None:
         _draw_path(ax, points[order])
-    _draw_points(ax, points, label)
+    add_key(ax, draw_points(ax, points, label), label)
     for number, outline in enumerate(outlines, start=1):
         _draw_outline(ax, number, *outline)
-    if latents.shape[1] == 1:
-        ax.set(xlabel="latent axis 0", ylabel="pattern, in the order of the dataset")
+    if len(names) == 1:
+        ax.set(xlabel=names[0], ylabel="pattern, in the order of the dataset")
     else:
-        ax.set(xlabel="latent axis 0", ylabel="latent axis 1")
+        ax.set(xlabel=names[0], ylabel=names[1])
         known = points[np.isfinite(points).all(axis=1)]
         spans = np.sort(known.max(axis=0) - known.min(axis=0)) if len(known) else np.ones(2)
         if spans[1] <= LONGEST * spans[0]:
@@ -82,45 +76,9 @@ def draw_latent(
 def _find_points(latents: Float) -> Float:
     """Return `(pattern, 2)`; with one latent axis the second is the order of the patterns."""
     if latents.shape[1] > 1:
-        return latents[:, :2]
+        return latents
     order = np.arange(len(latents), dtype=float)
     return np.stack([latents[:, 0], np.where(np.isnan(latents[:, 0]), np.nan, order)], axis=1)
-
-
-def _draw_points(ax: Axes, points: Float, label: Label | None) -> None:
-    size = 22 if len(points) <= 500 else 12 if len(points) <= 5000 else 4
-    style: dict[str, Any] = {"s": size, "linewidths": 0.3, "edgecolors": "#00000080", "zorder": 2}
-    if label is None:
-        ax.scatter(points[:, 0], points[:, 1], color=BLUE, **style)
-        return
-    if label.kind == "text":
-        _draw_categories(ax, points, label, style)
-        return
-    unknown = np.isnan(label.values)
-    if unknown.any():
-        hollow = style | {"edgecolors": "0.5", "facecolors": "none", "linewidths": 0.7}
-        x, y = points[unknown].T
-        ax.scatter(x, y, label=f"without {label.title}", **hollow)
-        add_legend_above(ax)
-    x, y = points[~unknown].T
-    drawn = ax.scatter(x, y, c=label.values[~unknown], cmap="viridis", **style)
-    add_colorbar(ax, drawn, label)
-
-
-def _draw_categories(ax: Axes, points: Float, label: Label, style: dict[str, Any]) -> None:
-    categories = label.categories
-    if len(categories) > len(OKABE_ITO):
-        raise DataError(
-            f"label {label.title!r} has {len(categories)} different texts; at most "
-            f"{len(OKABE_ITO)} can be told apart by colour and marker: join some of them"
-        )
-    unknown = label.values == ""
-    if unknown.any():
-        ax.scatter(*points[unknown].T, label="(none)", **(style | {"color": "0.7", "marker": "."}))
-    for category, color, marker in zip(categories, OKABE_ITO, MARKERS, strict=False):
-        here = points[label.values == category]
-        ax.scatter(*here.T, color=color, marker=marker, label=category, **style)
-    add_legend_beside(ax, wrap_text(label.title))
 
 
 def _draw_ellipses(ax: Axes, points: Float, std: Float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from xrdae.plot.drawing import (
     orient,
     select_needed,
 )
+from xrdae.plot.latent_axes import choose_latent_axes
 from xrdae.preprocessing.subsets import choose_evenly
 
 if TYPE_CHECKING:
@@ -87,15 +89,12 @@ def draw_map(
     *,
     x: str | None,
     y: str | None,
-    latent_axes: tuple[int, ...],
+    latent_axes: Sequence[int] | None,
     ax: Axes | None,
 ) -> Axes:
     """Draw latents over a map; see `Plot.map`."""
     latent = select_needed(dataset, latent=ENCODE)["latent"].transpose(..., "latent_axis")
-    n_latent = latent.sizes["latent_axis"]
-    axes = list(latent_axes)[:n_latent] if tuple(latent_axes) == (0, 1) else list(latent_axes)
-    if not 1 <= len(axes) <= 2 or not all(0 <= i < n_latent for i in axes):
-        raise DataError(f"latent_axes={latent_axes} are no one or two of {n_latent} latent axes")
+    axes, names = choose_latent_axes(latent, latent_axes, most=2, default=2)
     if (x is None) != (y is None):
         raise DataError("map takes both x= and y=, or neither")
     template = latent.isel(latent_axis=0, drop=True)
@@ -114,7 +113,7 @@ def draw_map(
         _draw_image(ax, dataset, template, scaled, missing)
     else:
         _draw_markers(ax, places, scaled, missing)
-    _draw_key(ax, axes, ranges, values[~missing])
+    _draw_key(ax, names, ranges, values[~missing])
     return ax
 
 
@@ -168,15 +167,15 @@ def _draw_markers(ax: Axes, places: list[Label], scaled: list[Float], missing: A
     places[1].label_axis(ax.yaxis)
 
 
-def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], values: Float) -> None:
+def _draw_key(ax: Axes, names: list[str], ranges: list[tuple[float, float]], values: Float) -> None:
     """Draw the legend of the two-dimensional colours next to the axes."""
     import matplotlib
     from matplotlib.colorbar import make_axes
     from matplotlib.colors import Normalize
 
-    if len(axes) == 1:
+    if len(names) == 1:
         scale = matplotlib.cm.ScalarMappable(Normalize(*ranges[0]), COLORMAP)
-        add_colorbar(ax, scale, f"latent axis {axes[0]}")
+        add_colorbar(ax, scale, names[0])
         return
     key, _ = make_axes(ax, fraction=0.22, shrink=0.35, aspect=1, anchor=(0.0, 0.5), pad=0.16)
     (a, b), (c, d) = ranges
@@ -186,8 +185,8 @@ def _draw_key(ax: Axes, axes: list[int], ranges: list[tuple[float, float]], valu
     key.tick_params(labelsize="x-small")
     key.set_xticks([a, b], [format_short(v) for v in (a, b)])
     key.set_yticks([c, d], [format_short(v) for v in (c, d)])
-    key.set_xlabel(f"latent axis {axes[0]}", fontsize="small")
-    key.set_ylabel(f"latent axis {axes[1]}", fontsize="small")
+    key.set_xlabel(names[0], fontsize="small")
+    key.set_ylabel(names[1], fontsize="small")
     some = values[choose_evenly(len(values), 500)]
     key.plot(
         np.clip(some[:, 0], a, b), np.clip(some[:, 1], c, d), ls="", marker=".", ms=2, mew=0,

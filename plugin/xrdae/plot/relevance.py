@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from xrdae.plot.drawing import (
     get_axes_size,
     select_needed,
 )
+from xrdae.plot.latent_axes import choose_latent_axes
 from xrdae.plot.phases import HEIGHT, Phases, Row, draw_rows, find_rows
 from xrdae.preprocessing.peaks import CONTRARY, find_contrary_regions, measure_strengths
 
@@ -49,7 +50,9 @@ class Shown:
     relevance
         `(region,)`.
     shift
-        `(region, 2)`, along the first two latent axes; None: not attached.
+        `(region, 1 or 2)`, along the latent axes shown; None: not attached.
+    axes
+        Names of the latent axes shown.
     named
         The strong but irrelevant region and the weak but relevant region; None if missing.
     """
@@ -59,6 +62,7 @@ class Shown:
     bounds: Float
     relevance: Float
     shift: Float | None
+    axes: list[str]
     named: tuple[int | None, int | None]
 
 
@@ -67,12 +71,13 @@ def draw_relevance(
     *,
     pattern: Mapping[str, int] | int | None,
     phases: Phases | None,
+    latent_axes: Sequence[int] | None,
     ax: Axes | None,
 ) -> Axes:
     """Draw a pattern and its relevance; see `Plot.relevance`."""
     select_needed(dataset, relevance=RELEVANCE)
     patterns = find_drawn_patterns(dataset)
-    shown = _find_shown(dataset, patterns, pattern)
+    shown = _find_shown(dataset, patterns, pattern, latent_axes)
     rows = [] if phases is None else find_rows(phases, patterns)
     ax = get_axes(ax, size=(8.5, 4.8))
     ends = shown.x[[0, -1]]
@@ -94,8 +99,13 @@ def draw_relevance(
 
 
 def _find_shown(
-    dataset: xr.Dataset, patterns: Patterns, pattern: Mapping[str, int] | int | None
+    dataset: xr.Dataset,
+    patterns: Patterns,
+    pattern: Mapping[str, int] | int | None,
+    latent_axes: Sequence[int] | None,
 ) -> Shown:
+    if latent_axes is not None:
+        select_needed(dataset, latent_shift=RELEVANCE)
     results = ("relevance", "latent_shift", "relevance_excess")
     found = dataset[[name for name in results if name in dataset.variables]]
     found = found.assign(intensity_shown=patterns.intensity.variable)
@@ -105,15 +115,17 @@ def _find_shown(
     x = patterns.intensity[patterns.dim].values.astype(float)
     y = found["intensity_shown"].values.astype(float)
     bounds = np.stack([dataset["region_start"].values, dataset["region_stop"].values], axis=1)
-    shift = None
+    shift, names = None, []
     if "latent_shift" in found:
-        shift = found["latent_shift"].transpose("region", "latent_axis").values[:, :2]
+        shifts = found["latent_shift"].transpose("region", "latent_axis")
+        axes, names = choose_latent_axes(shifts, latent_axes, most=2, default=2)
+        shift = shifts.values[:, axes]
     named: tuple[int | None, int | None] = (None, None)
     if "relevance_excess" in found:
         named = find_contrary_regions(
             measure_strengths(x, y, bounds), found["relevance_excess"].values
         )
-    return Shown(x, y, bounds, found["relevance"].values, shift, named)
+    return Shown(x, y, bounds, found["relevance"].values, shift, names, named)
 
 
 def _draw_bands(ax: Axes, shown: Shown, rows: list[Row]) -> tuple[float, float]:
@@ -171,7 +183,8 @@ def _draw_arrows(ax: Axes, shown: Shown, shift: Float, y: float) -> None:
         angles="uv", units="inches", scale_units="inches", width=0.014, minlength=1.5,
         scale=max(longest, 1e-30) / (LONGEST / 72), color="0.15", headwidth=4, headlength=4.5,
     )  # fmt: skip
-    axes = "→ axis 0, ↑ axis 1" if shift.shape[1] > 1 else "→ axis 0"
+    names = [name.removeprefix("latent ") for name in shown.axes]
+    axes = ", ".join(f"{arrow} {name}" for arrow, name in zip("→↑", names, strict=False))
     ax.set_title(
         f"arrows: latent shift when masked ({axes}), the longest {longest:.2g}",
         loc="left", fontsize=8,
