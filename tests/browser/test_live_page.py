@@ -197,6 +197,58 @@ def test_models_of_one_and_of_three_latents_have_a_page(tmp_path, series, chromi
     assert live.errors == []
 
 
+def test_the_plane_of_three_latents_follows_the_chosen_axes(tmp_path, series, chromium):
+    model = series.xrdae.fit(n_latent=3, members=2, steps=60, progress=False)
+    live = Live(tmp_path, series, model).start(chromium)
+    for i in range(3):
+        live.put(f"p{i}.xy", 8 * i)
+        live.wait_for(i + 1)
+    with xr.open_zarr(live.out, chunks=None) as kept:
+        latents = kept["latent"].values
+    across, up = live.page.get_by_label("Across"), live.page.get_by_label("Up")
+    shown = f"(n) => ({COLUMNS})(n)"
+    for select, name, expected in (
+        (across, "latent axis 1", (1, 0)),  # the two change places
+        (up, "latent axis 2", (1, 2)),
+        (up, "latent axis 1", (2, 1)),
+    ):
+        live.page.evaluate(
+            """() => { for (const m of Bokeh.documents[0]._all_models.values())
+              if (m.name === "plane" && m.x_range) { // as a zoom does
+                m.x_range.have_updated_interactively = true;
+                m.x_range.setv({ start: 50, end: 51 }); }}"""
+        )
+        select.select_option(name)
+        live.page.wait_for_function(
+            f"([x, y]) => Math.abs(({shown})('x')[1] - x) + Math.abs(({shown})('y')[1] - y) < 1e-5",
+            arg=latents[1, list(expected)].tolist(),
+        )
+        assert [across.input_value(), up.input_value()] == [f"latent axis {i}" for i in expected]
+        live.page.wait_for_function(
+            """([across, up, low, high]) => {
+              for (const m of Bokeh.documents[0]._all_models.values()) if (m.name === "plane" && m.x_range) {
+                const { below, left, x_range } = m;
+                return below[0].axis_label === across && left[0].axis_label === up
+                  && x_range.start <= low && x_range.end >= high; }}""",
+            arg=[
+                *(f"latent axis {i}" for i in expected),
+                *(float(f(model.support.latents[:, expected[0]])) for f in (np.min, np.max)),
+            ],
+        )
+        background = live.page.evaluate(
+            """() => { for (const m of Bokeh.documents[0]._all_models.values())
+              if (m.type === "ColumnDataSource" && !("novelty" in m.data) && m.data.x.length === 24)
+                return [[...m.data.x], [...m.data.y]]; }"""
+        )
+        np.testing.assert_allclose(background, model.support.latents[:, expected].T, rtol=1e-6)
+    live.page.get_by_label("Colour by").select_option("latent axis 0")
+    live.page.wait_for_function(
+        f"(z) => Math.abs(({shown})('color')[2] - z) < 1e-5", arg=float(latents[2, 0])
+    )
+    live.end()
+    assert live.errors == []
+
+
 def test_the_profile_of_another_axis_has_its_name_and_direction(series):
     energy = ("binding_energy", np.linspace(300, 280, 200), {"units": "eV", "long_name": "energy"})
     spectra = series.rename(two_theta="binding_energy").assign_coords(binding_energy=energy)

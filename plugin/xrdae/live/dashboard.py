@@ -117,17 +117,30 @@ def select_needed(rows: xr.Dataset) -> xr.Dataset:
     return found.drop_vars([name for name, c in found.coords.items() if c.dims != ("pattern",)])
 
 
+def name_latent_axis(axis: int) -> str:
+    """Return the name of a latent axis on the page."""
+    return f"latent axis {axis}"
+
+
 def make_columns(points: list[Point], across: int, up: int | None, color: str) -> dict[str, Any]:
     """Return points as the columns that figures show; without `up`, novelty is."""
     novelty = [p.novelty for p in points]
-    of_color = {"order": [p.row for p in points], "novelty": novelty}
-    values = of_color.get(color) or [p.labels.get(color, np.nan) for p in points]
     return {
         "x": [p.latent[across] for p in points],
         "y": novelty if up is None else [p.latent[up] for p in points],
         "row": [p.row for p in points],
         "file": [p.file for p in points],
         "novelty": novelty,
-        "color": np.array(values, dtype=float),
+        "color": np.array([_find_color(p, color) for p in points], dtype=float),
         "rim": [ORANGE if p.novel else "rgba(0, 0, 0, 0)" for p in points],
     }
+
+
+def _find_color(point: Point, color: str) -> float:
+    """Return the number that gives a point its colour."""
+    if color == "order":
+        return point.row
+    if color == "novelty":
+        return point.novelty
+    latents = {name_latent_axis(i): value for i, value in enumerate(point.latent)}
+    return point.labels.get(color, latents.get(color, np.nan))

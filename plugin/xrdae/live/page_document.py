@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from xrdae.convention.axis_kinds import OTHER
-from xrdae.live.dashboard import MOST, Board, Message, Point, make_columns
+from xrdae.live.dashboard import MOST, Board, Message, Point, make_columns, name_latent_axis
 from xrdae.report.figures import BLUE, FEW, ORANGE
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ class Session:
         self._pattern = ColumnDataSource({"x": [], "y": []})
         self._words = Div(text="", render_as_text=True, name="status")
         self._news = Div(text="", name="messages")
-        self._select = Select(title="Colour by", value="order", options=["order", "novelty"])
+        latents = self._list_latent_axes() if self._model.n_latent > 2 else []
+        options = ["order", "novelty", *latents]
+        self._select = Select(title="Colour by", value="order", options=options)
         self._select.on_change("value", self._recolor)
         self._points.selected.on_change("indices", self._choose)
         controls = [self._select, *self._make_axis_selects()]
@@ -102,25 +104,32 @@ class Session:
 
     def _make_axis_selects(self) -> list[Any]:
         """Return what chooses two of more than two latent axes."""
-        from bokeh.models import Select
+        from bokeh.models import DataRange1d, Select
 
-        n = self._model.n_latent
-        if n < 3:
+        if self._model.n_latent < 3:
             return []
-        names = [f"latent axis {i}" for i in range(n)]
+        names = self._list_latent_axes()
         across = Select(title="Across", value=names[0], options=names)
         up = Select(title="Up", value=names[1], options=names)
 
-        def turn(_attr: str, _old: str, _new: str) -> None:
+        def turn(_attr: str, old: str, _new: str) -> None:
+            if across.value == up.value:  # the two change places
+                (up if across.value == names[self._up or 0] else across).value = old
+                return  # that has called this again
             self._across, self._up = names.index(across.value), names.index(up.value)
             self._plane_figure.xaxis.axis_label = across.value
             self._plane_figure.yaxis.axis_label = up.value
+            plot = self._plane_figure
+            plot.x_range, plot.y_range = DataRange1d(), DataRange1d()  # or a zoom would stay
             self._training.data = self._find_background()
             self._reload()
 
         for select in (across, up):
             select.on_change("value", turn)
         return [across, up]
+
+    def _list_latent_axes(self) -> list[str]:
+        return [name_latent_axis(i) for i in range(self._model.n_latent)]
 
     def _find_background(self) -> dict[str, Any]:
         latents = self._model.support.latents
@@ -136,8 +145,8 @@ class Session:
         self._plane_figure = plot = figure(
             height=420, min_width=320, sizing_mode="stretch_width", name="plane",
             title="grey: training patterns; orange rim: novel",
-            x_axis_label=f"latent axis {self._across}",
-            y_axis_label="novelty" if self._up is None else f"latent axis {self._up}",
+            x_axis_label=name_latent_axis(self._across),
+            y_axis_label="novelty" if self._up is None else name_latent_axis(self._up),
             tools="pan,wheel_zoom,box_zoom,tap,reset", output_backend=self._drawn_by,
         )  # fmt: skip
         self._training = ColumnDataSource(self._find_background())

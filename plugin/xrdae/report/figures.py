@@ -36,7 +36,7 @@ def make_document(content: Content) -> Any:
     start, end = (high, low) if header["descending"] else (low, high)
     shared = Range1d(start, end, bounds=(low, high), reset_start=start, reset_end=end)
     made: dict[str, Any] = {}
-    _add_plane(made, len(content.arrays["latent"]))
+    _add_plane(made, *content.arrays["latent"].shape)
     _add_pattern(made, header, shared)
     _add_path(made, header, shared)
     _add_relevance(made, header, shared)
@@ -94,7 +94,7 @@ def _add_legend(plot: Any) -> None:
     plot.legend.label_text_font_size = "11px"
 
 
-def _add_plane(made: dict[str, Any], n_pattern: int) -> None:
+def _add_plane(made: dict[str, Any], n_pattern: int, n_latent: int) -> None:
     from bokeh.models import (
         BasicTicker,
         ColorBar,
@@ -114,6 +114,10 @@ def _add_plane(made: dict[str, Any], n_pattern: int) -> None:
         toolbar_location=None, x_range=Range1d(), y_range=Range1d(),
         output_backend="webgl" if n_pattern > FEW else "canvas",
     )  # fmt: skip
+    if n_latent == 1:  # points on a line; numbers that take no room upset Bokeh's layout
+        plot.yaxis.axis_label, plot.yaxis.major_label_text_color = None, "white"
+        plot.yaxis.major_tick_line_color = plot.yaxis.minor_tick_line_color = None
+        plot.ygrid.visible = False
     shade = _make_source(made, "shade", "image", "x", "y", "dw", "dh")
     shade.data = {"image": [np.full((90, 90), np.nan, np.float32)]} | {
         column: [1.0] for column in ("x", "y", "dw", "dh")

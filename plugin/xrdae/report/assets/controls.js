@@ -22,6 +22,7 @@ class Controls {
     if (explorer.header.n_latent > 2) {
       byId("axes").hidden = false;
       const axes = Array.from({ length: explorer.header.n_latent }, (_, l) => [l, `latent axis ${l}`]);
+      options("color", axes.map(([l, name]) => [labels.length + l, name]));
       options("axis-x", axes);
       options("axis-y", axes);
       byId("axis-y").value = 1;
@@ -59,6 +60,12 @@ class Controls {
       ["axis-x", "axis-y"].forEach((name, l) => { byId(name).value = explorer.plane[l]; });
       explorer.redraw();
     }));
+    on("others", "change", (e) => {
+      const { probe } = explorer.view;
+      explorer.view.others = e.target.value;
+      explorer.moveProbe(explorer.latentAt(explorer.x(probe), explorer.y(probe)));
+      explorer.shade();
+    });
     document.querySelectorAll(".downloads").forEach((box) => box.addEventListener("click", (e) => {
       const { kind } = e.target.dataset;
       if (kind === "csv") save(new Blob([csvOf(explorer, box.dataset.panel)], { type: "text/csv" }), `${box.dataset.panel}.csv`);
@@ -122,7 +129,7 @@ class Controls {
         explorer.x(probe) + move[0] * size * (across.end - across.start),
         explorer.y(probe) + move[1] * size * (up.end - up.start)));
     } else if (event.key === "Enter") {
-      explorer.pin(explorer.nearest(explorer.x(explorer.view.probe), explorer.y(explorer.view.probe)).pattern);
+      explorer.pin(explorer.nearestTo(explorer.view.probe));
     } else if (key === "n" || key === "p") {
       const at = explorer.usable.indexOf(explorer.view.pinned) + (key === "n" ? 1 : -1);
       explorer.pin(explorer.usable[(at + explorer.usable.length) % explorer.usable.length]);

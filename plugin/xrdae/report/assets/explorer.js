@@ -12,7 +12,7 @@ class Explorer {
     this.count = data.latent.shape[0];
     this.nRegion = data.region_start.shape[0];
     this.plane = [0, Math.min(1, header.n_latent - 1)]; // latent axes shown: across and up
-    this.view = { masked: null, group: [], color: 0, fraction: 0.5 };
+    this.view = { masked: null, group: [], color: 0, fraction: 0.5, others: "nearest" };
     this.usable = [];
     for (let i = 0; i < this.count; i++) if (this.synthesizer.latent(i).every(Number.isFinite)) this.usable.push(i);
     this.view.probe = this.middle();
@@ -23,8 +23,8 @@ class Explorer {
   start() {
     if (innerWidth < 600) this.shortenLabels();
     this.controls = new Controls(this);
-    this.resetView();
     this.setColor(0);
+    this.resetView();
     this.pin(this.usable[0]);
     this.moveProbe(this.view.probe);
     this.drawPath();
@@ -45,9 +45,11 @@ class Explorer {
   x(latent) { return latent[this.plane[0]]; }
   y(latent) { return this.header.n_latent > 1 ? latent[this.plane[1]] : 0; }
 
-  /** Returns the latent point at a place in the plane; other axes are those of the probe. */
+  /** Returns the latent point at a place in the plane. Latents that are not shown are those of the
+   * pattern that is nearest in the plane, or stay those of the probe (`view.others`). */
   latentAt(x, y) {
-    const latent = [...this.view.probe];
+    const follows = this.header.n_latent > 2 && this.view.others === "nearest";
+    const latent = follows ? this.synthesizer.latent(this.nearestInPlane(x, y)) : [...this.view.probe];
     latent[this.plane[0]] = x;
     if (this.header.n_latent > 1) latent[this.plane[1]] = y;
     return latent;
@@ -59,6 +61,23 @@ class Explorer {
     const mean = all[0].map((_, l) => all.reduce((sum, z) => sum + z[l], 0) / all.length);
     const far = all.map((z) => z.reduce((sum, v, l) => sum + (v - mean[l]) ** 2, 0));
     return all[far.indexOf(far.reduce((a, b) => Math.min(a, b)))];
+  }
+
+  /** Returns the usable pattern that is nearest to a latent point. */
+  nearestTo(latent) {
+    const far = this.usable.map((i) => distance(this.synthesizer.latent(i), latent));
+    return this.usable[far.indexOf(far.reduce((a, b) => Math.min(a, b)))];
+  }
+
+  /** Returns the usable pattern that is nearest to a place, by the two latents shown. */
+  nearestInPlane(x, y) {
+    const { x: xs, y: ys } = this.source("points").data;
+    let best = -1, least = Infinity;
+    for (const i of this.usable) {
+      const far = (xs[i] - x) ** 2 + (ys[i] - y) ** 2;
+      if (far < least) { least = far; best = i; }
+    }
+    return best;
   }
 
   /** The usable pattern nearest to a place, distances in units of the view. */
@@ -81,7 +100,7 @@ class Explorer {
       x[i] = this.x(z);
       y[i] = this.y(z);
     }
-    const color = Float64Array.from(this.data[`label.${this.view.color}`].values);
+    const color = Float64Array.from(this.labelAt(this.view.color).values);
     this.set("points", { x, y, color });
   }
 
@@ -110,9 +129,17 @@ class Explorer {
     this.set("shade", { image: [image], x: [x], y: [y], dw: [dw], dh: [dh] });
   }
 
+  /** Returns what gives the colour: a label, or a latent axis behind the last label. */
+  labelAt(index) {
+    const { labels, n_latent } = this.header, axis = index - labels.length;
+    if (axis < 0) return { ...labels[index], values: this.data[`label.${index}`].values };
+    const name = `latent axis ${axis}`, latent = this.data.latent.values;
+    const values = Float64Array.from({ length: this.count }, (_, i) => latent[i * n_latent + axis]);
+    return { name, title: name, kind: "number", units: "", values };
+  }
+
   setColor(index) {
-    const label = this.header.labels[index], { mapper, bar, plane, viridis, categories } = this.models;
-    const values = this.data[`label.${index}`].values;
+    const label = this.labelAt(index), { values } = label, { mapper, bar, plane, viridis, categories } = this.models;
     this.view.color = index;
     window.onTick = (value) => inColourBar(label, value);
     let low = Infinity, high = -Infinity;
@@ -207,8 +234,8 @@ class Explorer {
 
   /** Summarizes a label of patterns: mean and spread, the commonest texts, or first and last time. */
   inWords(patterns, index) {
-    const { name, kind, units, categories } = this.header.labels[index];
-    const values = patterns.map((i) => this.data[`label.${index}`].values[i]).filter(Number.isFinite);
+    const { name, kind, units, categories, values: all } = this.labelAt(index);
+    const values = patterns.map((i) => all[i]).filter(Number.isFinite);
     if (!values.length) return `${name}: none`;
     if (kind === "text") {
       const counts = new Map();
@@ -306,7 +333,7 @@ class Explorer {
   }
 
   drawPath() {
-    const { from, to } = this.view, ends = [from, to].map((i) => this.synthesizer.latent(i));
+    const { from, to } = this.view;
     byId("from").value = from;
     byId("to").value = to;
     const where = (i) => (this.header.dims.length > 1 || this.header.steps[0] > 1 ? `(${this.place(i)})` : "");
@@ -314,7 +341,7 @@ class Explorer {
     byId("to-text").textContent = where(to);
     this.set("from", { x: this.axis, y: this.synthesizer.measured(from) });
     this.set("to", { x: this.axis, y: this.synthesizer.measured(to) });
-    this.set("route", { x: ends.map((z) => this.x(z)), y: ends.map((z) => this.y(z)) });
+    this.drawRoute();
     byId("fraction").disabled = from === to;
     if (from === to) { // of all patterns only one has usable intensity
       byId("path-wrong").textContent = "There is only one pattern: a path needs two.";
@@ -324,6 +351,13 @@ class Explorer {
     this.trackPeaks();
   }
 
+  drawRoute() {
+    const ends = [this.view.from, this.view.to].map((i) => this.synthesizer.latent(i));
+    this.set("route", { x: ends.map((z) => this.x(z)), y: ends.map((z) => this.y(z)) });
+  }
+
+  drawPlace(latent) { this.set("here", { x: [this.x(latent)], y: [this.y(latent)] }); }
+
   async walk(fraction) {
     this.view.fraction = fraction;
     byId("fraction").value = fraction;
@@ -331,7 +365,7 @@ class Explorer {
     this.set("fraction", { x: [this.axis[0], this.axis.at(-1)], y: [fraction, fraction] });
     const { from, to } = this.view, found = await this.engine.ask("walk", "between", from, to, fraction);
     this.view.between = { ...found, from, to, fraction };
-    this.set("here", { x: [this.x(found.latent)], y: [this.y(found.latent)] });
+    this.drawPlace(found.latent);
     this.set("between", band(this.axis, found, this.header.signed));
     this.set("blend", { x: this.axis, y: found.blend });
     const varying = this.header.labels.slice(0, -2).map(({ name, kind, units }, k) => { // the last two are results
@@ -363,11 +397,12 @@ class Explorer {
     const { plane } = this.models;
     plane.below[0].axis_label.text = `latent axis ${this.plane[0]}`;
     plane.left[0].axis_label.text = `latent axis ${this.plane[1]}`;
+    this.drawPoints();
     this.resetView();
-    this.setColor(this.view.color);
     this.pin(this.view.pinned);
     this.moveProbe(this.view.probe);
-    this.drawPath();
+    this.drawRoute();
+    if (this.view.between) this.drawPlace(this.view.between.latent);
   }
 }
 
