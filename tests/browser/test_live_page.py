@@ -197,9 +197,19 @@ def test_models_of_one_and_of_three_latents_have_a_page(tmp_path, series, chromi
     assert live.errors == []
 
 
-def test_the_plane_of_three_latents_follows_the_chosen_axes(tmp_path, series, chromium):
+@pytest.fixture
+def live_of_three(tmp_path, series, chromium):
+    """A watch of a model with three latents, and its page."""
     model = series.xrdae.fit(n_latent=3, members=2, steps=60, progress=False)
-    live = Live(tmp_path, series, model).start(chromium)
+    made = Live(tmp_path, series, model).start(chromium)
+    yield made
+    made.end()
+    assert made.errors == []
+
+
+def test_the_plane_of_three_latents_follows_the_chosen_axes(live_of_three):
+    live = live_of_three
+    trained = live.model.support.latents
     for i in range(3):
         live.put(f"p{i}.xy", 8 * i)
         live.wait_for(i + 1)
@@ -226,13 +236,14 @@ def test_the_plane_of_three_latents_follows_the_chosen_axes(tmp_path, series, ch
         assert [across.input_value(), up.input_value()] == [f"latent axis {i}" for i in expected]
         live.page.wait_for_function(
             """([across, up, low, high]) => {
-              for (const m of Bokeh.documents[0]._all_models.values()) if (m.name === "plane" && m.x_range) {
+              for (const m of Bokeh.documents[0]._all_models.values()) {
+                if (m.name !== "plane" || !m.x_range) continue;
                 const { below, left, x_range } = m;
                 return below[0].axis_label === across && left[0].axis_label === up
                   && x_range.start <= low && x_range.end >= high; }}""",
             arg=[
                 *(f"latent axis {i}" for i in expected),
-                *(float(f(model.support.latents[:, expected[0]])) for f in (np.min, np.max)),
+                *(float(f(trained[:, expected[0]])) for f in (np.min, np.max)),
             ],
         )
         background = live.page.evaluate(
@@ -240,13 +251,19 @@ def test_the_plane_of_three_latents_follows_the_chosen_axes(tmp_path, series, ch
               if (m.type === "ColumnDataSource" && !("novelty" in m.data) && m.data.x.length === 24)
                 return [[...m.data.x], [...m.data.y]]; }"""
         )
-        np.testing.assert_allclose(background, model.support.latents[:, expected].T, rtol=1e-6)
+        np.testing.assert_allclose(background, trained[:, expected].T, rtol=1e-6)
     live.page.get_by_label("Colour by").select_option("latent axis 0")
     live.page.wait_for_function(
         f"(z) => Math.abs(({shown})('color')[2] - z) < 1e-5", arg=float(latents[2, 0])
     )
-    live.end()
-    assert live.errors == []
+    up.select_option("latent axis 2")  # the two change places again, and at once another choice
+    across.select_option("latent axis 0")
+    live.page.wait_for_function(
+        f"([x, y]) => Math.abs(({shown})('x')[1] - x) + Math.abs(({shown})('y')[1] - y) < 1e-5",
+        arg=latents[1, [0, 2]].tolist(),
+    )
+    live.page.wait_for_timeout(500)  # for a late answer
+    assert [across.input_value(), up.input_value()] == ["latent axis 0", "latent axis 2"]
 
 
 def test_the_profile_of_another_axis_has_its_name_and_direction(series):

@@ -23,6 +23,12 @@ TEMPLATE = """{% block preamble %}
     <link rel="icon" href="data:,">
     <meta name="referrer" content="no-referrer">
 {% endblock %}"""
+# Two selects of axes change places when the same axis is chosen in both.
+SWAP = """
+const before = cb_obj.before ?? first;
+cb_obj.before = cb_obj.value;
+if (other.value === cb_obj.value) other.value = before;
+"""
 FLOWING = {"flex-wrap": "wrap"}  # side by side where there is room
 
 
@@ -104,7 +110,7 @@ class Session:
 
     def _make_axis_selects(self) -> list[Any]:
         """Return what chooses two of more than two latent axes."""
-        from bokeh.models import DataRange1d, Select
+        from bokeh.models import CustomJS, DataRange1d, Select
 
         if self._model.n_latent < 3:
             return []
@@ -112,10 +118,7 @@ class Session:
         across = Select(title="Across", value=names[0], options=names)
         up = Select(title="Up", value=names[1], options=names)
 
-        def turn(_attr: str, old: str, _new: str) -> None:
-            if across.value == up.value:  # the two change places
-                (up if across.value == names[self._up or 0] else across).value = old
-                return  # that has called this again
+        def turn(_attr: str, _old: str, _new: str) -> None:
             self._across, self._up = names.index(across.value), names.index(up.value)
             self._plane_figure.xaxis.axis_label = across.value
             self._plane_figure.yaxis.axis_label = up.value
@@ -124,8 +127,11 @@ class Session:
             self._training.data = self._find_background()
             self._reload()
 
-        for select in (across, up):
+        for select, other in ((across, up), (up, across)):
             select.on_change("value", turn)
+            # In the browser: from here a value would come too late for a quick choice.
+            swap = CustomJS(args={"other": other, "first": select.value}, code=SWAP)
+            select.js_on_change("value", swap)
         return [across, up]
 
     def _list_latent_axes(self) -> list[str]:
