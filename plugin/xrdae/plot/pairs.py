@@ -110,7 +110,7 @@ def _draw_histogram(ax: Axes, values: Float, label: Label | None) -> None:
         colors = [*OKABE_ITO[: len(label.categories)], "0.7"][: len(present)]
     if known.any():
         edges = np.histogram_bin_edges(values[known], bins=min(30, max(8, known.sum() // 8)))
-        ax.hist(parts, bins=edges, stacked=True, color=colors, linewidth=0)
+        ax.hist(parts, bins=edges.tolist(), stacked=True, color=colors, linewidth=0)
     ax.set_yticks([])
 
 

@@ -56,7 +56,8 @@ def draw_points(
         hollow = style | {"edgecolors": "0.5", "facecolors": "none", "linewidths": 0.7}
         ax.scatter(*points[unknown].T, label=f"without {label.title}", **hollow)
     known = ~unknown
-    return ax.scatter(*points[known].T, c=label.values[known], cmap="viridis", **style)
+    x, y = points[known].T
+    return ax.scatter(x, y, c=label.values[known], cmap="viridis", **style)
 
 
 def _draw_categories(ax: Axes, points: Float, label: Label, style: dict[str, Any]) -> None:

@@ -115,7 +115,8 @@ def _find_shown(
     x = patterns.intensity[patterns.dim].values.astype(float)
     y = found["intensity_shown"].values.astype(float)
     bounds = np.stack([dataset["region_start"].values, dataset["region_stop"].values], axis=1)
-    shift, names = None, []
+    shift: Float | None = None
+    names: list[str] = []
     if "latent_shift" in found:
         shifts = found["latent_shift"].transpose("region", "latent_axis")
         axes, names = choose_latent_axes(shifts, latent_axes, most=2, default=2)
