@@ -200,6 +200,42 @@ class XrdaeAccessor:
             reference = to_dataset(reference)
         return self._attach(model.estimate(label=label, reference=reference, **given))
 
+    def cluster(
+        self,
+        model: Model,
+        n: int | str = "auto",
+        *,
+        label: str | None = None,
+        reference: xr.Dataset | None = None,
+    ) -> xr.Dataset:
+        """Add `cluster`, `cluster_probability` and related results; see `Model.cluster`.
+
+        Examples
+        --------
+        >>> result = phases.xrdae.cluster(model)
+        >>> result["cluster_pattern"].dims, result.sizes["cluster_axis"]
+        (('cluster_axis', 'two_theta'), 2)
+        """
+        if reference is not None:
+            reference = to_dataset(reference)
+        arguments = {"n": n, "label": label, "reference": reference}
+        return self._attach(
+            call_hook("xrdae_cluster", dataset=to_dataset(self._obj), model=model, **arguments)
+        )
+
+    def compare_clusters(self, label: str) -> xr.DataArray:
+        """Count the patterns of each cluster in each class of a label; see `compare_clusters`.
+
+        Examples
+        --------
+        >>> table = phases.xrdae.cluster(model).xrdae.compare_clusters("phase")
+        >>> table.dims, table.attrs["adjusted_rand"]
+        (('cluster', 'phase'), 1.0)
+        """
+        from xrdae.analysis.compare_clusters import compare_clusters
+
+        return compare_clusters(to_dataset(self._obj), label)
+
     @property
     def plot(self) -> Plot:
         """Plots of attached results, such as `plot.latent()`; see `xrdae.plot.Plot`."""

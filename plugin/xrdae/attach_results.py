@@ -38,8 +38,9 @@ def attach_result(dataset: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
     replaced = ({"region"} & set(result.dims)) | find_class_dims(result)
     if "synthesized" in result:  # otherwise it is a dimension of the patterns
         replaced |= {"synthetic"}
-    if dataset.sizes.get("latent_axis") != result.sizes.get("latent_axis", -1):
-        replaced |= {"latent_axis"} & set(result.dims)
+    for dim in ("latent_axis", "cluster_axis"):
+        if dataset.sizes.get(dim) != result.sizes.get(dim, -1):
+            replaced |= {dim} & set(result.dims)
     stale = [n for n, v in dataset.variables.items() if not replaced.isdisjoint(v.dims)]
     check_stale_names(dataset, stale, earlier)
     of_replaced = replaced | (set(REGION_BOUNDS) if "region" in replaced else set())

@@ -81,6 +81,26 @@ def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.
 
 
 @hookimpl(trylast=True)
+def xrdae_cluster(
+    dataset: xr.Dataset,
+    model: Model,
+    n: int | str,
+    label: str | None,
+    reference: xr.Dataset | None,
+) -> xr.Dataset:
+    """Find clusters on which partitions of several views agree."""
+    given = None if reference is None else plugins.model_input(reference, model)
+    return model.cluster(
+        dataset,
+        n,
+        label=label,
+        reference=reference,
+        inputs=plugins.model_input(dataset, model),
+        reference_inputs=given,
+    )
+
+
+@hookimpl(trylast=True)
 def xrdae_attach(obj: Any, result: xr.Dataset) -> xr.Dataset | None:
     """Add the result's variables to a new Dataset; the host's attributes stay."""
     dataset = xrdae_to_dataset(obj)

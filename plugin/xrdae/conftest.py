@@ -1,6 +1,7 @@
 """Names that the examples in docstrings use: `ds`, `model`, `np`, `xr` and `xrdae`.
 
 `ds` holds 12 patterns of 200 points over two_theta, with two peaks that move along the label `x`.
+`phases` holds 24 patterns of two phases, with the label `phase`.
 `iron.cif` is in the folder where the examples run.
 """
 
@@ -52,6 +53,22 @@ def example_dataset() -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
+def example_phases(example_dataset: xr.Dataset) -> xr.Dataset:
+    """Return patterns of two phases."""
+    two_theta = example_dataset["two_theta"].values
+    centers = np.repeat([[30.0, 45.0], [34.0, 52.0]], 12, axis=0)
+    peaks = np.exp(-0.5 * ((two_theta - centers[..., None]) / 0.4) ** 2).sum(axis=1)
+    intensity = 5 + 100 * peaks + np.random.default_rng(0).normal(0, 0.5, peaks.shape)
+    return xr.Dataset(
+        {"intensity": (("pattern", "two_theta"), intensity, {"units": "counts"})},
+        {
+            "two_theta": ("two_theta", two_theta, {"units": "degree"}),
+            "phase": ("pattern", np.repeat(["alpha", "beta"], 12)),
+        },
+    )
+
+
+@pytest.fixture(scope="session")
 def example_model(example_dataset: xr.Dataset) -> Any:
     """Return a model of these patterns, fitted in few steps."""
     return example_dataset.xrdae.fit(steps=100, members=3, progress=False)
@@ -73,6 +90,7 @@ def provide_examples(request: pytest.FixtureRequest) -> None:
     namespace = request.getfixturevalue("doctest_namespace")
     namespace |= {
         "ds": request.getfixturevalue("example_dataset").copy(),
+        "phases": request.getfixturevalue("example_phases").copy(),
         "model": request.getfixturevalue("example_model"),
         "np": np,
         "xr": xr,

@@ -68,6 +68,17 @@ def xrdae_synthesize(dataset: xr.Dataset, model: Model, request: Request) -> xr.
 
 
 @hookspec(firstresult=True)
+def xrdae_cluster(
+    dataset: xr.Dataset,
+    model: Model,
+    n: int | str,
+    label: str | None,
+    reference: xr.Dataset | None,
+) -> xr.Dataset | None:
+    """Find clusters of labelled patterns: a Dataset of `cluster` and its companions."""
+
+
+@hookspec(firstresult=True)
 def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
     """Attach a result to the host's object, and return the object (or its replacement)."""
 

@@ -11,6 +11,7 @@ import attrs
 import xarray as xr
 
 from xrdae import describe
+from xrdae.analysis.cluster import ClusterRequest, check_number, cluster_patterns
 from xrdae.analysis.model_methods import ModelMethods
 from xrdae.autoencoder import model_file
 from xrdae.autoencoder.autoencoder import Autoencoder
@@ -18,7 +19,7 @@ from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import Support
 from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
-from xrdae.convention.patterns import find_patterns
+from xrdae.convention.patterns import Patterns, find_patterns
 from xrdae.quality import Quality, find_quality
 from xrdae.storage.atomic_writing import NETCDF, check_ending
 from xrdae.training.fit import fit_patterns
@@ -148,6 +149,64 @@ class Model(ModelMethods):
                 checkpoint=checkpoint,
             )
         )
+
+    def cluster(
+        self,
+        dataset: xr.Dataset,
+        n: int | str = "auto",
+        *,
+        label: str | None = None,
+        reference: xr.Dataset | None = None,
+        inputs: xr.DataArray | None = None,
+        reference_inputs: xr.DataArray | None = None,
+    ) -> xr.Dataset:
+        """Find clusters of patterns, and assign each pattern to one.
+
+        Many partitions, in several views of the patterns, are combined: two patterns belong
+        together if many partitions put them into one group; see `analysis.consensus`. At most
+        2000 patterns are read to find the clusters. The others are assigned lazily.
+
+        Parameters
+        ----------
+        dataset
+            Patterns by the convention.
+        n
+            Number of clusters. "auto": of 2 to 12, the one whose clusters two halves of the
+            patterns agree on, and are separate.
+        label
+            Numeric label along which clusters are numbered; None: the largest is the first.
+        reference
+            Patterns in which clusters are found, and which have the label; None: the dataset.
+        inputs, reference_inputs
+            Model input of `dataset` and of `reference`, if already computed.
+
+        Returns
+        -------
+        Dataset
+            `cluster (...)`, CF flags: -1 between clusters, -2 without latents;
+            `cluster_probability (..., cluster_axis)`; `cluster_margin (...)`, the margin to the
+            next cluster over its median (below 0.7: between); `cluster_pattern (cluster_axis,
+            axis)`, mean patterns on the typical scale of the training patterns. Attributes are
+            described in `analysis.cluster`.
+
+        Raises
+        ------
+        DataError
+            If there are fewer than 10 patterns, or fewer than clusters, if all are equal, or if
+            they do not have the label.
+
+        Examples
+        --------
+        >>> model.cluster(phases, 2)["cluster_probability"].dims
+        ('pattern', 'cluster_axis')
+        """
+        request = ClusterRequest(check_number(n), label, reference, reference_inputs)
+
+        def compute(patterns: Patterns) -> xr.Dataset:
+            return cluster_patterns(self._kernels, patterns, inputs, request)
+
+        given = request.describe(self.fitted)
+        return self._run("cluster", dataset, inputs, compute, **given)
 
     def quality(
         self, *, labels: str | Sequence[str] | None = None, progress: bool | None = None

@@ -23,6 +23,7 @@ _MAIN = {
     "xrdae_encode": "latent",
     "xrdae_relevance": "relevance",
     "xrdae_synthesize": "synthesized",
+    "xrdae_cluster": "cluster",
 }
 
 

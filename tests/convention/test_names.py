@@ -90,6 +90,7 @@ def test_partly_selected_results_are_replaced_completely(series, model):
 def test_every_result_is_described_as_the_table_says(series, model):
     out = xrdae.analyze(series, model).xrdae.reconstruct(model)
     out = out.xrdae.synthesize(model, between=(0, 3))
+    out = out.xrdae.cluster(model)
     for name, result in RESULTS.items():
         array = out[name]
         dims = [d if d != "<axis>" else "two_theta" for d in result.dims]

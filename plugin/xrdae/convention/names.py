@@ -71,6 +71,16 @@ RESULTS: Mapping[str, Result] = {
     "synthesized_novelty": Result(
         ("synthetic",), "1", "distance from the training data; above 1: novel", per_pattern=False
     ),
+    "cluster": Result((), "1", "cluster; -1 between clusters, -2 unknown"),
+    "cluster_probability": Result(
+        ("cluster_axis",), "1", "part of the partitions that put the pattern into the cluster"
+    ),
+    "cluster_margin": Result(
+        (), "1", "margin to the next cluster over its median; small: between clusters"
+    ),
+    "cluster_pattern": Result(
+        ("cluster_axis", AXIS), OF_INTENSITY, "mean intensity of the cluster", per_pattern=False
+    ),
 }  # fmt: skip
 REGION_BOUNDS = {
     f"region_{edge}": Result(("region",), OF_AXIS, f"{edge} of the region", per_pattern=False)
@@ -87,7 +97,8 @@ LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
     "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
     "synthesized": ("synthesized_{label}", "{title}"),
 }
-RESULT_DIMS = ("latent_axis", "region", "synthetic")  # dimensions that only results have
+# Dimensions that only results have.
+RESULT_DIMS = ("latent_axis", "region", "synthetic", "cluster_axis")
 MODEL_INPUT_DIM = "channel"
 AXIS_ATTRIBUTE = "xrdae_axis"  # of the intensity: the dimension that an adapter knows is the axis
 RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
@@ -164,7 +175,7 @@ def is_result_remnant(name: Hashable, variable: xr.Variable) -> bool:
     """Tell whether a variable is what selecting along a result's dimension has left: a position."""
     is_position = variable.ndim == 0 and variable.dtype.kind in "iu"
     return is_described(name, variable.attrs) or (
-        is_position and str(name) in ("latent_axis", "synthetic")
+        is_position and str(name) in ("latent_axis", "synthetic", "cluster_axis")
     )
 
 
