@@ -104,7 +104,8 @@ def xrdae_attach(obj: Any, result: xr.Dataset) -> Any:
         `(navigation axes | latent_axis)`, lazy if the signal is lazy. The other results are signals
         with the same navigation axes in `metadata.xrdae`; read them with
         `latents.result("novelty")`. Bounds of regions are arrays there. A result without latents
-        is a plain signal.
+        is a plain signal. Attributes of a result, such as the flags of `cluster`, are in
+        `metadata.xrdae_attributes` of its signal.
 
     Examples
     --------
@@ -236,13 +237,17 @@ def _make_signal(array: xr.DataArray, host: Any, signal_type: str = "") -> Any:
         signal = signal.as_lazy()
     signal.metadata.General.title = str(array.name)
     signal.metadata.set_item("Signal.quantity", array.attrs.get("long_name", str(array.name)))
+    for name, value in array.attrs.items():  # such as the flags of clusters
+        if name not in ("units", "long_name"):
+            signal.metadata.set_item(f"xrdae_attributes.{name}", value)
     signal.set_signal_type(signal_type)
     return signal
 
 
 def _describe_axis(array: xr.DataArray, dim: str) -> dict[str, Any]:
     """Return the description of an axis that the host does not have."""
-    axis: dict[str, Any] = {"name": dim, "navigate": dim == "synthetic", "size": array.sizes[dim]}
+    is_list = dim == "synthetic" or (dim == "cluster_axis" and array.name == "cluster_pattern")
+    axis: dict[str, Any] = {"name": dim, "navigate": is_list, "size": array.sizes[dim]}
     centres = array.coords.get("region_center") if dim == "region" else None
     if centres is not None and centres.size > 1 and (np.diff(centres) > 0).all():
         axis |= {"axis": centres.values, "units": centres.attrs.get("units")}

@@ -251,6 +251,9 @@ def _write_data(group: Any, array: xr.DataArray, errors: xr.DataArray | None) ->
     """Write a variable as an NXdata with its coordinates and its standard deviation."""
     signal = str(array.name)
     _write_field(group, signal, array)
+    for key, value in array.attrs.items():  # such as the flags of clusters
+        if isinstance(value, str | int | float | np.ndarray):
+            group[signal].attrs[str(key)] = value
     group.attrs["signal"] = signal
     if errors is not None:
         _write_field(group, f"{signal}_errors", errors.transpose(*array.dims))

@@ -242,6 +242,8 @@ def _describe_results(dataset: xr.Dataset) -> dict[str, str]:
         )
     if "synthesized" in dataset.variables:
         found["synthesized"] = f"{dataset.sizes['synthetic']} patterns"
+    if "cluster" in dataset.variables and "stability" in dataset["cluster"].attrs:
+        found["clusters"] = _describe_clusters(dataset["cluster"])
     for name, array in dataset.data_vars.items():
         if "cross_validation_r2" in array.attrs:
             found[str(name)] = format_cross_validation(
@@ -250,6 +252,17 @@ def _describe_results(dataset: xr.Dataset) -> dict[str, str]:
                 array.attrs.get("units", "1"),
             )
     return found or {"results": "none yet: ds.xrdae.encode(model) adds some"}
+
+
+def _describe_clusters(cluster: xr.DataArray) -> str:
+    """Return the sizes of clusters, how many patterns are between them, and their stability."""
+    values, counts = np.unique(cluster.values, return_counts=True)
+    sizes = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    inside = ", ".join(str(count) for value, count in sizes.items() if value >= 0)
+    return (
+        f"{sum(value >= 0 for value in sizes)} of {inside} patterns, {sizes.get(-1, 0)} between "
+        f"clusters, stability {cluster.attrs['stability']:.2f}"
+    )
 
 
 def format_cross_validation(r2: float, mae: float, units: str) -> str:

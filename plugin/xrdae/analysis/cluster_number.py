@@ -100,11 +100,11 @@ def measure_curve(
         for number, values in agreement.items():
             both = [half[number] for half in halves if number in half]
             values.append(measure_agreement(*both) if len(both) == 2 else 0.0)
-    values = np.array(list(agreement.values()))
+    figures = np.array(list(agreement.values()))
     return Curve(
         np.array(list(agreement)),
-        values.mean(axis=1),
-        values.std(axis=1, ddof=1) / np.sqrt(HALVES),
+        figures.mean(axis=1),
+        figures.std(axis=1, ddof=1) / np.sqrt(HALVES),
         np.array([_measure_separation(tree, cuts[number]) for number in agreement]),
     )
 

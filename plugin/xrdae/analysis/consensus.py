@@ -43,7 +43,7 @@ class Partition:
     def assign(self, points: Float) -> Labels:
         """Return the nearest group `(pattern,)` of points `(pattern, axis)`."""
         distance = np.square(self.centers).sum(axis=1) - 2 * points @ self.centers.T
-        return distance.argmin(axis=1)
+        return np.asarray(distance.argmin(axis=1))
 
 
 def find_partitions(

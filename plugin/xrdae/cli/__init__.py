@@ -1,5 +1,6 @@
 """The command line."""
 
+from xrdae.cli import cluster_command  # noqa: F401  (adds its command)
 from xrdae.cli.commands import main
 from xrdae.cli.quality import quality
 

@@ -19,6 +19,7 @@ from xrdae.terminal import escape_control, escape_lines
 REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 _OPTIONS = {
     "extrapolate=True": "--extrapolate",
+    "reference=": "--reference",
     "by dim=...": "by --dim",
     "variable=...": "--variable",
     "columns='": "--columns '",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from xrdae.plot.clusters import draw_clusters, draw_stability
 from xrdae.plot.latent import draw_latent
 from xrdae.plot.maps import draw_map, draw_relevance_map
 from xrdae.plot.model_quality import (
@@ -217,6 +218,42 @@ class Plot:
         >>> ax = ds.xrdae.synthesize(model, between=(0, 11)).xrdae.plot.synthesis()
         """
         return draw_synthesis(self._dataset, ax=ax)
+
+    def clusters(self, *, fig: Figure | SubFigure | None = None) -> npt.NDArray[Any]:
+        """Draw the latents by cluster, and the mean pattern of each cluster.
+
+        Each cluster has a colour and a marker; patterns between clusters are grey points. Shades
+        behind a mean pattern are the regions in which its cluster differs most from the others.
+
+        Parameters
+        ----------
+        fig
+            Empty figure or subfigure to draw in; None: a new pyplot figure.
+
+        Returns
+        -------
+        numpy.ndarray
+            Two Axes: latents, mean patterns.
+
+        Examples
+        --------
+        >>> model = phases.xrdae.fit(steps=50, members=2, progress=False)
+        >>> out = phases.xrdae.encode(model).xrdae.cluster(model)
+        >>> latents, patterns = out.xrdae.plot.clusters()
+        """
+        return draw_clusters(self._dataset, fig=fig)
+
+    def stability(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how stable and how separate clusters are, by their number.
+
+        The stability is the agreement (adjusted Rand index) of clusters from two halves of the
+        patterns, with its standard error. Do not trust clusters below the grey line.
+
+        Examples
+        --------
+        >>> ax = phases.xrdae.cluster(model).xrdae.plot.stability()
+        """
+        return draw_stability(self._dataset, ax=ax)
 
     def training(self, model: Model, *, ax: Axes | None = None) -> Axes:
         """Draw the loss and the held-out error of a model over the steps of its training.
