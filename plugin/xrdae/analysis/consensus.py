@@ -175,7 +175,13 @@ def _find_centers(points: Float, count: int, rng: np.random.Generator) -> Float:
         for _ in range(TRIES):
             try:
                 centers, _ = kmeans2(
-                    points, count, iter=STEPS, minit="++", missing="raise", rng=rng
+                    points,
+                    count,
+                    iter=STEPS,
+                    minit="++",
+                    missing="raise",
+                    check_finite=False,
+                    rng=rng,
                 )
             except ClusterError:
                 continue
