@@ -61,6 +61,8 @@ def test_reference_peaks_of_the_steady_scale_are_options(files):
         (["encode"], lambda ds, m: ds.xrdae.encode(m)),
         (["relevance", "--fill", "zero"], lambda ds, m: ds.xrdae.relevance(m, fill="zero")),
         (["relevance", "--regions", "5"], lambda ds, m: ds.xrdae.relevance(m, regions=5.0)),
+        (["cluster"], lambda ds, m: ds.xrdae.cluster(m)),
+        (["cluster", "--label", "x"], lambda ds, m: ds.xrdae.cluster(m, label="x")),
         (
             ["synthesize", "--between", "3", "7", "-n", "2"],
             lambda ds, m: ds.xrdae.synthesize(m, between=(3, 7), n=2),
@@ -108,7 +110,7 @@ def test_info_describes_models_and_data(files):
 
 def test_plugins_lists_the_builtin_steps():
     said = run("plugins").splitlines()
-    assert "xrdae_attach, xrdae_encode, xrdae_fit" in next(
+    assert "xrdae_attach, xrdae_cluster, xrdae_encode, xrdae_fit" in next(
         s for s in said if s.startswith("builtin ")
     )
 
@@ -148,3 +150,31 @@ def test_unreadable_options_are_usage_errors(files, options):
         "synthesize", files / "data.nc", "-m", files / "model.nc", "-o", out, *options, code=2
     )
     assert options[1] in said
+
+
+def test_clusters_of_a_reference_are_those_of_python(files, series, model, tmp_path):
+    run(
+        "cluster", files / "data.nc", "-m", files / "model.nc", "--reference", files / "data.nc",
+        "-o", tmp_path / "out.nc",
+    )  # fmt: skip
+    expected = series.xrdae.cluster(model, reference=series)
+    with xr.open_dataset(tmp_path / "out.nc") as out:
+        np.testing.assert_array_equal(out["cluster"], expected["cluster"])
+        assert out["cluster"].attrs["stability"] == expected["cluster"].attrs["stability"]
+    said = run("info", tmp_path / "out.nc")
+    assert "between clusters, stability" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "say", "code"),
+    [
+        (["-n", "few"], "-n 'few' must be 'auto' or a whole number", 2),
+        (["-n", "1"], "n=1 is no number of clusters", 1),
+        (["--label", "zr"], "no numeric label 'zr'", 1),
+    ],
+)
+def test_clusters_that_cannot_be_found_are_refused_in_one_line(files, tmp_path, words, say, code):
+    out = tmp_path / "out.nc"
+    command = ("cluster", files / "data.nc", "-m", files / "model.nc", "-o", out, *words)
+    assert say in run(*command, code=code)
+    assert not out.exists()

@@ -325,3 +325,27 @@ def test_the_host_finds_the_signal_classes_without_importing_them():
         "assert not {'xrdae', 'xrdae_adapters'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*clusters are not stable:UserWarning")
+@pytest.mark.parametrize("lazy", [False, True])
+def test_clusters_keep_their_flags_and_their_figures(make_signal, model, tmp_path, lazy):
+    signal = make_signal((4, 6))
+    signal = signal.as_lazy() if lazy else signal
+    result = model.cluster(plugins.to_dataset(signal), 3)
+    out = plugins.call_hook("xrdae_attach", obj=signal, result=result)
+    assert out.axes_manager.navigation_shape == (6, 4)
+    np.testing.assert_array_equal(np.asarray(out.data), result["cluster"])
+    attrs = result["cluster"].attrs
+    np.testing.assert_array_equal(out.metadata.xrdae_attributes.flag_values, attrs["flag_values"])
+    assert out.metadata.xrdae_attributes.flag_meanings == attrs["flag_meanings"]
+    assert json.loads(out.metadata.xrdae_attributes.stability_curve)["n"][0] == 2
+    patterns = out.metadata.xrdae.cluster_pattern
+    assert patterns.axes_manager.navigation_shape == (3,)
+    np.testing.assert_allclose(patterns.data, result["cluster_pattern"])
+    assert "distinguishing_regions" in patterns.metadata.xrdae_attributes
+    if not lazy:
+        out.save(tmp_path / "clusters.hspy")
+        again = hs.load(tmp_path / "clusters.hspy")
+        kept = again.metadata.xrdae_attributes.flag_values
+        np.testing.assert_array_equal(kept, attrs["flag_values"])

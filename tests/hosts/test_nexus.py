@@ -174,3 +174,26 @@ def test_plugins_import_no_host():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.filterwarnings("ignore:.*clusters are not stable:UserWarning")
+def test_clusters_keep_their_flags_and_their_figures(path, model):
+    with h5py.File(path, "r+") as file:
+        expected = model.cluster(plugins.to_dataset(file), 3)
+        plugins.call_hook("xrdae_attach", obj=file, result=expected)
+        cluster = file["entry/xrdae/cluster/cluster"]
+        np.testing.assert_array_equal(cluster[:], expected["cluster"])
+        for name, value in expected["cluster"].attrs.items():
+            np.testing.assert_array_equal(cluster.attrs[name], value)
+        pattern = file["entry/xrdae/cluster_pattern"]
+        assert pattern.attrs["axes"].tolist() == ["cluster_axis", "two_theta"]
+        regions = pattern["cluster_pattern"].attrs["distinguishing_regions"]
+        assert regions == expected["cluster_pattern"].attrs["distinguishing_regions"]
+
+
+@pytest.mark.filterwarnings("ignore:.*clusters are not stable:UserWarning")
+def test_clusters_of_a_tree_keep_their_flags(tree, model):
+    expected = model.cluster(plugins.to_dataset(tree), 3)
+    plugins.call_hook("xrdae_attach", obj=tree, result=expected)
+    attrs = tree["entry/xrdae/cluster/cluster"].attrs
+    np.testing.assert_array_equal(attrs["flag_values"], expected["cluster"].attrs["flag_values"])

@@ -20,6 +20,7 @@ CALLS = {
     "estimate": ({"label": "x"}, r"estimate\(model, 'x'\)"),
     "map": ({}, r"encode\(model\)"),
     "novelty": ({}, r"encode\(model\)"),
+    "stability": ({}, r"cluster\(model\)"),
 }
 
 
@@ -37,7 +38,7 @@ def test_lazy_results_look_like_those_in_memory_and_stay_lazy(series, model, kin
     for patterns in (series, series.chunk(pattern=5)):
         out = patterns.assign_coords(z=("pattern", np.arange(24) % 5))
         out = out.xrdae.encode(model).xrdae.relevance(model).xrdae.estimate(model, "x")
-        out = out.xrdae.synthesize(model, between=(0, 9), n=2)
+        out = out.xrdae.synthesize(model, between=(0, 9), n=2).xrdae.cluster(model)
         ax = new_figure().add_subplot()
         getattr(out.xrdae.plot, kind)(ax=ax, **options)
         ax.figure.canvas.draw()
@@ -69,7 +70,7 @@ def test_the_dataset_is_not_changed(results):
 
 
 PICTURES = {
-    "latent": lambda out, model, ax: out.xrdae.plot.latent(color="ti", clusters=3, ax=ax),
+    "latent": lambda out, model, ax: out.xrdae.plot.latent(color="ti", ax=ax),
     "latent by text": lambda out, model, ax: out.assign_coords(
         name=("pattern", np.where(out["ti"] > 1, "much titanium in this sample", "little"))
     ).xrdae.plot.latent(color="name", density=True, ax=ax),
@@ -92,9 +93,11 @@ PICTURES = {
     "estimate": lambda out, model, ax: out.xrdae.plot.estimate("ti", ax=ax),
     "map": lambda out, model, ax: out.xrdae.plot.map(x="ti", y="zr", ax=ax),
     "novelty": lambda out, model, ax: out.xrdae.plot.novelty(ax=ax),
+    "stability": lambda out, model, ax: out.xrdae.cluster(model).xrdae.plot.stability(ax=ax),
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*clusters are not stable:UserWarning")
 @pytest.mark.parametrize("layout", ["constrained", None])
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_text_overlaps_another_or_is_cut(alloy, name, layout, monkeypatch):

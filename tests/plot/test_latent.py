@@ -51,7 +51,7 @@ def test_patterns_whose_label_is_not_known_are_drawn_without_colour(results, ax)
 
 
 def test_latent_draws_maps_of_any_sample_dimensions_and_leaves_empty_patterns_out(grid, ax):
-    grid.xrdae.plot.latent(color="x", uncertainty=True, density=True, clusters=2, path="x", ax=ax)
+    grid.xrdae.plot.latent(color="x", uncertainty=True, density=True, path="x", ax=ax)
     (points,) = (c for c in ax.collections if c.get_array() is not None and c.get_zorder() == 2)
     shown = np.ma.masked_invalid(points.get_offsets())
     assert shown.shape == (20, 2)
@@ -73,20 +73,6 @@ def test_density_lies_behind_the_patterns_and_most_of_them_in_it(alloy, ax):
         [any(p.contains_point(x) for p in contours.get_paths()) for x in points.get_offsets()]
     )
     assert 0.9 <= held <= 1
-
-
-def test_clusters_are_numbered_from_left_to_right_and_outlined_at_two_sigma(ax):
-    rng = np.random.default_rng(0)
-    centers = np.array([[4.0, 0.0], [0.0, 0.0], [2.0, 3.0]])
-    latent = np.concatenate([c + 0.2 * rng.normal(size=(200, 2)) for c in centers])
-    dataset = xr.Dataset({"latent": (("pattern", "latent_axis"), latent)})
-    dataset.xrdae.plot.latent(clusters=3, ax=ax)
-    assert words(ax) == ["1", "2", "3"]
-    places = np.array([text.get_position() for text in ax.texts])
-    np.testing.assert_allclose(places, centers[[1, 2, 0]], atol=0.05)
-    for outline in ax.patches:
-        assert outline.width == pytest.approx(0.8, rel=0.2)
-        assert outline.height == pytest.approx(0.8, rel=0.2)
 
 
 def test_a_path_goes_through_the_patterns_in_order_with_arrows_in_its_direction(results, ax):
@@ -112,11 +98,10 @@ def test_one_latent_axis_is_drawn_against_the_order(ax):
     latent = np.sin(np.arange(9.0))[:, None]
     dataset = xr.Dataset({"latent": (("pattern", "latent_axis"), latent)})
     dataset["latent_std"] = dataset["latent"] * 0 + 0.1
-    dataset.xrdae.plot.latent(uncertainty=True, density=True, clusters=2, path=True, ax=ax)
+    dataset.xrdae.plot.latent(uncertainty=True, density=True, path=True, ax=ax)
     points = max(ax.collections, key=lambda c: c.get_zorder())
     np.testing.assert_allclose(points.get_offsets()[:, 1], np.arange(9))
     assert "order" in ax.get_ylabel()
-    assert [w for w in words(ax) if w] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +111,6 @@ def test_one_latent_axis_is_drawn_against_the_order(ax):
         ({"color": "nothing"}, "no 'nothing' along .*'batch'"),
         ({"color": "relevance"}, r"'relevance' lies along \['pattern', 'region'\]"),
         ({"path": "batch"}, "'batch' is of texts"),
-        ({"clusters": 25}, "clusters=25 for 24 patterns"),
     ],
 )
 def test_what_latent_cannot_draw_is_named(results, options, say):

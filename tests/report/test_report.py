@@ -232,3 +232,12 @@ def test_models_and_patterns_have_an_html_representation(series, model):
         assert words in shown
     named = results.rename(x="<b>")
     assert "&lt;b&gt;" in named.xrdae._repr_html_()
+
+
+@pytest.mark.filterwarnings("ignore:.*clusters are not stable:UserWarning")
+def test_points_are_coloured_by_the_clusters_of_the_dataset(series, model):
+    out = series.xrdae.cluster(model, 3)
+    header = header_of(out.xrdae.report(model).html)
+    found = {label["name"]: label for label in header["labels"]}
+    assert found["cluster"]["kind"] == "text"
+    assert found["cluster"]["categories"][-3:] == ["cluster_0", "cluster_1", "cluster_2"]

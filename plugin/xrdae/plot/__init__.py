@@ -52,7 +52,6 @@ class Plot:
         color: str | None = None,
         uncertainty: bool = False,
         density: bool = False,
-        clusters: int | None = None,
         path: str | bool | None = None,
         latent_axes: Sequence[int] | None = None,
         ax: Axes | None = None,
@@ -73,9 +72,6 @@ class Plot:
         density
             Draw the patterns' density (Gaussian kernels, Scott's width) behind: contours that
             hold 95, 80, 60, 40 and 20 % of them.
-        clusters
-            Number of Gaussians in a mixture, fitted to what is drawn, whose outlines at two
-            standard deviations are drawn and numbered from left to right; needs scikit-learn.
         path
             Draw a line with arrowheads through the patterns: True in the order of the dataset (of
             one sample dimension), a name in that of a label.
@@ -94,7 +90,6 @@ class Plot:
             color=color,
             uncertainty=uncertainty,
             density=density,
-            clusters=clusters,
             path=path,
             latent_axes=latent_axes,
             ax=ax,

@@ -32,7 +32,6 @@ def draw_latent(
     color: str | None,
     uncertainty: bool,
     density: bool,
-    clusters: int | None,
     path: str | bool | None,
     latent_axes: Sequence[int] | None,
     ax: Axes | None,
@@ -51,7 +50,6 @@ def draw_latent(
     label = None if color is None else find_label(found, color, template)
     order = _order(found, path, template, points)
     grid = _find_density(latents) if density else None
-    outlines = [] if clusters is None else _find_outlines(latents, clusters)
     ax = get_axes(ax)
     if grid is not None:
         _draw_density(ax, *grid, top=len(points))
@@ -60,8 +58,6 @@ def draw_latent(
     if order is not None:
         _draw_path(ax, points[order])
     add_key(ax, draw_points(ax, points, label), label)
-    for number, outline in enumerate(outlines, start=1):
-        _draw_outline(ax, number, *outline)
     if len(names) == 1:
         ax.set(xlabel=names[0], ylabel="pattern, in the order of the dataset")
     else:
@@ -125,42 +121,6 @@ def _draw_density(ax: Axes, grid: list[Float], heights: Float, levels: Float, *,
     levels = np.unique([*levels, max(heights.max(), levels[-1]) * 1.001])
     grays = [f"{g:.2f}" for g in np.linspace(0.95, 0.72, len(levels) - 1)]
     ax.contourf(*grid, heights.T, levels=levels, colors=grays, zorder=0)
-
-
-def _find_outlines(latents: Float, clusters: int) -> list[tuple[Float, Float]]:
-    """Return mean and covariance of each cluster, from left to right."""
-    known = latents[np.isfinite(latents).all(axis=1)]
-    if not 1 <= clusters <= len(known) or len(known) < 2:
-        raise DataError(f"clusters={clusters} for {len(known)} patterns with latents")
-    try:
-        from sklearn.mixture import GaussianMixture
-    except ImportError as error:
-        raise ImportError("clusters= needs scikit-learn: pip install 'xrdae[estimate]'") from error
-    mixture = GaussianMixture(clusters, random_state=0).fit(known)
-    order = np.lexsort(mixture.means_.T[::-1])
-    return [(mixture.means_[i], mixture.covariances_[i]) for i in order]
-
-
-def _draw_outline(ax: Axes, number: int, mean: Float, covariance: Float) -> None:
-    """Draw where two standard deviations end."""
-    from matplotlib.patches import Ellipse
-    from matplotlib.patheffects import withStroke
-
-    style: dict[str, Any] = {"fill": False, "lw": 1.2, "ls": "--", "zorder": 3}
-    x, y, transform = float(mean[0]), float(mean[-1]), ax.transData
-    if mean.size == 1:
-        reach = 2 * float(np.sqrt(covariance[0, 0]))
-        ax.axvspan(x - reach, x + reach, **style)
-        y, transform = 0.95, ax.get_xaxis_transform()
-    else:
-        variances, axes = np.linalg.eigh(covariance)
-        width, height = 4 * np.sqrt(np.maximum(variances, 0))  # twice two standard deviations
-        angle = float(np.degrees(np.arctan2(axes[1, 0], axes[0, 0])))
-        ax.add_patch(Ellipse((x, y), width, height, angle=angle, **style))
-    ax.text(
-        x, y, str(number), ha="center", va="center", weight="bold", zorder=4, transform=transform,
-        path_effects=[withStroke(linewidth=3, foreground="white")],
-    )  # fmt: skip
 
 
 def _order(

@@ -83,7 +83,7 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         raise DataError("no pattern has usable intensity: there is nothing to show")
     scale = inputs.coords.get("scale")
     scales = np.ones(len(latent)) if scale is None else flat(scale)
-    labels, values = _find_labels(patterns, encoded)
+    labels, values = _find_labels(patterns, _select_results(dataset, patterns, encoded))
     axis = patterns.axis.values / patterns.factor
     shift = flat(maps["latent_shift"])
     arrays = {
@@ -181,8 +181,17 @@ def _load_intensities(
     }
 
 
+def _select_results(dataset: xr.Dataset, patterns: Patterns, encoded: xr.Dataset) -> xr.Dataset:
+    """Return results that colour the points: novelty, error, and clusters that are attached."""
+    found = encoded[["novelty", "reconstruction_error"]]
+    cluster = dataset.get("cluster")
+    if cluster is None or set(cluster.dims) != set(patterns.sample_dims):
+        return found
+    return found.assign(cluster=cluster.transpose(*patterns.sample_dims).variable.compute())
+
+
 def _find_labels(
-    patterns: Patterns, encoded: xr.Dataset
+    patterns: Patterns, results: xr.Dataset
 ) -> tuple[list[dict[str, Any]], list[xr.DataArray]]:
     """Return names and kinds of the patterns' labels, and their values on the sample dimensions.
 
@@ -193,7 +202,7 @@ def _find_labels(
     found, values = [], []
     for name, coord in [
         *template.coords.items(),
-        *encoded[["novelty", "reconstruction_error"]].items(),
+        *results.items(),
     ]:
         if not coord.dims or not set(coord.dims) <= set(patterns.sample_dims):
             continue
