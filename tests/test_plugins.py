@@ -198,6 +198,7 @@ def test_plugins_can_be_blocked_by_name(tmp_path):
         ),
         ("xrdae_relevance", lambda m, d: m.encode(d), xrdae.DataError, "without 'relevance'"),
         ("xrdae_synthesize", lambda m, d: m.encode(d), xrdae.DataError, "without 'synthesized'"),
+        ("xrdae_cluster", lambda m, d: m.encode(d), xrdae.DataError, "without 'cluster'"),
         ("xrdae_fit", lambda m, d: "a model", TypeError, "a str, which is no model"),
         ("xrdae_to_dataset", lambda m, d: [1, 2], TypeError, "a list; it must be an xarray.Data"),
     ],
@@ -214,6 +215,7 @@ def test_a_plugin_that_returns_something_else_is_named(series, model, hook, retu
         "xrdae_model_input": lambda: series.xrdae.encode(model),
         "xrdae_relevance": lambda: series.xrdae.relevance(model),
         "xrdae_synthesize": lambda: series.xrdae.synthesize(model, between=(0, 3)),
+        "xrdae_cluster": lambda: series.xrdae.cluster(model),
         "xrdae_fit": lambda: series.xrdae.fit(steps=1),
         "xrdae_to_dataset": lambda: series.xrdae.encode(model),
     }

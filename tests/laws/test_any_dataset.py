@@ -21,7 +21,8 @@ from xrdae.testing import datasets
 FAST = {"steps": 3, "members": 2, "hidden": (4,), "rank": 6, "progress": False}
 ON_PURPOSE = (
     ".*(patterns have no positive finite intensity|lie outside the training data"
-    "|intensities are infinite|the patterns are not ordered along|is taken for two_theta)"
+    "|intensities are infinite|clusters are not stable"
+    "|the patterns are not ordered along|is taken for two_theta)"
 )
 law = settings(
     max_examples=int(os.environ.get("XRDAE_EXAMPLES", "15")),  # more by hand: 1000
@@ -135,6 +136,24 @@ def test_estimates_are_finite_or_the_error_tells_what_to_do(dataset):
             return
         with refused("temperature"):
             assert_finite(dataset.xrdae.estimate(model, "temperature"), dataset)
+
+
+@law
+@given(datasets())
+def test_clusters_are_finite_or_the_error_tells_what_to_do(dataset):
+    with lawful(dataset), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xrdae.analysis.cluster_kernel.FEWEST", 4)
+        patch.setattr("xrdae.analysis.cluster_number.HALVES", 2)
+        model = fitted(dataset)
+        if model is None:
+            return
+        with refused("patterns have latents|are equal"):
+            out = dataset.xrdae.cluster(model)
+            fine = usable(dataset)
+            assert (out["cluster"].where(fine, 0) >= -1).all()
+            assert np.isfinite(out["cluster_margin"].where(fine, 0)).all()
+            probability = out["cluster_probability"].sum("cluster_axis")
+            np.testing.assert_allclose(probability.where(fine, 1), 1, atol=1e-5)
 
 
 @law

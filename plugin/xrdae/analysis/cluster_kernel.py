@@ -143,7 +143,7 @@ def find_clusters(
     _check_patterns(autoencoder, inputs, n)
     views = find_views(autoencoder, fitted.weights, inputs, rng)
     points = views(inputs)
-    largest = min(max(GROUPS, n or 0), len(inputs) // 2)
+    largest = max(2, min(max(GROUPS, n or 0), len(inputs) // 2))
     partitions = find_partitions(points, largest, REPEATS, rng)
     tree = find_tree(find_membership(partitions, points), len(partitions))
     most = find_most(len(inputs))

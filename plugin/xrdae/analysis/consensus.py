@@ -187,4 +187,4 @@ def _find_centers(points: Float, count: int, rng: np.random.Generator) -> Float:
                 continue
             return np.asarray(centers)
         count -= 1
-    return points.mean(axis=0, keepdims=True)
+    return np.asarray(points.mean(axis=0, keepdims=True))

@@ -62,12 +62,13 @@ def _draw_latents(ax: Axes, latents: Float, cluster: Float) -> None:
     else:
         ax.set_ylabel("latent axis 1")
     ax.set_xlabel("latent axis 0")
-    size = {"s": 22 if len(latents) <= 500 else 8, "linewidths": 0.3}
+    size: dict[str, Any] = {"s": 22 if len(latents) <= 500 else 8, "linewidths": 0.3}
     between = latents[cluster == -1, :2]
-    ax.scatter(*between.T, color="0.65", marker=".", label="between", **size)
+    x, y = between.T
+    ax.scatter(x, y, color="0.65", marker=".", label="between", **size)
     for number in range(max(int(cluster.max(initial=-1)), -1) + 1):
-        points = latents[cluster == number, :2]
-        ax.scatter(*points.T, label=str(number), **size, **find_style(number))
+        x, y = latents[cluster == number, :2].T
+        ax.scatter(x, y, label=str(number), **(size | find_style(number)))
     ax.set_title(f"{len(between)} patterns between clusters: grey", loc="left", fontsize="small")
 
 
