@@ -197,6 +197,28 @@ def test_another_number_replaces_the_clusters(result, fitted):
     assert int(out["cluster"].max()) == 4
 
 
+def test_mean_patterns_of_signed_data_are_signed(blobs):
+    signed = blobs.assign(intensity=blobs["intensity"] - 500)
+    model = signed.xrdae.fit(scale="std", **FAST)
+    out = signed.xrdae.cluster(model)
+    assert measure_agreement(out["cluster"], out["phase"]) == 1
+    own = signed["intensity"].values[(out["cluster"] == 0).values]
+    expected = (own / own.std(axis=1, keepdims=True)).mean(axis=0)
+    found = out["cluster_pattern"].values[0] / model.autoencoder.preparation.typical_scale
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert found.min() < -0.3
+
+
+@pytest.mark.parametrize("transform", ["log", "sqrt"])
+def test_mean_patterns_are_means_of_intensities_also_after_a_transform(blobs, result, transform):
+    out = blobs.xrdae.cluster(blobs.xrdae.fit(transform=transform, **FAST))
+    assert measure_agreement(out["cluster"], out["phase"]) == 1
+    order = [int(out["cluster"][(result["cluster"] == j).values][0]) for j in range(3)]
+    expected = result["cluster_pattern"].values
+    found = out["cluster_pattern"].values[order]
+    np.testing.assert_allclose(found, expected, atol=0.01 * expected.max())
+
+
 @pytest.mark.parametrize(
     ("options", "say"),
     [

@@ -63,7 +63,7 @@ class Views:
             coefficients[:, :LEADING],
             coefficients[:, used] * self.weights[used],
             *projected,
-            *(find_fractions(scaled, parts) for parts in self.parts),
+            *(find_fractions(np.maximum(scaled, 0), parts) for parts in self.parts),
         ]
 
 
@@ -91,13 +91,17 @@ def find_views(
     used = np.argsort(-power, kind="stable")[:WEIGHTED]
     chosen = np.zeros(len(power), np.float32)
     chosen[used] = weights.values[used]
-    parts = tuple(find_parts(scaled, count, rng) for count in PARTS)
+    parts = tuple(find_parts(np.maximum(scaled, 0), count, rng) for count in PARTS)
     return Views(autoencoder, chosen, tuple(projections), parts)
 
 
 def restore_intensity(autoencoder: Autoencoder, inputs: Float) -> Float:
-    """Return scaled and transformed intensity `(pattern, channel)` of model input, at least 0."""
-    return np.maximum(autoencoder.preparation.restore_scale(inputs), 0)
+    """Return scaled and transformed intensity `(pattern, channel)` of model input.
+
+    It is negative only if training intensities were.
+    """
+    preparation = autoencoder.preparation
+    return preparation.clip_negative(preparation.restore_scale(inputs))
 
 
 def _list_peaks(scaled: Float) -> list[Float]:
