@@ -1,6 +1,6 @@
 """Plots of attached results. Methods take `ax=` and return the Axes, as in xarray.
 
-`pairs` alone fills a figure: it takes `fig=` and returns an array of Axes.
+`pairs` and `clusters` fill a figure: they take `fig=` and return arrays of Axes.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _draw_single(
 ) -> npt.NDArray[Any]:
     """Draw one latent axis, which makes no pair, against the order of the patterns."""
     ax = draw_latent(
-        dataset, color=color, uncertainty=False, density=False, clusters=None, path=None,
+        dataset, color=color, uncertainty=False, density=False, path=None,
         latent_axes=latent_axes, ax=None if fig is None else fig.add_subplot(),
     )  # fmt: skip
     return np.array([[ax]], dtype=object)
