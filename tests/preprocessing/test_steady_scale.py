@@ -46,7 +46,7 @@ def make_dataset(patterns):
 def dataset(heights):
     heights, exposure = heights
     return make_dataset(
-        np.random.default_rng(1).poisson(make_patterns(heights * exposure[:, None])) * 1.0
+        np.random.default_rng(1).poisson(make_patterns(heights) * exposure[:, None]) * 1.0
     )
 
 
@@ -58,7 +58,7 @@ def test_the_scale_follows_the_exposure_whatever_the_strongest_peak_does(heights
     heights, exposure = heights
     rng = np.random.default_rng(2)
     patterns = make_patterns(heights, slope=rng.uniform(0, 3, 40)) * exposure[:, None]
-    steady = find_steady_peaks(patterns, AXIS, AXIS)
+    steady = find_steady_peaks(patterns, AXIS, AXIS, measured=patterns)
     assert spread(steady.measure_scales(patterns), exposure) < 0.02
     assert spread(patterns.max(axis=1), exposure) > 0.3
     assert steady.weights[0] == steady.weights.min()
@@ -80,32 +80,59 @@ def test_a_factor_does_not_move_a_pattern(dataset):
 
 
 def test_the_order_of_the_patterns_does_not_matter(heights):
-    patterns = make_patterns(heights[0] * heights[1][:, None])
+    patterns = make_patterns(heights[0]) * heights[1][:, None]
     order = np.random.default_rng(3).permutation(len(patterns))
-    steady, shuffled = (find_steady_peaks(p, AXIS, AXIS) for p in (patterns, patterns[order]))
+    steady, shuffled = (
+        find_steady_peaks(p, AXIS, AXIS, measured=p) for p in (patterns, patterns[order])
+    )
     np.testing.assert_allclose(shuffled.weights, steady.weights, rtol=1e-6)
     np.testing.assert_allclose(shuffled.levels, steady.levels, rtol=1e-6)
 
 
 def test_the_typical_scale_is_about_the_strongest_intensity(heights):
-    patterns = make_patterns(heights[0] * heights[1][:, None])
-    size = find_steady_peaks(patterns, AXIS, AXIS).measure_scales(patterns)
+    patterns = make_patterns(heights[0]) * heights[1][:, None]
+    size = find_steady_peaks(patterns, AXIS, AXIS, measured=patterns).measure_scales(patterns)
     assert np.median(size) == pytest.approx(np.median(patterns.max(axis=1)), rel=1e-6)
 
 
 def test_without_a_steady_peak_a_warning_says_so():
     heights = np.exp(np.random.default_rng(0).normal(0, 0.5, (40, 7)))
-    with pytest.warns(UserWarning, match="no peaks keep their ratios.*scale_regions"):
-        find_steady_peaks(make_patterns(heights), AXIS, AXIS)
+    with pytest.warns(
+        UserWarning, match=r"no peak is steady for certain: .* \(effective number\).*scale_regions"
+    ):
+        find_steady_peaks(make_patterns(heights), AXIS, AXIS, measured=make_patterns(heights))
+
+
+def test_peaks_that_all_change_alike_are_told_from_exposures(heights):
+    heights, exposure = heights
+    alike = make_patterns(0 * heights + [1.0, 0.8, 0.5, 0.7, 0.3, 0.4, 0.6])
+    background = alike.min()
+    changed = (alike - background) * exposure[:, None] + background
+    with pytest.warns(UserWarning, match="the background does not follow it"):
+        find_steady_peaks(changed, AXIS, AXIS, measured=changed)
+    exposed = alike * exposure[:, None]
+    steady = find_steady_peaks(exposed, AXIS, AXIS, measured=exposed)
+    assert spread(steady.measure_scales(exposed), exposure) < 1e-3
+
+
+def test_of_two_phases_the_one_of_steadier_amount_decides(heights):
+    _, exposure = heights
+    part = np.random.default_rng(5).uniform(0.1, 0.9, 40)
+    amounts = np.stack([part] * 4 + [1 + 0 * part] * 3, axis=1)  # four peaks change, three stay
+    patterns = make_patterns(amounts) * exposure[:, None]
+    steady = find_steady_peaks(patterns, AXIS, AXIS, measured=patterns)
+    assert spread(steady.measure_scales(patterns), exposure) < 0.02
 
 
 def test_named_reference_peaks_decide_alone_and_without_a_warning(heights):
     heights, exposure = heights
     patterns = make_patterns(heights) * exposure[:, None]
-    steady = find_steady_peaks(patterns, AXIS, AXIS, [[30, 34]])
+    steady = find_steady_peaks(patterns, AXIS, AXIS, measured=patterns, regions=[[30, 34]])
     assert len(steady.weights) == 1
     assert spread(steady.measure_scales(patterns), exposure) < 0.01
-    first = find_steady_peaks(patterns, AXIS, AXIS, [[23, 27]]).measure_scales(patterns)
+    first = find_steady_peaks(
+        patterns, AXIS, AXIS, measured=patterns, regions=[[23, 27]]
+    ).measure_scales(patterns)
     assert spread(first, exposure) > 0.3
 
 
@@ -121,7 +148,7 @@ def test_reference_peaks_are_given_in_units_of_the_data(heights):
 def test_a_gap_in_a_peak_leaves_that_peak_out(heights):
     heights, exposure = heights
     patterns = make_patterns(heights) * exposure[:, None]
-    steady = find_steady_peaks(patterns, AXIS, AXIS)
+    steady = find_steady_peaks(patterns, AXIS, AXIS, measured=patterns)
     patterns[:, (POSITIONS > 31.8) & (POSITIONS < 32.2)] = np.nan
     contents = measure_contents(patterns, steady.channels)
     assert np.isnan(contents).any(axis=0).sum() == 1

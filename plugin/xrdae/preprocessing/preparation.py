@@ -212,7 +212,9 @@ def find_preparation(
     exact = np.asarray(bare, dtype=np.float64)
     steady = None
     if scale == "steady":
-        steady = find_steady_peaks(exact, axis, data_axis or axis, scale_regions)
+        steady = find_steady_peaks(
+            exact, axis, data_axis or axis, measured=intensity, regions=scale_regions
+        )
     scaled, size = scale_patterns(exact, scale, common=find_common_scale(exact), steady=steady)
     check_scales(size, intensity, scale=scale, named=named)
     found = find_transform(scaled, transform, named=named)

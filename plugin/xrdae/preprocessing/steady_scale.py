@@ -16,11 +16,13 @@ from xrdae.preprocessing.peaks import find_channels, find_peak_bounds, find_regi
 Float = npt.NDArray[Any]
 
 WEAKEST = 0.02  # content of a peak, as a part of the largest content
-ROUNDS = 200
-CONVERGED = 1e-9
+ROUNDS = 100
+CONVERGED = 1e-6
 LEAST_VARIANCE = 1e-5  # of the logarithm of a content: 0.3 %
 FEWEST_PEAKS = 3.0  # effective number of peaks below which none is steady
 LARGEST_ERROR = 0.05  # of the scale, above which none is steady
+FOLLOWED = 0.05  # spread of the logarithm of scales, above which the background should follow
+LEAST_SLOPE = 0.5  # of the logarithm of the background over that of the scale
 LEAST_WEIGHT = 0.5  # of the peaks that a pattern must have
 
 
@@ -53,13 +55,14 @@ class SteadyPeaks:
 
 
 def find_steady_peaks(
-    patterns: Float, axis: Axis, data_axis: Axis, regions: Any = None
+    patterns: Float, axis: Axis, data_axis: Axis, *, measured: Float, regions: Any = None
 ) -> SteadyPeaks:
     """Find peaks that keep their ratios in training patterns, and their weights.
 
     A peak weighs by the inverse variance of the logarithm of its content, relative to the weighted
-    mean of the other peaks. This is iterated from equal weights. The scale is the weighted mean
-    over the peaks. Its median is the median of the largest intensities.
+    mean of the other peaks. This is iterated, once from each peak. Of the groups of peaks that are
+    found so, the one counts whose scale varies least. The scale is the weighted mean over the
+    peaks. Its median is the median of the largest intensities.
 
     Parameters
     ----------
@@ -69,6 +72,8 @@ def find_steady_peaks(
         The model's axis, `(channel,)`.
     data_axis
         Axis in whose units the regions are given.
+    measured
+        `(pattern, channel)`, the patterns with their background.
     regions
         Bounds `(region, 2)` of reference peaks; None: all peaks of the mean pattern with at least
         2 % of the content of the strongest. Only those count that most patterns have.
@@ -102,16 +107,11 @@ def find_steady_peaks(
             "no peak to scale by was found: choose another scale, or name reference peaks with "
             "scale_regions=[[start, stop]] in units of the axis"
         )
-    weights, levels, error = _iterate(contents)
-    effective = 1 / np.square(weights).sum()
-    if regions is None and (effective < FEWEST_PEAKS or error > LARGEST_ERROR):
-        warn(
-            f"no peaks keep their ratios: the scale rests on {effective:.1f} of {len(weights)} "
-            f"peaks (effective number) and is uncertain to {error:.1%}, so relevance may be wrong; "
-            "name reference peaks with scale_regions=[[start, stop]], or divide by a monitor and "
-            "set scale='none'"
-        )
+    group = _choose_group(contents)
+    weights, levels = group.weights, group.levels
     size = np.exp(_average(contents - levels, weights))
+    if regions is None:
+        _warn_if_unsteady(group, size, measured)
     if np.isfinite(size).any():
         levels = levels - np.log(np.median(largest[usable]) / np.nanmedian(size))
     return SteadyPeaks(channels.astype(np.int64), weights, levels)
@@ -131,20 +131,57 @@ def measure_contents(patterns: Float, channels: npt.NDArray[np.integer[Any]]) ->
     channels
         `(peak, 2)`, first channel of each peak and the one after its last.
     """
-    values = np.array(patterns, dtype=np.float64)
-    measured = np.isfinite(values)
-    for row, known in zip(values, measured, strict=True):
-        if not known.all():
-            gaps = np.flatnonzero(~known)
-            row[gaps] = np.interp(gaps, np.flatnonzero(known), row[known]) if known.any() else 0.0
-    smooth = scipy.ndimage.gaussian_filter1d(values, 1.0, axis=1)
-    width = max(3, values.shape[1] // 8)
-    above = smooth - scipy.ndimage.grey_opening(smooth, size=(1, width))
+    smooth, background = _find_background(patterns)
+    above, measured = smooth - background, np.isfinite(patterns)
     inside = [slice(start, stop) for start, stop in channels]
     contents = np.stack([above[:, part].sum(axis=1) for part in inside], axis=1)
     whole = np.stack([measured[:, part].all(axis=1) for part in inside], axis=1)
     usable = whole & (contents > 0)
     return np.where(usable, np.log(np.where(usable, contents, 1.0)), np.nan)
+
+
+def _find_background(patterns: Float) -> tuple[Float, Float]:
+    """Return smoothed patterns and their openings `(pattern, channel)`; gaps are interpolated."""
+    values = np.array(patterns, dtype=np.float64)
+    for row, known in zip(values, np.isfinite(values), strict=True):
+        if not known.all():
+            gaps = np.flatnonzero(~known)
+            row[gaps] = np.interp(gaps, np.flatnonzero(known), row[known]) if known.any() else 0.0
+    smooth = scipy.ndimage.gaussian_filter1d(values, 1.0, axis=1)
+    width = max(3, values.shape[1] // 8)
+    return smooth, scipy.ndimage.grey_opening(smooth, size=(1, width))
+
+
+def _warn_if_unsteady(group: _Group, size: Float, measured: Float) -> None:
+    """Warn if no peaks keep their ratios, or if all may change alike.
+
+    A longer exposure makes the background stronger too. If the background of `measured` patterns
+    `(pattern, channel)` does not follow the scales `(pattern,)`, no exposure explains these.
+    """
+    wrong = ""
+    if not group.is_coherent:
+        wrong = (
+            f"the scale rests on {group.effective:.1f} of {len(group.weights)} peaks (effective "
+            f"number) and is uncertain to {group.error:.1%}"
+        )
+    elif group.spread > FOLLOWED:
+        levels = np.median(_find_background(measured)[1], axis=1)
+        known = np.isfinite(size) & (levels > 0)
+        x, y = np.log(size[known]), np.log(levels[known])
+        x, y = x - x.mean(), y - y.mean()
+        power = float(x @ x)
+        slope = float(x @ y) / power if power > 0 else 1.0
+        error = float((y - slope * x).std()) / np.sqrt(power) if power > 0 else 1.0
+        if known.all() and slope + 2 * error < LEAST_SLOPE:
+            wrong = (
+                f"the scale varies by {group.spread:.0%}, but the background does not follow it "
+                f"(slope {slope:.2f}), so the peaks may all change alike"
+            )
+    if wrong:
+        warn(
+            f"no peak is steady for certain: {wrong}, and relevance may be wrong; name reference "
+            "peaks with scale_regions=[[start, stop]], or divide by a monitor and set scale='none'"
+        )
 
 
 def _widen_bounds(bounds: Float) -> Float:
@@ -160,25 +197,66 @@ def _widen_bounds(bounds: Float) -> Float:
     return wide
 
 
-def _iterate(contents: Float) -> tuple[Float, Float, float]:
-    """Return weights and levels `(peak,)`, and the relative error of the scale.
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Group:
+    """Peaks that keep their ratios.
 
-    The error is that of a weighted mean of independent peaks.
+    Attributes
+    ----------
+    weights, levels
+        `(peak,)`, see `SteadyPeaks`.
+    error
+        Relative error of the scale, that of a weighted mean of independent peaks.
+    spread
+        Standard deviation of the logarithm of the scale.
     """
+
+    weights: Float
+    levels: Float
+    error: float
+    spread: float
+
+    @property
+    def effective(self) -> float:
+        """Effective number of peaks."""
+        return float(1 / np.square(self.weights).sum())
+
+    @property
+    def is_coherent(self) -> bool:
+        """Whether enough peaks keep their ratios well enough."""
+        return self.effective >= FEWEST_PEAKS and self.error <= LARGEST_ERROR
+
+
+def _choose_group(contents: Float) -> _Group:
+    """Return the peaks that keep their ratios and whose scale varies least.
+
+    The peaks of each phase of a mixture keep their ratios. Exposures vary the scale of all phases,
+    so the phase with the steadiest amount has the scale that varies least.
+    """
+    groups = [_find_group(contents, peak) for peak in range(contents.shape[1])]
+    coherent = [group for group in groups if group.is_coherent]
+    return min(coherent or groups, key=lambda group: group.spread + group.error)
+
+
+def _find_group(contents: Float, peak: int) -> _Group:
+    """Return the peaks that keep their ratios to a peak, from contents `(pattern, peak)`."""
     known = np.isfinite(contents)
-    weights = np.full(contents.shape[1], 1 / contents.shape[1])
     levels = np.nanmean(contents, axis=0)
+    relative = contents - levels
+    precision = 1 / (np.nanvar(relative - relative[:, [peak]], axis=0) + LEAST_VARIANCE)
+    precision[peak] = np.delete(precision, peak).max(initial=0.0) or 1.0
     for _ in range(ROUNDS):
+        weights = precision / precision.sum()
         scale = np.nan_to_num(_average(contents - levels, weights, least=0.0))
         scale -= scale.mean()
-        before = np.concatenate([weights, levels])
+        before = precision
         levels = np.nanmean(contents - scale[:, None], axis=0)
         apart = contents - levels - _average_others(contents - levels, weights)
         precision = 1 / (np.square(apart).mean(axis=0, where=known) + LEAST_VARIANCE)
-        weights = precision / precision.sum()
-        if np.abs(np.concatenate([weights, levels]) - before).max() < CONVERGED:
+        if np.abs(precision - before).max() < CONVERGED * precision.max():
             break
-    return weights, levels, float(1 / np.sqrt(precision.sum()))
+    weights = precision / precision.sum()
+    return _Group(weights, levels, float(1 / np.sqrt(precision.sum())), float(scale.std()))
 
 
 def _average(values: Float, weights: Float, *, least: float = LEAST_WEIGHT) -> Float:
