@@ -116,7 +116,7 @@ def test_classes_are_not_labels(series, model, name):
     assert name not in find_patterns(labelled).labels()
     assert name not in labelled.xrdae.fit(**FAST).label_names()
     for call in (
-        lambda: labelled.xrdae.estimate(model, name, reference=labelled),
+        lambda: labelled.xrdae.estimate(model, name),
         lambda: labelled.xrdae.synthesize(model, at={name: [0.5]}),
     ):
         with pytest.raises(xrdae.DataError, match=rf"'{name}' is a category"):
