@@ -92,8 +92,14 @@ def measure_series(structure: Structure, seed: int, variant: str, nuisance: str)
     series = make_series(structure, variant, nuisance, seed)
     model, warned = fit_model(series.dataset, FIT)
     row = {
-        **{"structure": structure.name, "seed": seed, "variant": variant, "nuisance": nuisance},
-        **{"warned": warned, "steady": series.count_steady_peaks(), "spearman": {}, "counts": {}},
+        "structure": structure.name,
+        "seed": seed,
+        "variant": variant,
+        "nuisance": nuisance,
+        "warned": warned,
+        "steady": series.count_steady_peaks(),
+        "spearman": {},
+        "counts": {},
     }
     measures: dict[str, dict[str, Array]] = {"peaks": {}, "windows": {}}
     if nuisance in COMPARED and variant in VARIANTS:
