@@ -12,6 +12,8 @@ at the steady scale of the product's model.
 - integrated gradients and Shapley value sampling (captum): of the squared distance of the latent
   point from the mean latent, with the mean pattern as baseline; mean over the patterns of the
   absolute value. captum samples 5 permutations of the regions.
+- ceiling: not a method, but what could be known. Norm over the region of a polynomial of third
+  degree in x through the patterns, at the true exposure, less background and noise.
 """
 
 from __future__ import annotations
@@ -44,8 +46,10 @@ def measure_plain_spread(series: Series, bounds: Array) -> Array:
     return _sum_regions(series, bounds, variance) ** 0.5
 
 
-def measure_baselines(series: Series, model: xrdae.Model) -> dict[str, dict[str, Array]]:
-    """Return the measures of peaks and of windows, by name."""
+def measure_baselines(
+    series: Series, model: xrdae.Model, *, slow: bool
+) -> dict[str, dict[str, Array]]:
+    """Return the measures of peaks and of windows, by name; `slow`: captum's too."""
     counts, x = series.dataset["intensity"].values, series.dataset["x"].values
     scale = model.support.scale[:, None]
     fitter = Baseline()
@@ -54,18 +58,20 @@ def measure_baselines(series: Series, model: xrdae.Model) -> dict[str, dict[str,
     pls = PLSRegression(n_components=2, scale=False).fit(above, x)
     explained = np.square(pls.y_loadings_[0]) * np.square(pls.x_scores_).sum(axis=0)
     weights = np.square(pls.x_weights_) @ explained
+    explained_by_x = _fit_polynomial(x, above * scale / series.exposure[:, None])
     found = {}
     for kind, bounds in {"peaks": series.peaks, "windows": series.windows}.items():
         contents = np.stack([above[:, p].sum(axis=1) for p in series.find_channels(bounds)], 1)
         forest = RandomForestRegressor(50, random_state=0).fit(contents, x)
         importance = permutation_importance(forest, contents, x, n_repeats=3, random_state=0)
         found[kind] = {
+            "ceiling": np.sqrt(np.maximum(_sum_regions(series, bounds, explained_by_x), 0)),
             "std, plain": measure_plain_spread(series, bounds),
             "std, best": np.sqrt(np.maximum(_sum_regions(series, bounds, variance), 0)),
             "PLS": np.sqrt(_sum_regions(series, bounds, weights)),
             "forest": importance.importances_mean,
         }
-        if HAS_CAPTUM:
+        if HAS_CAPTUM and slow:
             found[kind] |= attribute(series, model, bounds)
     return found
 
@@ -97,6 +103,16 @@ def attribute(series: Series, model: xrdae.Model, bounds: Array) -> dict[str, Ar
         "gradients": np.array([gradients[:, p].sum(1).abs().mean().item() for p in parts]),
         "Shapley": np.array([shapley[:, p.start].abs().mean().item() for p in parts]),
     }
+
+
+def _fit_polynomial(x: Array, patterns: Array) -> Array:
+    """Return the variance `(channel,)` of a cubic polynomial in x, less that which noise gives."""
+    deviations = patterns - patterns.mean(axis=0)
+    powers = np.stack([x, x**2, x**3], axis=1)
+    basis = np.linalg.qr(powers - powers.mean(axis=0))[0]
+    fitted = np.square(basis.T @ deviations).sum(axis=0)
+    rest = np.square(deviations).sum(axis=0) - fitted
+    return fitted - 3 * rest / (len(x) - 4)
 
 
 def _sum_regions(series: Series, bounds: Array, channels: Array) -> Array:

@@ -7,9 +7,9 @@ does not depend on the product's code.
   Laue group is the holohedry of the system). Multiplicities are counted.
 - Structure factor: F = A + B s. A is that of the atoms that stay. B s is that of the site whose
   occupation changes. Both are random numbers of either sign (Wilson's statistics) that decay with
-  the angle. B is 0 for three lines in ten, and for the strongest and the third strongest line.
-- Area: multiplicity times Lorentz and polarization factor times F squared, over that of the line
-  with the largest height.
+  the angle. B is 0 for two lines in ten, and for the strongest and the third strongest line.
+- Area: multiplicity times Lorentz and polarization factor times F squared. Areas are divided by
+  the largest intensity of the lines' sum, with s = 1.
 - Special axis: the reciprocal axis that the strain changes, and that preferred orientation favours:
   c* (cubic, tetragonal, hexagonal), b* (orthorhombic, monoclinic), a* (triclinic). Lines whose
   index along it is 0 do not move. A cubic cell becomes tetragonal.
@@ -28,17 +28,17 @@ WAVELENGTH = 1.5406  # angstrom
 RANGE = (20.0, 80.0)  # degree
 ETA = 0.3  # Lorentzian share of a line
 DECAY = 1.5  # angstrom^2, mean square displacement and form factor
-WEAKEST = 0.005  # area of a line, over the largest
-SUBSTITUTED = 0.6  # size of B over that of A
-OCCUPATION = (0.7, 1.3)  # s at x = 0 and x = 1
+WEAKEST = 0.02  # area of a line, over the largest
+SUBSTITUTED = 0.8  # size of B over that of A
+OCCUPATION = (0.5, 1.5)  # s at x = 0 and x = 1
 
 CELLS = {  # lengths [angstrom] and angles [degree], lowest and highest
-    "cubic": ((5.2, 6.4),),
-    "tetragonal": ((3.9, 4.6), (5.6, 6.8)),
-    "hexagonal": ((4.2, 5.0), (5.6, 7.0)),
-    "orthorhombic": ((3.8, 4.3), (4.6, 5.2), (5.4, 6.0)),
-    "monoclinic": ((3.7, 4.2), (3.4, 3.9), (4.6, 5.2), (95.0, 108.0)),
-    "triclinic": ((3.2, 3.6), (3.6, 4.0), (4.1, 4.5), (95.0, 104.0), (92.0, 100.0), (94.0, 106.0)),
+    "cubic": ((8.0, 9.6),),
+    "tetragonal": ((5.4, 6.4), (7.2, 8.6)),
+    "hexagonal": ((5.4, 6.4), (7.4, 8.8)),
+    "orthorhombic": ((4.6, 5.2), (5.6, 6.2), (6.6, 7.4)),
+    "monoclinic": ((4.4, 5.0), (4.0, 4.5), (5.4, 6.2), (95.0, 108.0)),
+    "triclinic": ((3.4, 3.8), (4.0, 4.4), (4.6, 5.0), (95.0, 104.0), (92.0, 100.0), (94.0, 106.0)),
 }
 SPECIAL = {"orthorhombic": 1, "monoclinic": 1, "triclinic": 0}  # 2 for the others
 
@@ -128,7 +128,7 @@ def list_lines(structure: Structure, *, split: bool = False) -> Lines:
     decay = np.exp(-DECAY * (np.sin(theta) / WAVELENGTH) ** 2)
     lorentz = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
     weights = np.array([len(planes) for planes in members]) * lorentz
-    changing = SUBSTITUTED * random[:, 1] * (np.abs(random[:, 2]) > 0.385) * decay  # 0 for 30 %
+    changing = SUBSTITUTED * random[:, 1] * (np.abs(random[:, 2]) > 0.253) * decay  # 0 for 20 %
     fixed = random[:, 0] * decay
     strong = np.argsort(-weights * (fixed + changing) ** 2)
     for line in strong[[0, 2]]:
@@ -136,7 +136,7 @@ def list_lines(structure: Structure, *, split: bool = False) -> Lines:
     found = Lines(members, metric, SPECIAL.get(system, 2), weights, fixed, changing)
     areas = found.measure_areas(np.array([1.0, *OCCUPATION]))
     kept = np.flatnonzero(areas.max(axis=0) > WEAKEST * areas[0].max())
-    size = (areas[0] / measure_widths(two_theta)).max()
+    size = draw_lines(np.linspace(*RANGE, 6001), two_theta, areas[:1]).max()
     return Lines(
         [members[k] for k in kept],
         metric,

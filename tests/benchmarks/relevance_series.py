@@ -7,7 +7,7 @@ from 0 to 1 in random order. A second label `y` is random and changes nothing. T
 Variants, what `x` changes:
 
 - shift: the special axis becomes 0.4 % longer. Lines with an index along it move, others stay.
-- intensity: the occupation of a site goes from 0.7 to 1.3. Lines grow, shrink or stay.
+- intensity: the occupation of a site goes from 0.5 to 1.5. Lines grow, shrink or stay.
 - mixture: the fraction of a second phase of the same crystal system goes from 0 to 1.
 - alike: all lines grow by the same factor, from exp(-0.35) to exp(0.35), the background stays.
 - unsteady: each line grows or shrinks by its own factor, at least exp(0.3).
@@ -33,9 +33,9 @@ Truth, for a region r of channels:
 - ratio: (T_r / S_r) / (T / S), where T and S are those of the whole axis. It is 1 where a region
   changes as its strength predicts.
 - signal: t value of a straight line in `x` through the patterns' projections on the mean derivative
-  in the region, if the slope were not known. All noise and nuisances count.
+  in the region, without a straight background. All noise and nuisances count.
 - coherent: a nuisance that moves several lines together has 5 % of the region's strength or more.
-- alone: the single peak has half of the region's strength or more.
+- standard, alone: the standard, or the single peak, has half of the region's strength or more.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Truth:
     ratio: Array
     signal: Array
     coherent: Array
+    standard: Array
     alone: Array
 
 
@@ -108,8 +109,8 @@ class Series:
         `(step, channel)`, derivative of the expected pattern.
     lines
         `(step, channel)`, expected lines, without background.
-    coherent, alone
-        `(channel,)`, mean lines of coherent nuisances and of the single peak.
+    coherent, standard, alone
+        `(channel,)`, mean lines of coherent nuisances, of the standard and of the single peak.
     residual
         `(pattern, channel)`, counts over exposure, less the expected pattern.
     """
@@ -120,6 +121,7 @@ class Series:
     slopes: Array
     lines: Array
     coherent: Array
+    standard: Array
     alone: Array
     residual: Array
 
@@ -149,7 +151,7 @@ class Series:
         signal = np.zeros(len(regions))
         spread = self.dataset["x"].values.std() * np.sqrt(len(self.exposure))
         for k, part in enumerate(regions):
-            slope = self.slopes[:, part].mean(axis=0)
+            slope = _remove_line(self.slopes[:, part].mean(axis=0))
             length = np.linalg.norm(slope)
             if length > 0:
                 signal[k] = length * spread / (self.residual[:, part] @ (slope / length)).std()
@@ -159,6 +161,7 @@ class Series:
             ratio=change / size / whole if whole > 0 else np.zeros_like(size),
             signal=signal,
             coherent=norm(self.coherent) >= 0.05 * size,
+            standard=norm(self.standard) >= 0.5 * size,
             alone=norm(self.alone) >= 0.5 * size,
         )
 
@@ -256,6 +259,7 @@ def make_series(structure: Structure, variant: str, nuisance: str, seed: int) ->
         slopes=(expect(STEPS + 1e-4) - expect(STEPS - 1e-4)) / 2e-4,
         lines=lines,
         coherent=counts * sum(coherent, start=np.zeros(POINTS)),
+        standard=counts * others.get("standard", np.zeros(POINTS)),
         alone=counts * others.get("single", np.zeros(POINTS)),
         residual=measured / exposure[:, None] - expect(x) - steady,
     )
@@ -300,6 +304,12 @@ def _find_bounds(sample: Sample, structure: Structure, nuisance: str) -> Array:
     for others, _ in _find_others(structure, sample, nuisance).values():
         low, high = np.append(low, others), np.append(high, others)
     return np.stack([low - MARGIN * measure_widths(low), high + MARGIN * measure_widths(high)], 1)
+
+
+def _remove_line(values: Array) -> Array:
+    """Return values `(channel,)` without their best straight line."""
+    basis = np.linalg.qr(np.stack([np.ones(len(values)), np.arange(len(values))], axis=1))[0]
+    return values - basis @ (basis.T @ values)
 
 
 def _merge_bounds(bounds: Array) -> Array:
