@@ -21,7 +21,7 @@ expected patterns, overlapping ones merged. "Windows" are one degree wide.
   label: `x_change`. today: `relevance` with the background mask and `scale="max"`. The others are
   described in `relevance_baselines.py`.
 - strong irrelevant peaks: strength of 20 % of the strongest peak's or more, ratio below 0.1. The
-  single peak of nuisance C is left out: it varies alone.
+  single peak of nuisance C is left out: it varies alone. Lines of the impurity count.
 - above-average regions: peaks and windows with a ratio of at least 1.
 - weak relevant peaks: strength below 20 % of the strongest peak's, ratio of at least 1, signal of
   at least 10.
@@ -71,7 +71,7 @@ COMPARED = ("A", "C")  # nuisances with the slow measures: captum's and today's
 STRONG, IRRELEVANT, SIGNAL = 0.2, 0.1, 10.0
 METHODS = (
     *("latent", "change", "label", "today", "std, plain", "std, best"),
-    *("gradients", "Shapley", "PLS", "forest", "ceiling"),
+    *("gradients", "Shapley", "PLS", "forest", "regression"),
 )
 NEW = "label" in inspect.signature(xrdae.Model.relevance).parameters
 BATIO3 = {"200": 4, "310": 10, "400": 16, "111": 3, "110": 2}  # h^2 + k^2 + l^2

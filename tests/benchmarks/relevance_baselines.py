@@ -12,8 +12,8 @@ at the steady scale of the product's model.
 - integrated gradients and Shapley value sampling (captum): of the squared distance of the latent
   point from the mean latent, with the mean pattern as baseline; mean over the patterns of the
   absolute value. captum samples 5 permutations of the regions.
-- ceiling: not a method, but what could be known. Norm over the region of a polynomial of third
-  degree in x through the patterns, at the true exposure, less background and noise.
+- regression: a reference that needs the true exposure, to tell what can be reached. Norm over the
+  region of a polynomial of third degree in x through each channel, less background and noise.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def measure_baselines(
         forest = RandomForestRegressor(50, random_state=0).fit(contents, x)
         importance = permutation_importance(forest, contents, x, n_repeats=3, random_state=0)
         found[kind] = {
-            "ceiling": np.sqrt(np.maximum(_sum_regions(series, bounds, explained_by_x), 0)),
+            "regression": np.sqrt(np.maximum(_sum_regions(series, bounds, explained_by_x), 0)),
             "std, plain": measure_plain_spread(series, bounds),
             "std, best": np.sqrt(np.maximum(_sum_regions(series, bounds, variance), 0)),
             "PLS": np.sqrt(_sum_regions(series, bounds, weights)),
