@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -17,7 +16,6 @@ from xrdae.plugins import (
     model_input,
     to_dataset,
 )
-from xrdae.provenance import merge_attrs
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -122,32 +120,30 @@ class XrdaeAccessor:
         self,
         model: Model,
         regions: Regions = "peaks",
-        fill: str = "background",
-        label: str | None = None,
+        fill: str = "conditional",
+        label: str | Sequence[str] | None = None,
+        *,
+        reference: xr.Dataset | None = None,
     ) -> xr.Dataset:
-        """Add `relevance`, `latent_shift` and related results; see `Model.relevance`.
+        """Add `relevance`, verdicts and related results; see `Model.relevance`.
 
         Examples
         --------
         >>> result = ds.xrdae.relevance(model, regions=2.0, label="x")
-        >>> result["relevance"].dims, result["x_shift"].dims
-        (('pattern', 'region'), ('pattern', 'region'))
+        >>> result["relevance"].dims, result["x_change"].dims
+        (('pattern', 'region'), ('region',))
         """
-        from xrdae.autoencoder.fitted import parse_once
-
-        dataset = to_dataset(self._obj)
-        with parse_once() if label is not None else nullcontext():
-            result = call_hook(
-                "xrdae_relevance", dataset=dataset, model=model, regions=regions, fill=fill
+        return self._attach(
+            call_hook(
+                "xrdae_relevance",
+                dataset=to_dataset(self._obj),
+                model=model,
+                regions=regions,
+                fill=fill,
+                label=label,
+                reference=None if reference is None else to_dataset(reference),
             )
-            if label is not None:
-                inputs, shift = model_input(dataset, model), result["latent_shift"]
-                result = result.merge(
-                    model.label_shift(dataset, shift, label, inputs=inputs),
-                    compat="override",
-                    combine_attrs=merge_attrs,
-                )
-        return self._attach(result)
+        )
 
     def synthesize(
         self,

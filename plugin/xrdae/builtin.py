@@ -11,6 +11,8 @@ from xrdae.attach_results import attach_result
 from xrdae.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xrdae.analysis.request import Request
     from xrdae.config import Config
     from xrdae.hookspecs import File
@@ -67,10 +69,17 @@ def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset:
 
 
 @hookimpl(trylast=True)
-def xrdae_relevance(dataset: xr.Dataset, model: Model, regions: Regions, fill: str) -> xr.Dataset:
-    """Mask every region by the fast exact path."""
-    inputs = plugins.model_input(dataset, model)
-    return model.relevance(dataset, regions=regions, fill=fill, inputs=inputs)
+def xrdae_relevance(
+    dataset: xr.Dataset,
+    model: Model,
+    regions: Regions,
+    fill: str,
+    label: str | Sequence[str] | None,
+    reference: xr.Dataset | None,
+) -> xr.Dataset:
+    """Replace regions by what other patterns imply, or mask them."""
+    options = {"regions": regions, "fill": fill, "label": label, "reference": reference}
+    return model.relevance(dataset, inputs=plugins.model_input(dataset, model), **options)
 
 
 @hookimpl(trylast=True)

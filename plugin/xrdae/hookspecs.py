@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import xarray as xr
 
@@ -57,9 +58,14 @@ def xrdae_encode(dataset: xr.Dataset, model: Model) -> xr.Dataset | None:
 
 @hookspec(firstresult=True)
 def xrdae_relevance(
-    dataset: xr.Dataset, model: Model, regions: Regions, fill: str
+    dataset: xr.Dataset,
+    model: Model,
+    regions: Regions,
+    fill: str,
+    label: str | Sequence[str] | None,
+    reference: xr.Dataset | None,
 ) -> xr.Dataset | None:
-    """Mask each region of each pattern: a Dataset of relevance maps."""
+    """Replace each region of each pattern: a Dataset of relevance maps and verdicts."""
 
 
 @hookspec(firstresult=True)

@@ -131,13 +131,21 @@ def model_input(dataset: Any, model: Any) -> Any:
 
 
 def latents_and_relevance(dataset: Any, model: Any) -> Any:
-    """Return the results of encoding and of masking each peak, through the hooks, as one."""
+    """Return the results of encoding and the relevance of each peak, through the hooks, as one.
+
+    Models of earlier formats keep no patterns to compare regions with; their regions are masked.
+    """
     from xrdae.autoencoder.fitted import parse_once
 
     hook = manager().hook
     with parse_once():
         relevance = hook.xrdae_relevance(
-            dataset=dataset, model=model, regions="peaks", fill="background"
+            dataset=dataset,
+            model=model,
+            regions="peaks",
+            fill="background" if model.fitted.reference is None else "conditional",
+            label=None,
+            reference=None,
         )
         result = hook.xrdae_encode(dataset=dataset, model=model)
     return result.merge(relevance, compat="override", combine_attrs=merge_attrs)

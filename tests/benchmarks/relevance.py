@@ -83,7 +83,7 @@ def fit_model(dataset: xr.Dataset, settings: dict) -> tuple[xrdae.Model, bool]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = dataset.xrdae.fit(**settings)
-    return model, any("no peaks keep their ratios" in str(one.message) for one in caught)
+    return model, any("no peak is steady for certain" in str(one.message) for one in caught)
 
 
 def measure_series(structure: Structure, seed: int, variant: str, nuisance: str) -> dict:

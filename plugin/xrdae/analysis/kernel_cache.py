@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from xrdae.analysis.conditional import Conditional
 from xrdae.analysis.encode import BLOCK, Encoder
-from xrdae.analysis.relevance import Masking, find_masking
+from xrdae.analysis.region_change import UNDECIDED, Change, Rest, compare_with_rest
+from xrdae.analysis.relevance import CONDITIONAL, FILLS, Bounds, Masking
+from xrdae.analysis.relevance_reference import RelevanceReference, choose_training_patterns
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.compute.threads import compute_by_blocks
 from xrdae.convention.patterns import Patterns
 from xrdae.convention.regridding import make_regridder
-from xrdae.preprocessing.peaks import Regions
+from xrdae.errors import DataError
 from xrdae.preprocessing.preparation import Source
 
 Float = npt.NDArray[Any]
@@ -40,8 +43,8 @@ class Kernels:
     """
 
     fitted: Fitted
-    _made: dict[tuple[Any, ...], Any] = dataclasses.field(default_factory=dict)
-    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _made: dict[Hashable, Any] = dataclasses.field(default_factory=dict)
+    _lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
 
     def find_source(self, patterns: Patterns, inputs: xr.DataArray | None) -> Source:
         """Return the kernel that converts the patterns to model input."""
@@ -91,21 +94,55 @@ class Kernels:
 
         return lambda rows: compute_by_blocks(kernel, rows, BLOCK)[0]
 
-    def find_masking(
-        self, patterns: Patterns, inputs: xr.DataArray | None, regions: Regions, fill: str
-    ) -> Masking:
-        """Return the kernel that masks regions of the patterns and encodes them."""
+    def find_relevance_kernel(
+        self,
+        patterns: Patterns,
+        inputs: xr.DataArray | None,
+        bounds: Bounds,
+        fill: str,
+        reference: RelevanceReference | None,
+    ) -> Masking | Conditional:
+        """Return the kernel that fills regions of the patterns and encodes them."""
+        if fill not in FILLS:
+            raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
+        autoencoder, device = self.fitted.autoencoder, self.fitted.config.device
 
-        def make() -> Masking:
+        def make() -> Masking | Conditional:
             source = self.find_source(patterns, inputs)
-            return find_masking(self.fitted, source, patterns, regions=regions, fill=fill)
+            shared = (autoencoder, source, bounds.channels, bounds.cover)
+            if fill != CONDITIONAL:
+                return Masking(*shared, fill, device)
+            assert reference is not None
+            rests, change = self.find_change(reference, bounds)
+            return Conditional(*shared, reference, rests, change, device)
 
-        if hasattr(regions, "magnitude"):
-            return make()  # refuses quantities
-        listed = regions if isinstance(regions, str) else np.asarray(regions, float).tobytes()
-        return self._find_or_make((*_make_key(patterns, inputs), listed, fill), make)
+        key = (*_make_key(patterns, inputs), bounds.channels.tobytes(), fill, id(reference))
+        return self._find_or_make(key, make)
 
-    def _find_or_make(self, key: tuple[Any, ...], make: Callable[[], Kernel]) -> Kernel:
+    def find_training_reference(self) -> RelevanceReference:
+        """Return the training patterns with which regions are compared."""
+        return self._find_or_make("reference", lambda: choose_training_patterns(self.fitted))
+
+    def find_change(
+        self, reference: RelevanceReference, bounds: Bounds
+    ) -> tuple[list[Rest], Change]:
+        """Return how far each region changes together with the rest of the reference patterns.
+
+        If no peak is steady for certain, no region is irrelevant.
+        """
+
+        def make() -> tuple[RelevanceReference, list[Rest], Change]:
+            found = compare_with_rest(reference.regions, bounds.channels, noise=reference.noise)
+            return reference, *found  # the reference stays, so that its id is not used again
+
+        key = ("change", bounds.channels.tobytes(), id(reference))
+        _, rests, change = self._find_or_make(key, make)
+        if reference.problem:
+            verdict = np.maximum(change.verdict, UNDECIDED)
+            change = dataclasses.replace(change, verdict=verdict)
+        return rests, change
+
+    def _find_or_make(self, key: Hashable, make: Callable[[], Kernel]) -> Kernel:
         """Return the cached result of `make` for a key, or call it."""
         with self._lock:
             if key not in self._made:

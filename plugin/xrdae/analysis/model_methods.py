@@ -10,13 +10,14 @@ from typing import Any
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.analysis.estimate import estimate_label, find_label_shift
+from xrdae.analysis.estimate import estimate_label
 from xrdae.analysis.kernel_cache import Kernels
-from xrdae.analysis.known_labels import find_known_latents, find_training_labels
+from xrdae.analysis.known_labels import find_known_latents
 from xrdae.analysis.label_reference import AnyReference, find_reference, find_training_reference
 from xrdae.analysis.latents import find_latents, find_model_input, find_reconstruction
 from xrdae.analysis.path_ends import prepare_ends
-from xrdae.analysis.relevance import find_relevance
+from xrdae.analysis.relevance import CONDITIONAL
+from xrdae.analysis.relevance_results import RelevanceRequest, compute_relevance
 from xrdae.analysis.request import Position, Request
 from xrdae.analysis.synthesis import decode_latents, synthesize
 from xrdae.analysis.synthesis_methods import find_mixture
@@ -123,13 +124,15 @@ class ModelMethods:
         dataset: xr.Dataset,
         *,
         regions: Regions = "peaks",
-        fill: str = "background",
+        fill: str = CONDITIONAL,
+        label: str | Sequence[str] | None = None,
+        reference: xr.Dataset | None = None,
         inputs: xr.DataArray | None = None,
     ) -> xr.Dataset:
-        """Mask each region of each pattern, and compute the shift of its latent point.
+        """Replace each region of each pattern, and compute the shift of its latent point.
 
-        The scale of a pattern is that before masking. A strong peak is therefore not relevant
-        only because all others would be rescaled.
+        The scale of a pattern is that before. A strong peak is therefore not relevant only because
+        all others would be rescaled.
 
         Parameters
         ----------
@@ -139,77 +142,76 @@ class ModelMethods:
             "peaks" (of the mean of the training patterns), a width in axis units (sliding windows
             in steps of half a width), or bounds `(region, 2)` in axis units.
         fill
-            Fill of a masked region: "background" (a straight line between its ends), "zero" or
-            "mean" (the training mean).
+            What replaces a region: "conditional" (what the rest of other patterns implies for it),
+            or a mask: "background" (a straight line between its ends), "zero" or "mean" (the
+            training mean).
+        label
+            Name or names of labels with which regions are compared too: numeric labels of the
+            training data, or numeric labels and categories of the reference.
+        reference
+            Patterns with which regions are compared; None: training patterns that the model keeps,
+            at most 300.
         inputs
             Model input, if already computed; None: `model_input(dataset)`.
 
         Returns
         -------
         Dataset
-            `relevance (..., region)`, the norm of `latent_shift (..., region, latent_axis)`;
-            `relevance_excess` and `relevance_significance (..., region)`;
+            `relevance (..., region)`, the mean size of the shift for eight reference patterns (of a
+            mask: the norm of the shift); `latent_shift (..., region, latent_axis)`, the mean shift;
             `relevance_profile (..., axis)`, the mean relevance of the regions that contain a
             channel, or 0; coordinates `region_start`, `region_stop`, `region_center` in units of
             the axis. The root mean square of the latents of the training set is one.
 
+            Of the reference patterns together, each `(region)`: `region_change` [intensity], the
+            root mean square of the change that the rest of the pattern confirms; `region_std`
+            [intensity], the standard deviation; `relevance_excess`, the relative change over that
+            of the pattern, less 1; `relevance_significance`, standard errors below half (negative)
+            or above twice (positive) of what the strength of the region predicts;
+            `relevance_verdict`, CF flags -1 irrelevant, 0 undecided, 1 relevant, 2 varies_alone.
+
+            With a label: `<label>_change` [intensity], `<label>_pvalue` (a permutation test) and
+            `<label>_verdict`. For numbers: `<label>_slope`, the relative change of the region's
+            content per unit of the label; `<label>_r2`, R2 of the label estimated from the region
+            alone; and, for labels of the training data, `<label>_shift (..., region)`, the shift of
+            the label's estimate from the latents.
+
+        Raises
+        ------
+        DataError
+            If regions are not valid, the label is not known, fewer than 10 reference patterns have
+            it or all have the same, or if the model keeps no training patterns (files of formats
+            up to 6) and there is no reference.
+
         Notes
         -----
-        Utimula et al., Adv. Theory Simul. (2022), doi:10.1002/adts.202200613.
-
-        A strong region also moves the latents of an untrained network far, since raw relevance
-        follows the energy that a mask removes. The excess is a region's share of the total
-        relevance of a pattern, over its share for an untrained network, minus one. It is 0 if the
-        energy explains the relevance. The untrained network is approximated by a random map of
-        the coefficients (untrained networks of the same shape gave the same order). The
-        significance is the difference of the shares in standard deviations of such maps and of
-        noise. Compare it between regions of one width, narrower than the shifts of peaks.
+        The masks are those of Utimula et al., Adv. Theory Simul. (2022),
+        doi:10.1002/adts.202200613. A mask measures how much is there: a strong region moves the
+        latents of an untrained network far, too. See `analysis.region_change` for the change.
 
         Examples
         --------
         >>> result = model.relevance(ds, regions=[[28, 32], [50, 55]])
-        >>> result["relevance"].mean("pattern").values.argmax()  # the region with a peak
-        np.int64(0)
+        >>> result["relevance_verdict"].values.tolist()  # the first region has the peak
+        [1, 0]
         """
+        labels = [label] if isinstance(label, str) else list(label or ())
 
         def compute(patterns: Patterns) -> xr.Dataset:
-            masking = self._kernels.find_masking(patterns, inputs, regions, fill)
-            result = find_relevance(masking, patterns, inputs)
+            request = RelevanceRequest(regions, fill, labels, reference)
+            result = compute_relevance(self._kernels, patterns, inputs, request)
             warn_about_empty_patterns(result.variables["relevance"].isel(region=0), patterns)
             return result
 
-        return self._run("relevance", dataset, inputs, compute, regions=regions, fill=fill)
-
-    def label_shift(
-        self,
-        dataset: xr.Dataset,
-        latent_shift: xr.DataArray,
-        label: str,
-        *,
-        inputs: xr.DataArray | None = None,
-    ) -> xr.Dataset:
-        """Return `<label>_shift (..., region)`: the change of a label's estimate by masking.
-
-        `latent_shift (..., region, latent_axis)` is the result of `relevance` for the same
-        dataset, `label` a numeric label of the training data, and `inputs` the model input, if
-        already computed.
-
-        Examples
-        --------
-        >>> shift = model.relevance(ds, regions=5.0)["latent_shift"]
-        >>> model.label_shift(ds, shift, "x")["x_shift"].dims
-        ('pattern', 'region')
-        """
-
-        def compute(patterns: Patterns) -> xr.Dataset:
-            latents, labels = find_training_labels(self.fitted, [label], dataset)
-            latent = self._encode(patterns, inputs)["latent"]
-            shift = latent_shift.transpose(..., "region", "latent_axis")
-            seed = self.fitted.config.seed
-            moved = find_label_shift(latent, shift, label, latents, labels[:, 0], seed=seed)
-            return moved.to_dataset()
-
-        return self._run("label_shift", dataset, inputs, compute, label=label)
+        given: dict[str, Any] = {
+            "regions": regions,
+            "fill": fill,
+            "label": label,
+            "reference": None,
+        }
+        if reference is not None:
+            given["reference"] = fingerprint_patterns(self.patterns(reference), labels=labels)
+        return self._run("relevance", dataset, inputs, compute, **given)
 
     def synthesize(
         self,

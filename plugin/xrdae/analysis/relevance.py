@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from xrdae.analysis.conditional import Conditional
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
 from xrdae.autoencoder.fitted import Fitted
@@ -23,13 +23,13 @@ from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import describe_results
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
-from xrdae.preprocessing.peaks import Regions, estimate_noise, find_channels, find_regions
+from xrdae.preprocessing.peaks import Regions, find_channels, find_regions
 from xrdae.preprocessing.preparation import Source
-from xrdae.preprocessing.subsets import choose_evenly
 
 Float = npt.NDArray[Any]
 
-FILLS = ("background", "zero", "mean")
+CONDITIONAL = "conditional"
+FILLS = (CONDITIONAL, "background", "zero", "mean")
 SIGNED = 0.05  # negative values of the mean, relative to its largest, that count as noise
 BLOCK = 8192  # masked patterns in a block
 MASKED = 2048  # masked patterns encoded together; they fit a core's cache
@@ -73,16 +73,10 @@ class Masking:
         Conversion of the patterns to model input.
     regions
         `(region, 2)`, first channel and the one after the last.
-    bounds
-        `(region, 2)`, start and stop in units of the data's axis.
     cover
         `(region, point)`, weights that spread relevance over the data's axis.
     fill
         Fill of masked regions; see `Model.relevance`.
-    noise
-        Standard deviation of the noise in a channel of model input.
-    weights
-        `(component,)`, factors of the coefficients that the network was trained on.
     device
         See `Config.device`.
     """
@@ -90,11 +84,8 @@ class Masking:
     autoencoder: Autoencoder
     source: Source
     regions: npt.NDArray[np.intp]
-    bounds: Float
     cover: Float
     fill: str
-    noise: float
-    weights: Float
     device: str
 
     def __call__(self, rows: Float) -> tuple[Float, ...]:
@@ -103,8 +94,8 @@ class Masking:
         Returns
         -------
         tuple
-            Latent shifts `(pattern, region, latent_axis)`; relevance, its excess and its
-            significance, each `(pattern, region)`; the profile `(pattern, point)`.
+            Latent shifts `(pattern, region, latent_axis)`; relevance, their norm
+            `(pattern, region)`; the profile `(pattern, point)`.
         """
         size = max(1, BLOCK // len(self.regions))
         return compute_by_blocks(self._mask_rows, rows, size)
@@ -114,14 +105,9 @@ class Masking:
         inputs, _ = self.source(rows)
         coefficients, steps = self.find_steps(inputs)
         shift = self.find_shifts(coefficients, steps)
-        measured = torch.from_numpy(np.isfinite(inputs)).to(coefficients.device)
-        noise = self.noise * self._find_sensitivity(coefficients, measured)
-        steps *= as_tensor(self.weights).to(steps.device)
-        relevance, removed = (torch.linalg.vector_norm(a, dim=2) for a in (shift, steps))
-        excess, significance = compare_shares(relevance, removed, noise, shift.shape[2])
+        relevance = torch.linalg.vector_norm(shift, dim=2)
         profile = relevance @ self._cover
-        found = (shift, relevance, excess, significance, profile)
-        return tuple(part.cpu().numpy() for part in found)
+        return tuple(part.cpu().numpy() for part in (shift, relevance, profile))
 
     @torch.no_grad()
     def find_steps(self, inputs: Float) -> tuple[Tensor, Tensor]:
@@ -165,20 +151,6 @@ class Masking:
         before = encode(coefficients, scratch)
         return after.view(*steps.shape[:2], -1) - before[:, None]
 
-    def _find_sensitivity(self, coefficients: Tensor, measured: Tensor) -> Tensor:
-        """Return the shift `(pattern, region)` of the latents from unit white noise in a region.
-
-        It is the root mean square to first order: the norm of the encoder's derivative with
-        respect to the channels of the region.
-        """
-        with torch.enable_grad():
-            c = coefficients.clone().requires_grad_()
-            latent = self._ensemble.encode_mean(c)
-            slopes = [torch.autograd.grad(axis.sum(), c, retain_graph=True)[0] for axis in latent.T]
-        _, _, components = self._arrays
-        power = sum((slope @ components.T).square() for slope in slopes)
-        return torch.as_tensor((power * measured) @ self._inside).sqrt()
-
     @functools.cached_property
     def _device(self) -> torch.device:
         return find_device(self.device)
@@ -219,13 +191,6 @@ class Masking:
         return Group(tensor(which), tensor(last), ends, basis, ramps)
 
     @functools.cached_property
-    def _inside(self) -> Tensor:
-        """Return `(channel, region)`, one where the channel is in the region."""
-        channel = np.arange(self.autoencoder.preparation.mean.size)[:, None]
-        inside = (channel >= self.regions[:, 0]) & (channel < self.regions[:, 1])
-        return torch.from_numpy(inside.astype(np.float32)).to(self._device)
-
-    @functools.cached_property
     def _cover(self) -> Tensor:
         return as_tensor(self.cover).to(self._device)
 
@@ -244,42 +209,23 @@ def _select_windows(rows: Tensor, group: Group) -> Tensor:
     return rows[:, columns.flatten()].view(len(rows), *columns.shape).transpose(0, 1)
 
 
-def compare_shares(
-    relevance: Tensor, removed: Tensor, noise: Tensor, n_latent: int
-) -> tuple[Tensor, Tensor]:
-    """Return the excess of relevance over that of an untrained network, and its significance.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bounds:
+    """Regions of relevance.
 
-    Both compare shares, the fraction of a pattern's total relevance in a region. An untrained
-    network is a random map of the weighted coefficients. On average, it moves the latent point in
-    proportion to the distance that masking moves these. The difference between such maps is the
-    spread of the norm of a random vector with as many entries as there are latent axes.
-
-    Parameters
+    Attributes
     ----------
-    relevance
-        `(pattern, region)`, shift of the latent point.
-    removed
-        `(pattern, region)`, shift of the coefficients.
-    noise
-        `(pattern, region)`, shift of the latent point from noise in the region.
-    n_latent
-        Number of latent axes.
-
-    Returns
-    -------
-    tuple
-        Both `(pattern, region)`. The excess is the share of relevance over the share of the shift
-        of coefficients, minus one. The significance is the difference of the two shares in
-        standard deviations of random maps and noise. Both are 0 if masking changes nothing.
+    channels
+        `(region, 2)`, first channel of the model's axis and the one after the last.
+    in_data
+        `(region, 2)`, start and stop in the units of the kind of the data's axis.
+    cover
+        `(region, point)`, weights that spread relevance over the data's axis.
     """
-    whole, all_removed = (a.sum(1, keepdim=True).clamp(min=1e-30) for a in (relevance, removed))
-    share, expected = relevance / whole, removed / all_removed
-    mean = math.sqrt(2) * math.exp(math.lgamma((n_latent + 1) / 2) - math.lgamma(n_latent / 2))
-    spread = torch.hypot(expected * math.sqrt(n_latent / mean**2 - 1), noise / whole)
-    nothing = removed == 0
-    excess = torch.where(nothing, 0, share / expected - 1)
-    significance = torch.where(nothing, 0, (share - expected) / spread)
-    return excess, significance
+
+    channels: npt.NDArray[np.intp]
+    in_data: Float
+    cover: Float
 
 
 def find_cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
@@ -293,14 +239,9 @@ def find_cover(regions: npt.NDArray[np.intp], n_channel: int) -> Float:
     return np.asarray(inside / np.maximum(inside.sum(axis=0), 1))
 
 
-def find_masking(
-    fitted: Fitted, source: Source, patterns: Patterns, *, regions: Regions, fill: str
-) -> Masking:
-    """Return the kernel that masks the regions; see `Model.relevance`."""
-    if fill not in FILLS:
-        raise DataError(f"fill={fill!r} is not known; choose one of {FILLS}")
-    autoencoder, support = fitted.autoencoder, fitted.support
-    preparation, basis = autoencoder.preparation, autoencoder.basis
+def find_bounds(fitted: Fitted, patterns: Patterns, regions: Regions) -> Bounds:
+    """Return the regions that are asked for; see `Model.relevance`."""
+    preparation = fitted.autoencoder.preparation
     if hasattr(regions, "magnitude"):
         raise DataError(
             f"regions={regions!r:.80} is a quantity; give numbers in {patterns.units!r}, the units "
@@ -310,54 +251,40 @@ def find_masking(
     mean = preparation.whole_mean
     if preparation.signed and -mean.min() > SIGNED * mean.max():
         mean = np.abs(mean - np.median(mean))  # dips are peaks too
-    bounds = find_regions(mean, preparation.axis, patterns.axis, given)
-    # White noise: in the residual of the basis, and, from second differences, in its components.
-    some = choose_evenly(len(support.coefficients), 20)
-    followed = estimate_noise(support.reconstruct_patterns(autoencoder, some)) / preparation.gain
-    noise = float(np.sqrt(basis.noise + followed**2))
     axis = preparation.axis
+    bounds = find_regions(mean, axis, patterns.axis, given)
     in_data = np.sort(axis.convert(bounds, patterns.axis.kind, patterns.axis.wavelength), axis=1)
-    return Masking(
-        autoencoder,
-        source,
-        find_channels(axis, bounds),
-        in_data,
-        find_cover(find_channels(patterns.axis, in_data), patterns.axis.values.size),
-        fill,
-        noise,
-        fitted.weights.values,
-        fitted.config.device,
-    )
+    cover = find_cover(find_channels(patterns.axis, in_data), patterns.axis.values.size)
+    return Bounds(find_channels(axis, bounds), in_data, cover)
 
 
-def find_relevance(masking: Masking, patterns: Patterns, inputs: xr.DataArray | None) -> xr.Dataset:
+def find_relevance(
+    kernel: Masking | Conditional,
+    bounds: Bounds,
+    patterns: Patterns,
+    inputs: xr.DataArray | None,
+) -> xr.Dataset:
     """Return the relevance maps of patterns, or of their model input; see `Model.relevance`.
 
     The axis is increasing, as in `Patterns`, even if that of the dataset is not.
     """
-    array, n_latent = patterns.choose_inputs(inputs), masking.autoencoder.ensemble.n_latent
-    shift, relevance, excess, significance, profile = apply_kernel(
-        masking,
+    array, n_latent = patterns.choose_inputs(inputs), kernel.autoencoder.ensemble.n_latent
+    shift, relevance, profile = apply_kernel(
+        kernel,
         array,
-        outputs=[("region", "latent_axis"), *[("region",)] * 3, (patterns.dim,)],
+        outputs=[("region", "latent_axis"), ("region",), (patterns.dim,)],
         sizes={
-            "region": len(masking.regions),
+            "region": len(bounds.channels),
             "latent_axis": n_latent,
             patterns.dim: patterns.axis.values.size,
         },
-        dtypes=[np.float32] * 5,
+        dtypes=[np.float32] * 3,
     )
-    start, stop = masking.bounds.T / patterns.factor
+    start, stop = bounds.in_data.T / patterns.factor
     edges = {"region_start": start, "region_stop": stop, "region_center": (start + stop) / 2}
-    results = {
-        "relevance": relevance,
-        "relevance_excess": excess,
-        "relevance_significance": significance,
-        "latent_shift": shift,
-        "relevance_profile": profile,
-    }
-    bounds = {name: xr.Variable("region", values) for name, values in edges.items()}
-    described = describe_results({**results, **bounds}, patterns.units)
+    results = {"relevance": relevance, "latent_shift": shift, "relevance_profile": profile}
+    variables = {name: xr.Variable("region", values) for name, values in edges.items()}
+    described = describe_results({**results, **variables}, patterns.units)
     coords: dict[Hashable, Any] = {
         patterns.dim: patterns.intensity[patterns.dim].variable,
         "latent_axis": np.arange(n_latent),

@@ -14,6 +14,7 @@ import xarray as xr
 
 from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.reference_patterns import ReferencePatterns
 from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.patterns import Patterns, find_patterns
@@ -86,6 +87,8 @@ class Fitted:
         `time`, `versions`, `command` and fingerprints of the `data`; see `xrdae.provenance`.
     weights
         Weights of the basis coefficients in the map.
+    reference
+        Training patterns that are kept whole, at most 300; None: of models of earlier formats.
     mixture
         Weights of the synthesis methods; None: not yet computed.
     """
@@ -97,6 +100,7 @@ class Fitted:
     history: xr.Dataset
     provenance: dict[str, Any]
     weights: Weights
+    reference: ReferencePatterns | None
     mixture: Mixture | None = None
 
     @property

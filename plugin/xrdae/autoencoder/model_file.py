@@ -16,6 +16,7 @@ from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.autoencoder.model_migrations import VERSION
 from xrdae.autoencoder.model_schema import build_fitted, read_content
 from xrdae.autoencoder.novelty import Support
+from xrdae.autoencoder.reference_patterns import ReferencePatterns
 from xrdae.autoencoder.weights import Weights
 from xrdae.errors import FormatError
 from xrdae.preprocessing.preparation import Preparation
@@ -47,6 +48,8 @@ def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
         "/mixture": _make_mixture(fitted.mixture),
         "/history": fitted.history,
     }
+    if fitted.reference is not None:
+        groups["/reference"] = _make_reference(fitted.reference)
     for dataset in groups.values():
         for variable in dataset.variables.values():
             variable.encoding = {"_FillValue": None}  # or NaN would be read as an attribute
@@ -60,8 +63,8 @@ def write_model(path: str | os.PathLike[str], fitted: Fitted) -> None:
 def make_groups(fitted: Fitted) -> dict[str, xr.Dataset]:
     """Return the groups of a model's file that its fingerprint covers.
 
-    The history is not a result. The mixture follows from the rest, and the networks contain the
-    weights.
+    The history is not a result. The mixture follows from the rest, the networks contain the
+    weights, and the reference patterns are training patterns.
     """
     preparation = fitted.autoencoder.preparation
     return {
@@ -153,6 +156,15 @@ def _make_weights(weights: Weights) -> xr.Dataset:
             "predictability": ("component", weights.predictability),
         },
         attrs={"exponent": weights.exponent},
+    )
+
+
+def _make_reference(reference: ReferencePatterns) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "inputs": (("kept_pattern", "channel"), reference.inputs),
+            "rows": ("kept_pattern", reference.rows),
+        }
     )
 
 

@@ -4,6 +4,7 @@ Format 1 has the smoothed residual of each channel; format 2 has it in bins.
 Format 2 has no checksum, and early files have only versions as provenance.
 Format 4 has no mixture; `Model` computes it when it is first needed.
 Format 5 has no weights of the coefficients: all are equal.
+Format 6 has no whole training patterns.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from xrdae.autoencoder.novelty import bin_channels, find_halvings
 from xrdae.autoencoder.weights import Weights
 from xrdae.convention.axis_kinds import LONG_NAMES, UNITS
 
-VERSION = 6  # format of new files
+VERSION = 7  # format of new files
 WITH_MIXTURE = 5  # first format with the mixture of synthesis methods
 WITH_WEIGHTS = 6  # first format with weights of the coefficients
+WITH_REFERENCE = 7  # first format with whole training patterns
 FWHM = 2.355  # full width at half maximum of a Gaussian over its standard deviation
 
 
@@ -111,10 +113,16 @@ def _weigh_equally(content: Content) -> Content:
     return content
 
 
+def _keep_without_reference(content: Content) -> Content:
+    """Format 6 to 7: there are no whole training patterns."""
+    return content
+
+
 _STEPS: tuple[Callable[[Content], Content], ...] = (
     _bin_residuals,
     _nest_versions,
     _name_axis,
     _keep_without_mixture,
     _weigh_equally,
+    _keep_without_reference,
 )

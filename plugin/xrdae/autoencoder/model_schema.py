@@ -17,12 +17,14 @@ from xrdae.autoencoder.ensemble import Ensemble, Layer
 from xrdae.autoencoder.fitted import METHODS, Fitted, Mixture
 from xrdae.autoencoder.model_migrations import (
     WITH_MIXTURE,
+    WITH_REFERENCE,
     WITH_WEIGHTS,
     Content,
     upgrade_content,
 )
 from xrdae.autoencoder.novelty import Novelty, Support
 from xrdae.autoencoder.provenance_schema import MODEL
+from xrdae.autoencoder.reference_patterns import ReferencePatterns
 from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.axes import Axis
@@ -52,6 +54,7 @@ ARRAYS = {
         "limits": ("limit", "f"),
     },
     "component_weights": {"values": ("component", "f"), "predictability": ("component", "f")},
+    "reference": {"inputs": ("kept_pattern channel", "f"), "rows": ("kept_pattern", "i")},
     "mixture": {"weights": ("method", "f"), "error": ("term", "f")},
     "history": {"step": ("step", "iu"), "loss": ("step", "f"), "held_out": ("step", "f")},
 }
@@ -72,6 +75,7 @@ def read_content(root: Group, version: int) -> Content:
     groups += ["mixture"] if version >= WITH_MIXTURE else []
     groups += ["component_weights"] if version >= WITH_WEIGHTS else []
     config = content.attrs[""]["config"]
+    groups += ["reference"] if version >= WITH_REFERENCE and "reference" in set(root) else []
     groups += ["steady"] if isinstance(config, dict) and config.get("scale") == "steady" else []
     for name in groups:
         group = root.group(name)
@@ -114,6 +118,7 @@ def build_fitted(content: Content, version: int) -> Fitted:
         _build_history(content),
         provenance,
         _build_weights(content),
+        _build_reference(content),
         _build_mixture(content),
     )
 
@@ -180,7 +185,8 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
         "bin": axis.size >> min(halvings, 64),
         "limit": 3,
         "method": len(METHODS),
-        "peak": _count_peaks(content),
+        "peak": _count(content, "steady", "weights"),
+        "kept_pattern": _count(content, "reference", "rows"),
         "edge": 2,
         "term": 3,
         "step": content.arrays["history"]["step"].size,
@@ -193,8 +199,9 @@ def _find_sizes(content: Content, ensemble: Ensemble, config: Config) -> dict[st
     return sizes
 
 
-def _count_peaks(content: Content) -> int:
-    return len(content.arrays["steady"]["weights"]) if "steady" in content.arrays else 1
+def _count(content: Content, group: str, name: str) -> int:
+    """Return the length of an array of a group that a file may lack, or 1."""
+    return len(content.arrays[group][name]) if group in content.arrays else 1
 
 
 def _check_layers(layers: tuple[Layer, ...], members: int, ends: list[int]) -> None:
@@ -322,6 +329,16 @@ def _build_weights(content: Content) -> Weights:
     if (values < 0).any() or not (values > 0).any() or (predictability > 1).any():
         raise ValueError("weights: values or predictability are out of their range")
     return Weights(values, predictability, _read_number(content, "component_weights", "exponent"))
+
+
+def _build_reference(content: Content) -> ReferencePatterns | None:
+    if "reference" not in content.arrays:
+        return None
+    arrays = content.arrays["reference"]
+    rows, count = arrays["rows"], len(content.arrays["support"]["scale"])
+    if (np.diff(rows) <= 0).any() or rows[0] < 0 or rows[-1] >= count:
+        raise ValueError("reference: rows are out of their range")
+    return ReferencePatterns(arrays["inputs"].astype(np.float32, copy=False), rows)
 
 
 def _build_mixture(content: Content) -> Mixture | None:

@@ -49,14 +49,26 @@ RESULTS: Mapping[str, Result] = {
     "reconstruction_error": Result((), "1", "relative reconstruction error"),
     "novelty": Result((), "1", "distance from the training data; above 1: novel"),
     "reconstruction": Result((AXIS,), OF_INTENSITY, "reconstructed intensity"),
-    "relevance": Result(("region",), "1", "shift of the latent point when masked"),
+    "relevance": Result(("region",), "1", "shift of the latent point when replaced"),
+    "region_change": Result(
+        ("region",), OF_INTENSITY, "change of the region that the rest of the pattern confirms",
+        per_pattern=False,
+    ),
+    "region_std": Result(
+        ("region",), OF_INTENSITY, "standard deviation of the region", per_pattern=False
+    ),
     "relevance_excess": Result(
-        ("region",), "1", "relevance over that in an untrained network, less 1"
+        ("region",), "1", "relative change of the region over that of the pattern, less 1",
+        per_pattern=False,
     ),
     "relevance_significance": Result(
-        ("region",), "1", "standard deviations of relevance above that in an untrained network"
+        ("region",), "1", "standard errors below half or above twice the expected change",
+        per_pattern=False,
     ),
-    "latent_shift": Result(("region", "latent_axis"), "1", "latents when masked less latents"),
+    "relevance_verdict": Result(
+        ("region",), "1", "whether the region is relevant", per_pattern=False
+    ),
+    "latent_shift": Result(("region", "latent_axis"), "1", "latents when replaced less latents"),
     "relevance_profile": Result((AXIS,), "1", "relevance along the axis"),
     "synthesized": Result(
         ("synthetic", AXIS), OF_INTENSITY, "synthesized intensity", per_pattern=False
@@ -94,6 +106,11 @@ LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
     "high": ("{label}_high", "{title} (upper end of the 95 % interval)"),
     "probability": ("{label}_probability", "{title} (probability of each class)"),
     "class": ("{label}_class", "{title} (class)"),
+    "change": ("{label}_change", "change of the region with {title}"),
+    "pvalue": ("{label}_pvalue", "p-value of the change with {title}"),
+    "verdict": ("{label}_verdict", "whether the region is relevant for {title}"),
+    "slope": ("{label}_slope", "relative change of the content with {title}"),
+    "r2": ("{label}_r2", "R2 of {title} from the region alone"),
     "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
     "synthesized": ("synthesized_{label}", "{title}"),
 }

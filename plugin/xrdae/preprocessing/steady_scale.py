@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 
 from xrdae.convention.axes import Axis
 from xrdae.errors import DataError, warn
+from xrdae.preprocessing.opening import open_patterns
 from xrdae.preprocessing.peaks import find_channels, find_peak_bounds, find_regions
 
 Float = npt.NDArray[Any]
 
+OPENING = 8  # the background is wider than an eighth of the axis, as in `find_peak_bounds`
 WEAKEST = 0.02  # content of a peak, as a part of the largest content
 ROUNDS = 100
 CONVERGED = 1e-6
 LEAST_VARIANCE = 1e-5  # of the logarithm of a content: 0.3 %
+LEAST_PEAKS = 1.9  # effective number of peaks of a group
 FEWEST_PEAKS = 3.0  # effective number of peaks below which none is steady
 LARGEST_ERROR = 0.05  # of the scale, above which none is steady
 FOLLOWED = 0.05  # spread of the logarithm of scales, above which the background should follow
@@ -57,6 +59,18 @@ class SteadyPeaks:
 def find_steady_peaks(
     patterns: Float, axis: Axis, data_axis: Axis, *, measured: Float, regions: Any = None
 ) -> SteadyPeaks:
+    """Return the peaks of `search_steady_peaks`, and warn if none is steady for certain."""
+    peaks, problem = search_steady_peaks(
+        patterns, axis, data_axis, measured=measured, regions=regions
+    )
+    if problem:
+        warn(problem)
+    return peaks
+
+
+def search_steady_peaks(
+    patterns: Float, axis: Axis, data_axis: Axis, *, measured: Float, regions: Any = None
+) -> tuple[SteadyPeaks, str]:
     """Find peaks that keep their ratios in training patterns, and their weights.
 
     A peak weighs by the inverse variance of the logarithm of its content, relative to the weighted
@@ -78,10 +92,16 @@ def find_steady_peaks(
         Bounds `(region, 2)` of reference peaks; None: all peaks of the mean pattern with at least
         2 % of the content of the strongest. Only those count that most patterns have.
 
+    Returns
+    -------
+    tuple
+        The peaks, and why none is steady for certain; an empty text if they are, or if the regions
+        are given.
+
     Raises
     ------
     DataError
-        If a region has no channel of the axis.
+        If a region has no channel of the axis, or if there is no peak.
     """
     known = patterns[np.isfinite(patterns).any(axis=1)]
     largest = np.nanmax(known, axis=1, keepdims=True)
@@ -110,11 +130,10 @@ def find_steady_peaks(
     group = _choose_group(contents)
     weights, levels = group.weights, group.levels
     size = np.exp(_average(contents - levels, weights))
-    if regions is None:
-        _warn_if_unsteady(group, size, measured)
+    problem = "" if regions is not None else _find_problem(group, size, measured)
     if np.isfinite(size).any():
         levels = levels - np.log(np.median(largest[usable]) / np.nanmedian(size))
-    return SteadyPeaks(channels.astype(np.int64), weights, levels)
+    return SteadyPeaks(channels.astype(np.int64), weights, levels), problem
 
 
 def measure_contents(patterns: Float, channels: npt.NDArray[np.integer[Any]]) -> Float:
@@ -131,7 +150,7 @@ def measure_contents(patterns: Float, channels: npt.NDArray[np.integer[Any]]) ->
     channels
         `(peak, 2)`, first channel of each peak and the one after its last.
     """
-    smooth, background = _find_background(patterns)
+    smooth, background = open_patterns(patterns, OPENING)
     above, measured = smooth - background, np.isfinite(patterns)
     inside = [slice(start, stop) for start, stop in channels]
     contents = np.stack([above[:, part].sum(axis=1) for part in inside], axis=1)
@@ -140,20 +159,8 @@ def measure_contents(patterns: Float, channels: npt.NDArray[np.integer[Any]]) ->
     return np.where(usable, np.log(np.where(usable, contents, 1.0)), np.nan)
 
 
-def _find_background(patterns: Float) -> tuple[Float, Float]:
-    """Return smoothed patterns and their openings `(pattern, channel)`; gaps are interpolated."""
-    values = np.array(patterns, dtype=np.float64)
-    for row, known in zip(values, np.isfinite(values), strict=True):
-        if not known.all():
-            gaps = np.flatnonzero(~known)
-            row[gaps] = np.interp(gaps, np.flatnonzero(known), row[known]) if known.any() else 0.0
-    smooth = scipy.ndimage.gaussian_filter1d(values, 1.0, axis=1)
-    width = max(3, values.shape[1] // 8)
-    return smooth, scipy.ndimage.grey_opening(smooth, size=(1, width))
-
-
-def _warn_if_unsteady(group: _Group, size: Float, measured: Float) -> None:
-    """Warn if no peaks keep their ratios, or if all may change alike.
+def _find_problem(group: _Group, size: Float, measured: Float) -> str:
+    """Return why no peak is steady for certain: no ratios are kept, or all may change alike.
 
     A longer exposure makes the background stronger too. If the background of `measured` patterns
     `(pattern, channel)` does not follow the scales `(pattern,)`, no exposure explains these.
@@ -165,7 +172,7 @@ def _warn_if_unsteady(group: _Group, size: Float, measured: Float) -> None:
             f"number) and is uncertain to {group.error:.1%}"
         )
     elif group.spread > FOLLOWED:
-        levels = np.median(_find_background(measured)[1], axis=1)
+        levels = np.median(open_patterns(measured, OPENING)[1], axis=1)
         known = np.isfinite(size) & (levels > 0)
         x, y = np.log(size[known]), np.log(levels[known])
         x, y = x - x.mean(), y - y.mean()
@@ -177,11 +184,12 @@ def _warn_if_unsteady(group: _Group, size: Float, measured: Float) -> None:
                 f"the scale varies by {group.spread:.0%}, but the background does not follow it "
                 f"(slope {slope:.2f}), so the peaks may all change alike"
             )
-    if wrong:
-        warn(
-            f"no peak is steady for certain: {wrong}, and relevance may be wrong; name reference "
-            "peaks with scale_regions=[[start, stop]], or divide by a monitor and set scale='none'"
-        )
+    if not wrong:
+        return ""
+    return (
+        f"no peak is steady for certain: {wrong}, and relevance may be wrong; name reference peaks "
+        "with scale_regions=[[start, stop]], or divide by a monitor and set scale='none'"
+    )
 
 
 def _widen_bounds(bounds: Float) -> Float:
@@ -234,8 +242,8 @@ def _choose_group(contents: Float) -> _Group:
     so the phase with the steadiest amount has the scale that varies least.
     """
     groups = [_find_group(contents, peak) for peak in range(contents.shape[1])]
-    coherent = [group for group in groups if group.is_coherent]
-    return min(coherent or groups, key=lambda group: group.spread + group.error)
+    precise = [g for g in groups if g.error <= LARGEST_ERROR and g.effective >= LEAST_PEAKS]
+    return min(precise or groups, key=lambda group: group.spread + group.error)
 
 
 def _find_group(contents: Float, peak: int) -> _Group:

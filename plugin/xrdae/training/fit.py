@@ -15,6 +15,7 @@ from xrdae.autoencoder.autoencoder import Autoencoder
 from xrdae.autoencoder.basis import Basis, find_basis
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import find_support
+from xrdae.autoencoder.reference_patterns import choose_reference
 from xrdae.autoencoder.weights import Weights
 from xrdae.config import AUTO, Config
 from xrdae.convention.axes import Axis
@@ -24,6 +25,7 @@ from xrdae.convention.regridding import find_sampling, make_regridder
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.alignment import measure_peak_width
 from xrdae.preprocessing.preparation import Preparation, find_preparation
+from xrdae.preprocessing.subsets import choose_evenly
 from xrdae.provenance import record_fit
 from xrdae.training.augmentation import COPIES, augment_patterns, is_augmented
 from xrdae.training.checkpoint import make_checkpoint
@@ -90,7 +92,10 @@ def fit_patterns(
         unseen=trained.unseen,
     )
     known = xr.Dataset({"latent": (("pattern", "latent_axis"), latents), **labels})
-    return Fitted(config, autoencoder, support, known, make_history(trained), origin, weights)
+    kept = choose_evenly(len(inputs), len(support.latents))
+    reference = choose_reference(inputs, kept)
+    history = make_history(trained)
+    return Fitted(config, autoencoder, support, known, history, origin, weights, reference)
 
 
 def check_settings(config: Config, axis: Axis) -> None:

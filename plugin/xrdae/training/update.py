@@ -18,6 +18,7 @@ from xrdae.autoencoder.basis import Basis, extend_basis
 from xrdae.autoencoder.ensemble import as_tensor
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.novelty import FALSE_POSITIVES, REFERENCES, extend_support
+from xrdae.autoencoder.reference_patterns import update_reference
 from xrdae.autoencoder.weights import Weights
 from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.config import AUTO, Config
@@ -154,6 +155,11 @@ def update_fitted(
         unseen=trained.unseen,
     )
     labels = _join_labels(_select_labels(fitted, known), further.labels, latents)
+    reference = fitted.reference
+    if reference is not None:
+        count = len(support.latents)
+        origin = np.concatenate([known, count + np.arange(len(filled))])[kept]
+        reference = update_reference(reference, filled, origin=origin, n_known=count)
     return Fitted(
         config,
         autoencoder,
@@ -162,6 +168,7 @@ def update_fitted(
         make_history(trained),
         record_update(known_fit, further.made),
         weights,
+        reference,
     )
 
 

@@ -1,0 +1,130 @@
+"""Relevance by conditional replacement of a region by what the rest of another pattern implies."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from xrdae.analysis.region_change import Change, Rest
+from xrdae.analysis.relevance_reference import RelevanceReference
+from xrdae.autoencoder.autoencoder import Autoencoder
+from xrdae.autoencoder.ensemble import StackedEnsemble, as_tensor
+from xrdae.compute.device import find_device
+from xrdae.compute.threads import Scratch, compute_by_blocks
+from xrdae.preprocessing.preparation import Source
+from xrdae.preprocessing.subsets import choose_evenly
+
+Float = npt.NDArray[Any]
+
+TARGETS = 8  # reference patterns whose implied regions replace a region
+BLOCK = 512  # patterns in a block
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Conditional:
+    """Kernel that replaces every region of patterns and encodes them.
+
+    Attributes
+    ----------
+    autoencoder
+        The fitted autoencoder.
+    source
+        Conversion of the patterns to model input.
+    regions
+        `(region, 2)`, first channel and the one after the last.
+    cover
+        `(region, point)`, weights that spread relevance over the data's axis.
+    reference
+        The reference patterns.
+    rests
+        Coordinates of patterns without each region.
+    change
+        Confirmed change of each region.
+    device
+        See `Config.device`.
+    """
+
+    autoencoder: Autoencoder
+    source: Source
+    regions: npt.NDArray[np.intp]
+    cover: Float
+    reference: RelevanceReference
+    rests: list[Rest]
+    change: Change
+    device: str
+
+    def __call__(self, rows: Float) -> tuple[Float, ...]:
+        """Replace regions of patterns `(pattern, point)`, and encode them.
+
+        Returns
+        -------
+        tuple
+            Mean latent shift `(pattern, region, latent_axis)`; relevance, the mean size of the
+            shift `(pattern, region)`; the profile `(pattern, point)`.
+        """
+        return compute_by_blocks(self._replace_rows, rows, BLOCK)
+
+    @torch.no_grad()
+    def _replace_rows(self, rows: Float) -> tuple[Float, ...]:
+        inputs, _ = self.source(rows)
+        basis, known = self.autoencoder.basis, self.reference.regions
+        usable = np.isfinite(inputs).any(axis=1)
+        filled = basis.fill(inputs[usable])
+        patterns, scale = self.reference.prepare(filled)
+        centered = patterns - known.mean
+        products = centered @ known.centered.T
+        device = find_device(self.device)
+        coefficients = as_tensor(basis.project(filled)).to(device)
+        before = self._ensemble.encode_mean(coefficients, self._scratch)
+        n, n_latent = len(inputs), before.shape[1]
+        shift = np.full((n, len(self.regions), n_latent), np.nan, np.float32)
+        relevance = np.full((n, len(self.regions)), np.nan, np.float32)
+        shift[usable], relevance[usable] = 0, 0
+        factor = as_tensor(scale / self.autoencoder.preparation.gain).to(device)
+        for i, (rest, (implied, targets)) in enumerate(zip(self.rests, self._implied, strict=True)):
+            if not self.change.change[i] > 0:
+                continue
+            weights = rest.smoother.weigh(known.project(rest, centered, products))
+            own = as_tensor(weights @ implied).to(device)
+            steps = (targets.to(device)[None] - own[:, None]) * factor[:, None, None]
+            moved = (coefficients[:, None] + steps).flatten(0, 1)
+            after = self._ensemble.encode_mean(moved, self._scratch).view(*steps.shape[:2], -1)
+            apart = after - before[:, None]
+            shift[usable, i] = apart.mean(1).cpu().numpy()
+            relevance[usable, i] = torch.linalg.vector_norm(apart, dim=2).mean(1).cpu().numpy()
+        return shift, relevance, relevance @ self.cover
+
+    @functools.cached_property
+    def _implied(self) -> list[tuple[Float, Tensor]]:
+        """Return for each region the references and the targets in coefficients.
+
+        They are `(reference, component)`, from which weights make the implied region, and
+        `(target, component)`, the implied regions of the targets.
+        """
+        components = self.autoencoder.basis.components.astype(np.float64)
+        found = []
+        for rest, (start, stop) in zip(self.rests, self.regions, strict=True):
+            inside = self.reference.regions.centered[:, start:stop]
+            implied = inside @ components[:, start:stop].T
+            chosen = choose_evenly(len(implied), TARGETS)
+            weights = rest.smoother.weigh(rest.smoother.coordinates[chosen])
+            found.append((implied, as_tensor(weights @ implied)))
+        return found
+
+    @functools.cached_property
+    def _ensemble(self) -> StackedEnsemble:
+        return StackedEnsemble(self.autoencoder.ensemble, find_device(self.device))
+
+    @functools.cached_property
+    def _scratch(self) -> Scratch:
+        return Scratch()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The tensors are computed again in the other process, on its device.
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
