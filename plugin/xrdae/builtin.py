@@ -78,8 +78,14 @@ def xrdae_relevance(
     reference: xr.Dataset | None,
 ) -> xr.Dataset:
     """Replace regions by what other patterns imply, or mask them."""
-    options = {"regions": regions, "fill": fill, "label": label, "reference": reference}
-    return model.relevance(dataset, inputs=plugins.model_input(dataset, model), **options)
+    return model.relevance(
+        dataset,
+        regions=regions,
+        fill=fill,
+        label=label,
+        reference=reference,
+        inputs=plugins.model_input(dataset, model),
+    )
 
 
 @hookimpl(trylast=True)

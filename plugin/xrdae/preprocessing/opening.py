@@ -43,4 +43,5 @@ def subtract_opening(patterns: Float, part: int) -> Float:
     """Return patterns `(pattern, channel)` less their background, which is smoothed."""
     _, background = open_patterns(patterns, part)
     width = max(3, background.shape[1] // part) // 2
-    return fill_gaps(patterns) - scipy.ndimage.uniform_filter1d(background, width, axis=1)
+    smooth = scipy.ndimage.uniform_filter1d(background, width, axis=1)
+    return np.asarray(fill_gaps(patterns) - smooth)
