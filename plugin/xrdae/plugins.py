@@ -130,20 +130,23 @@ def model_input(dataset: Any, model: Any) -> Any:
     return hook(dataset=dataset, model=model)
 
 
-def latents_and_relevance(dataset: Any, model: Any) -> Any:
+def latents_and_relevance(dataset: Any, model: Any, fill: str | None = None) -> Any:
     """Return the results of encoding and the relevance of each peak, through the hooks, as one.
 
-    Models of earlier formats keep no patterns to compare regions with; their regions are masked.
+    `fill` is that of `Model.relevance`; None: "conditional". Models of earlier formats keep no
+    patterns to compare regions with; with None their regions are masked by "background".
     """
     from xrdae.autoencoder.fitted import parse_once
 
     hook = manager().hook
+    if fill is None:
+        fill = "background" if model.fitted.reference is None else "conditional"
     with parse_once():
         relevance = hook.xrdae_relevance(
             dataset=dataset,
             model=model,
             regions="peaks",
-            fill="background" if model.fitted.reference is None else "conditional",
+            fill=fill,
             label=None,
             reference=None,
         )

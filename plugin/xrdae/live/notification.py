@@ -28,11 +28,14 @@ class Observer:
         A fitted model.
     threshold
         Novelty above which a pattern is `novel`.
+    fill
+        Fill of regions; see `Model.relevance`. None: as `xrdae.analyze`.
     """
 
-    def __init__(self, model: Model, *, threshold: float = 1.0) -> None:
+    def __init__(self, model: Model, *, threshold: float = 1.0, fill: str | None = None) -> None:
         self.model = model
         self.threshold = threshold
+        self.fill = fill
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._drifting = False
 
@@ -42,7 +45,8 @@ class Observer:
         A pattern without usable intensity has NaN latents and is not novel.
         """
         with silence_empty_warnings():
-            result: xr.Dataset = plugins.latents_and_relevance(dataset, self.model).compute()
+            found = plugins.latents_and_relevance(dataset, self.model, self.fill)
+            result: xr.Dataset = found.compute()
         attrs = {"long_name": f"novelty above {self.threshold:g}"}
         return result.assign(novel=(result["novelty"] > self.threshold).assign_attrs(attrs))
 

@@ -19,6 +19,7 @@ from xrdae.live.arrivals import Signature
 from xrdae.live.result_column import Column
 from xrdae.live.result_layout import METADATA, list_columns, read_layout
 from xrdae.loading.sources import write_zarr
+from xrdae.provenance import read_provenance
 from xrdae.storage.atomic_writing import write_aside
 from xrdae.storage.skip_log import ATTRIBUTE, SkipLog, read_skipped
 
@@ -124,6 +125,18 @@ class Results:
         """Return the largest part of the model's axis that a row covers; 0 without rows."""
         return float(self._columns["coverage"].read(0, len(self)).max()) if self._rows else 0.0
 
+    @property
+    def fill(self) -> str | None:
+        """Return the fill of relevance that made the rows; None without rows.
+
+        Further rows need the same one. Versions that kept no provenance masked by "background".
+        """
+        if not self._rows:
+            return None
+        steps = read_provenance(self._metadata[".zattrs"])["steps"]
+        made = [entry["arguments"].get("fill") for entry in steps if entry["step"] == "relevance"]
+        return str(made[-1]) if made else None if steps else "background"
+
     def count_scans(self, file: str) -> int:
         """Return how many rows there are of a file."""
         n = 0
@@ -138,8 +151,8 @@ class Results:
         ----------
         rows
             Variables with `pattern` as their first dimension, among them `file`, `scan`,
-            `modified` [ns since 1970] and `size` [byte]; others are written with the first
-            rows only. Missing values of a column are NaN, empty or False. After an error, such as
+            `modified` [ns since 1970] and `size` [byte]. Others, such as the axis and the verdicts
+            of regions, are written with the first rows only. Missing values of a column are NaN, empty or False. After an error, such as
             a full disk, no row is visible, and the rows can be written again.
         mended
             Files that are no longer unreadable, if they were.

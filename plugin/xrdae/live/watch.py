@@ -87,7 +87,7 @@ class Watch:
         self.results = results
         self._apart = IsolatedReader(options)
         self._apart.start()  # while the next steps take seconds
-        self._observer = Observer(model, threshold=threshold)
+        self._observer = Observer(model, threshold=threshold, fill=results.fill)
         typical = model.decode(np.zeros(model.n_latent)).to_dataset(name="intensity")
         self._observer.results(typical)  # the first time takes seconds
         self._preparation = model.autoencoder.preparation
