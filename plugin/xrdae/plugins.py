@@ -130,11 +130,13 @@ def model_input(dataset: Any, model: Any) -> Any:
     return hook(dataset=dataset, model=model)
 
 
-def latents_and_relevance(dataset: Any, model: Any, fill: str | None = None) -> Any:
-    """Return the results of encoding and the relevance of each peak, through the hooks, as one.
+def latents_and_relevance(
+    dataset: Any, model: Any, *, regions: Any = "peaks", fill: str | None = None
+) -> Any:
+    """Return the results of encoding and the relevance of each region, through the hooks, as one.
 
-    `fill` is that of `Model.relevance`; None: "conditional". Models of earlier formats keep no
-    patterns to compare regions with; with None their regions are masked by "background".
+    `regions` and `fill` are those of `Model.relevance`. If `fill` is None, it is "conditional".
+    Models of earlier formats keep no patterns to compare regions with: it is "background".
     """
     from xrdae.autoencoder.fitted import parse_once
 
@@ -145,7 +147,7 @@ def latents_and_relevance(dataset: Any, model: Any, fill: str | None = None) -> 
         relevance = hook.xrdae_relevance(
             dataset=dataset,
             model=model,
-            regions="peaks",
+            regions=regions,
             fill=fill,
             label=None,
             reference=None,

@@ -1,5 +1,6 @@
 """A watch stores the results of arriving files."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -33,9 +34,14 @@ def test_stored_results_equal_those_of_analyze(run):
     whole = xrdae.analyze(
         xrdae.open_patterns(run.folder, axis="two_theta", progress=False), run.model
     )
+    of_regions = ["region_change", "region_std", "relevance_excess", "relevance_significance"]
     for name in ("latent", "latent_std", "novelty", "reconstruction_error", "relevance",
-                 "relevance_excess", "latent_shift", "relevance_profile"):  # fmt: skip
+                 "latent_shift", "relevance_profile", *of_regions):  # fmt: skip
         np.testing.assert_allclose(found[name], whole[name], rtol=1e-4, atol=2e-5)
+    assert {found[name].dims for name in of_regions} == {("region",)}
+    assert found["relevance_verdict"].dtype == np.int8
+    assert found["relevance_verdict"].values.tolist() == whole["relevance_verdict"].values.tolist()
+    assert found["relevance_verdict"].attrs["flag_meanings"].split()[0] == "irrelevant"
     np.testing.assert_allclose(found["intensity"], whole["intensity"])
     assert found["file"].values.tolist() == whole["file"].values.tolist()
     assert found["novel"].dtype == bool
@@ -295,3 +301,64 @@ def test_a_renamed_file_is_another_file(run):
     (run.folder / "a.xy").rename(run.folder / "b.xy")
     run.watch(lambda: run.heard.files)
     assert run.content()["file"].values.tolist() == ["a.xy", "b.xy"]
+
+
+class Earlier:
+    """Relevance as of an earlier version: masks; excess and significance for each pattern."""
+
+    @xrdae.hookimpl
+    def xrdae_relevance(self, dataset, model):
+        regions = [[24.0, 27.0], [44.0, 47.0], [60.0, 70.0]]
+        result = model.relevance(dataset, regions=regions, fill="background")
+        names = ["region_change", "region_std", "relevance_verdict"]
+        result = result.drop_vars(names, errors="ignore")
+        excess = result["relevance"] - 0.5
+        return result.assign(relevance_excess=excess, relevance_significance=2 * excess)
+
+
+@pytest.mark.parametrize("has_provenance", [True, False])
+@pytest.mark.parametrize("keeps_patterns", [True, False])
+def test_a_store_of_an_earlier_version_is_continued_with_its_regions_and_fill(
+    run, has_provenance, keeps_patterns
+):
+    if not keeps_patterns:
+        run.model = xrdae.Model(dataclasses.replace(run.model.fitted, reference=None))
+    manager, earlier = xrdae.plugins.manager(), Earlier()
+    for i in range(2):
+        run.put(f"p{i}.xy", run.text(i))
+    manager.register(earlier)
+    try:
+        run.watch(lambda: len(run.heard.files) == 2)
+    finally:
+        manager.unregister(earlier)
+    if not has_provenance:
+        path = run.out / ".zmetadata"
+        content = json.loads(path.read_text())
+        del content["metadata"][".zattrs"]["xrdae_provenance"]
+        path.write_text(json.dumps(content))
+        (run.out / ".zattrs").write_text(json.dumps(content["metadata"][".zattrs"]))
+    before = run.content().sortby("file")
+    for i in range(2, 4):
+        run.put(f"p{i}.xy", run.text(i))
+    run.watch(lambda: len(run.heard.files) == 2 or run.heard.skipped)
+    assert sorted(run.heard.files) == ["p2.xy", "p3.xy"]
+    found = run.content().sortby("file")
+    xr.testing.assert_identical(found.isel(pattern=slice(2)).drop_attrs(), before.drop_attrs())
+    bounds = np.stack([before["region_start"], before["region_stop"]], axis=1)
+    whole = run.series.isel(pattern=slice(4))
+    expected = run.model.relevance(whole, regions=bounds, fill="background")
+    for name in ("relevance", "latent_shift", "relevance_profile"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4)
+    for name in ("relevance_excess", "relevance_significance"):
+        assert found[name].dims == ("pattern", "region")
+        assert np.isnan(found[name][2:]).all()
+    assert "relevance_verdict" not in found
+
+
+def test_a_store_needs_the_patterns_that_its_model_kept(run):
+    run.put("p0.xy", run.text(0))
+    run.watch(lambda: run.heard.files)
+    run.model = xrdae.Model(dataclasses.replace(run.model.fitted, reference=None))
+    with pytest.raises(xrdae.DataError, match="keeps no training patterns"):
+        run.watch(lambda: run.heard.files)
+    assert run.content().sizes["pattern"] == 1

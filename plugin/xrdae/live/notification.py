@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from xrdae.preprocessing.empty_patterns import silence_empty_warnings
 
 if TYPE_CHECKING:
     from xrdae.model import Model
+    from xrdae.preprocessing.peaks import Regions
 
 RECENT = 20  # patterns; of the model's own kind one of them is novel
 TOO_MANY = RECENT // 2  # of which novel: one chance in a hundred million
@@ -28,14 +29,21 @@ class Observer:
         A fitted model.
     threshold
         Novelty above which a pattern is `novel`.
-    fill
-        Fill of regions; see `Model.relevance`. None: as `xrdae.analyze`.
+    regions, fill
+        See `Model.relevance`; by default those of `xrdae.analyze`.
     """
 
-    def __init__(self, model: Model, *, threshold: float = 1.0, fill: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        threshold: float = 1.0,
+        regions: Regions = "peaks",
+        fill: str | None = None,
+    ) -> None:
         self.model = model
         self.threshold = threshold
-        self.fill = fill
+        self._options: dict[str, Any] = {"regions": regions, "fill": fill}
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._drifting = False
 
@@ -45,7 +53,7 @@ class Observer:
         A pattern without usable intensity has NaN latents and is not novel.
         """
         with silence_empty_warnings():
-            found = plugins.latents_and_relevance(dataset, self.model, self.fill)
+            found = plugins.latents_and_relevance(dataset, self.model, **self._options)
             result: xr.Dataset = found.compute()
         attrs = {"long_name": f"novelty above {self.threshold:g}"}
         return result.assign(novel=(result["novelty"] > self.threshold).assign_attrs(attrs))

@@ -125,18 +125,6 @@ class Results:
         """Return the largest part of the model's axis that a row covers; 0 without rows."""
         return float(self._columns["coverage"].read(0, len(self)).max()) if self._rows else 0.0
 
-    @property
-    def fill(self) -> str | None:
-        """Return the fill of relevance that made the rows; None without rows.
-
-        Further rows need the same one. Versions that kept no provenance masked by "background".
-        """
-        if not self._rows:
-            return None
-        steps = read_provenance(self._metadata[".zattrs"])["steps"]
-        made = [entry["arguments"].get("fill") for entry in steps if entry["step"] == "relevance"]
-        return str(made[-1]) if made else None if steps else "background"
-
     def count_scans(self, file: str) -> int:
         """Return how many rows there are of a file."""
         n = 0
@@ -200,6 +188,24 @@ class Results:
         """Return the intensity `(point,)` of one row."""
         values: npt.NDArray[np.float32] = self._columns["intensity"].read(row, row + 1)[0]
         return values
+
+    def read_relevance_options(self) -> dict[str, Any]:
+        """Return `regions` and `fill` of `Model.relevance` by which the rows were made.
+
+        Further rows need the same ones; an earlier version may have had others. Empty without rows.
+        Versions that kept no provenance masked by "background".
+        """
+        if not self._rows:
+            return {}
+        options: dict[str, Any] = {}
+        steps = read_provenance(self._metadata[".zattrs"])["steps"]
+        made = [entry["arguments"].get("fill") for entry in steps if entry["step"] == "relevance"]
+        if made or not steps:
+            options["fill"] = str(made[-1]) if made else "background"
+        with self.read() as kept:
+            if "region_start" in kept and "region_stop" in kept:
+                options["regions"] = np.stack([kept["region_start"], kept["region_stop"]], axis=1)
+        return options
 
     def read(self) -> xr.Dataset:
         """Return the store's content, lazily."""

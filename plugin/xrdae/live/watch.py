@@ -87,7 +87,8 @@ class Watch:
         self.results = results
         self._apart = IsolatedReader(options)
         self._apart.start()  # while the next steps take seconds
-        self._observer = Observer(model, threshold=threshold, fill=results.fill)
+        kept = results.read_relevance_options()
+        self._observer = Observer(model, threshold=threshold, **kept)
         typical = model.decode(np.zeros(model.n_latent)).to_dataset(name="intensity")
         self._observer.results(typical)  # the first time takes seconds
         self._preparation = model.autoencoder.preparation
