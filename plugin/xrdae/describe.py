@@ -47,6 +47,7 @@ def describe_model(fitted: Fitted) -> Sections:
             "latent axes": _describe_n_latent(fitted),
             "members": f"{parts.ensemble.members}, hidden layers {list(config.hidden)}",
             "basis": f"{parts.basis.components.shape[0]} components",
+            "kept whole": _describe_reference(fitted),
             "seed": str(config.seed),
         },
         "Preprocessing": {
@@ -81,6 +82,13 @@ def _describe_n_latent(fitted: Fitted) -> str:
     dimension = choice.get("dimension")
     known = f"of dimension {dimension}" if dimension is not None else "of unknown dimension"
     return f"{fitted.n_latent}, chosen for {choice.get('patterns')} different patterns {known}"
+
+
+def _describe_reference(fitted: Fitted) -> str:
+    """Return how many training patterns a model keeps whole, for relevance."""
+    if fitted.reference is None:
+        return "no pattern (an earlier format): relevance needs patterns to compare, or a mask"
+    return f"{len(fitted.reference.inputs)} patterns, with which relevance compares"
 
 
 def _describe_weights(fitted: Fitted) -> dict[str, str]:
@@ -240,6 +248,8 @@ def _describe_results(dataset: xr.Dataset) -> dict[str, str]:
             f"{mean.size} regions, on average the most relevant at {float(most):.4g} "
             f"{most.attrs.get('units', '')}"
         )
+    if "relevance_verdict" in dataset.data_vars:
+        found["verdicts"] = _describe_verdicts(dataset["relevance_verdict"])
     if "synthesized" in dataset.variables:
         found["synthesized"] = f"{dataset.sizes['synthetic']} patterns"
     if "cluster" in dataset.variables and "stability" in dataset["cluster"].attrs:
@@ -252,6 +262,17 @@ def _describe_results(dataset: xr.Dataset) -> dict[str, str]:
                 array.attrs.get("units", "1"),
             )
     return found or {"results": "none yet: ds.xrdae.encode(model) adds some"}
+
+
+def _describe_verdicts(verdict: xr.DataArray) -> str:
+    """Return how many regions have each verdict."""
+    meanings = str(verdict.attrs.get("flag_meanings", "")).split()
+    flags = np.atleast_1d(verdict.attrs.get("flag_values", []))
+    counts = [int((verdict == flag).sum()) for flag in flags]
+    pairs = zip(counts, meanings, strict=False)  # a host may have lost attributes
+    said = ", ".join(f"{count} {text.replace('_', ' ')}" for count, text in pairs if count)
+    reason = str(verdict.attrs.get("undecided_because", ""))
+    return f"{said or 'unknown'} ({reason.partition(':')[0]})" if reason else said or "unknown"
 
 
 def _describe_clusters(cluster: xr.DataArray) -> str:

@@ -111,7 +111,7 @@ LABEL_RESULTS: Mapping[str, tuple[str, str]] = {
     "verdict": ("{label}_verdict", "whether the region is relevant for {title}"),
     "slope": ("{label}_slope", "relative change of the content with {title}"),
     "r2": ("{label}_r2", "R2 of {title} from the region alone"),
-    "shift": ("{label}_shift", "estimate of {title} when masked less estimate"),
+    "shift": ("{label}_shift", "estimate of {title} when replaced less estimate"),
     "synthesized": ("synthesized_{label}", "{title}"),
 }
 # Dimensions that only results have.
@@ -120,6 +120,10 @@ MODEL_INPUT_DIM = "channel"
 AXIS_ATTRIBUTE = "xrdae_axis"  # of the intensity: the dimension that an adapter knows is the axis
 RESERVED = frozenset({*RESULTS, *REGION_BOUNDS, *RESULT_DIMS})
 SCALE_NAME = "what the intensity of a pattern was divided by"
+_OF_LABEL_AND_REGION = tuple(
+    LABEL_RESULTS[part][0].format(label="")
+    for part in ("change", "pvalue", "verdict", "slope", "r2", "shift")
+)
 _BESIDE_LATENTS = ("reconstruction_error", "novelty", "reconstruction", "relevance_profile")
 
 
@@ -293,7 +297,7 @@ def _is_earlier_result(name: Hashable, variable: xr.Variable, earlier: Collectio
         or is_described(name, variable.attrs)
         or bool(new_dims and new_dims <= set(variable.dims))
         or ("synthetic" in variable.dims and text.startswith("synthesized"))
-        or ("region" in variable.dims and text.endswith("_shift"))
+        or ("region" in variable.dims and text.endswith(_OF_LABEL_AND_REGION))
     )
 
 

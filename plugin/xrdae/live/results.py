@@ -140,8 +140,9 @@ class Results:
         rows
             Variables with `pattern` as their first dimension, among them `file`, `scan`,
             `modified` [ns since 1970] and `size` [byte]. Others, such as the axis and the verdicts
-            of regions, are written with the first rows only. Missing values of a column are NaN, empty or False. After an error, such as
-            a full disk, no row is visible, and the rows can be written again.
+            of regions, are written with the first rows only. Missing values of a column are NaN,
+            empty or False. After an error, such as a full disk, no row is visible, and the rows can
+            be written again.
         mended
             Files that are no longer unreadable, if they were.
 
