@@ -78,7 +78,12 @@ class RelevanceInputs(Patterns):
         description="'peaks', the width of windows in units of the axis, or pairs of bounds",
     )
     fill: str = Field(
-        "background", description="Values that replace a masked region: background, zero or mean"
+        "conditional",
+        description="What replaces a region: conditional (what the rest of other patterns implies "
+        "for it), or a mask: background, zero or mean",
+    )
+    label: str | list[str] | None = Field(
+        None, description="Labels of the training data with which regions are compared too"
     )
     nxprocess_name: str = Field(
         "xrdae_relevance", description="Name of the result in the entry; an earlier one is replaced"
@@ -158,7 +163,7 @@ class Encode(Task, input_model=EncodeInputs, output_names=APPLIED):
 
 
 class Relevance(Task, input_model=RelevanceInputs, output_names=APPLIED):
-    """Measure how far the latents move when peaks are masked.
+    """Measure how far the latents move when peaks are replaced, and which peaks are relevant.
 
     The relevance maps of each scan are written beside its patterns, in the NXprocess
     `xrdae_relevance`. `result_url` is the url of the relevance, or a list of urls for several
@@ -173,8 +178,9 @@ class Relevance(Task, input_model=RelevanceInputs, output_names=APPLIED):
         """Compute the relevance and write it."""
         from xrdae.plugins import manager
 
-        regions, fill = self.inputs.regions, self.inputs.fill
-        _apply(self, manager().hook.xrdae_relevance, regions=regions, fill=fill)
+        names = ("regions", "fill", "label")
+        given = {name: getattr(self.inputs, name) for name in names}
+        _apply(self, manager().hook.xrdae_relevance, reference=None, **given)
 
 
 class Synthesize(Task, input_model=SynthesizeInputs, output_names=APPLIED):

@@ -19,13 +19,13 @@ class XrdaeLatent(Signal1D):
     _signal_type = "xrdae_latent"
 
     def result(self, name: str) -> Any:
-        """Return another result with the same navigation axes.
+        """Return another result with the same navigation axes, or none (a result of regions).
 
         Parameters
         ----------
         name
-            Name of a signal (`latent_std`, `reconstruction_error`, `novelty`, `relevance`), or of
-            an array (`region_start`, `region_stop`, `region_center`) in units of the axis.
+            Name of a signal (`latent_std`, `reconstruction_error`, `novelty`, `relevance`,
+            `relevance_verdict`), or of an array (`region_start`, `region_stop`, `region_center`) in units of the axis.
 
         Raises
         ------
@@ -43,11 +43,11 @@ class XrdaeLatent(Signal1D):
             names = list(results.keys()) if results is not None else []
             raise DataError(f"there is no result {name!r}; choose one of {names}")
         shape = self.axes_manager.navigation_shape
-        has_axes = hasattr(result, "axes_manager")
-        if has_axes and shape and result.axes_manager.navigation_shape != shape:
+        own = result.axes_manager.navigation_shape if hasattr(result, "axes_manager") else ()
+        if own and shape and own != shape:  # results of regions alone have no navigation axes
             raise DataError(
-                f"result {name!r} has navigation shape {result.axes_manager.navigation_shape}, the "
-                f"latents {shape}; take the result first, then slice both"
+                f"result {name!r} has navigation shape {own}, the latents {shape}; take the result "
+                "first, then slice both"
             )
         return result
 

@@ -201,7 +201,8 @@ def _to_data_array(array: xr.DataArray, data: Any) -> Any:
     import scipp as sc
 
     dims = [str(d) for d in array.dims]
-    result = sc.DataArray(_to_scipp(array.variable.astype(np.float64)))
+    dtype = np.int64 if array.dtype.kind in "iu" else np.float64  # flags stay whole numbers
+    result = sc.DataArray(_to_scipp(array.variable.astype(dtype)))
     for name, coord in array.coords.items():
         if name not in data.coords:
             result.coords[str(name)] = _to_scipp(coord.variable)

@@ -72,7 +72,8 @@ def relevance(
     nd: Any,
     model: ModelOrPath,
     regions: Regions = "peaks",
-    fill: str = "background",
+    fill: str = "conditional",
+    label: str | Sequence[str] | None = None,
     variable: str = "relevance",
 ) -> Any:
     """Return relevance `(patterns ..., region)` as an NDDataset, at the centres of the regions.
@@ -83,22 +84,30 @@ def relevance(
         Patterns.
     model
         A fitted model, or the path of a saved model.
-    regions, fill
+    regions, fill, label
         Arguments of `ds.xrdae.relevance`. The bounds are in `meta.region_start` and
         `meta.region_stop`.
     variable
-        Variable to return: "relevance", "relevance_profile" along the axis, "relevance_excess",
-        "relevance_significance" or "latent_shift".
+        Variable to return: "relevance", "relevance_profile" along the axis or "latent_shift". Of
+        all patterns together `(region)`: "region_change", "region_std", "relevance_excess",
+        "relevance_significance" or "relevance_verdict". With a label x: "x_change", "x_pvalue",
+        "x_verdict", "x_slope", "x_r2" `(region)` or "x_shift". The flags of verdicts are in
+        `meta.flag_values` and `meta.flag_meanings`.
 
     Examples
     --------
     >>> relevance = nd.xrdae.relevance(model, regions=1.0)
+    >>> verdict = nd.xrdae.relevance(model, variable="relevance_verdict")
     """
-    result = to_dataset(nd).xrdae.relevance(_load_model(model), regions=regions, fill=fill)
+    options: dict[str, Any] = {"regions": regions, "fill": fill, "label": label}
+    result = to_dataset(nd).xrdae.relevance(_load_model(model), **options)
     region = {"region": [make_coord(result["region_center"], "region_center")]}
     out = _select_variable(result, variable, collect_coords(nd) | region)
     for name in ("region_start", "region_stop"):
         out.meta[name] = result[name].values
+    for name in ("flag_values", "flag_meanings"):
+        if name in result[variable].attrs:
+            out.meta[name] = result[variable].attrs[name]
     return out
 
 

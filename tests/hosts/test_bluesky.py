@@ -139,9 +139,12 @@ def test_results_are_those_of_the_run_read_back(client, engine, detector, model,
     run = plugins.to_dataset(client[uid])
     expected = run.xrdae.encode(model).xrdae.relevance(model)
     names = ["latent", "latent_std", "novelty", "reconstruction_error", "relevance"]
-    for name in [*names, "latent_shift", "relevance_profile"]:
+    of_regions = ["region_change", "region_std", "relevance_excess", "relevance_verdict"]
+    for name in [*names, "latent_shift", "relevance_profile", *of_regions]:
         assert found[name].dims == expected[name].dims
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
+    assert found.relevance_verdict.dtype == np.int8
+    assert list(found.relevance_verdict.attrs["flag_values"]) == [-1, 0, 1, 2]
     np.testing.assert_allclose(found.latent, latents, atol=1e-6 * np.ptp(latents))
     for name in ("time", "cryo", "cryo_sample"):
         np.testing.assert_array_equal(found[name], expected[name])

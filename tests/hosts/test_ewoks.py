@@ -314,6 +314,15 @@ def test_relevance_and_synthesis_are_those_of_the_accessor(url, model, model_pat
         np.testing.assert_array_equal(written["synthesized_errors"], direct["synthesized_std"])
 
 
+def test_relevance_compares_regions_with_a_label_too(series, tmp_path):
+    path = str(tmp_path / "model.nc")
+    execute("Fit", dataset=series, model_path=path, config=QUICK)
+    done = execute("Relevance", dataset=series, model_path=path, label="x")
+    direct = series.xrdae.relevance(xrdae.load_model(path), label="x")
+    for name in ("relevance", "relevance_verdict", "x_change", "x_pvalue", "x_verdict"):
+        np.testing.assert_array_equal(done["dataset"][name], direct[name])
+
+
 def test_several_scans_are_fitted_together_and_encoded_each_beside_its_own(
     save, simulated_series, tmp_path
 ):

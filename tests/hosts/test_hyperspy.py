@@ -248,6 +248,14 @@ def test_the_other_results_are_signals_on_the_same_navigation_axes(make_signal, 
     assert region.units == "deg"
     assert (out.result("region_start") < region.axis).all()
     assert out.result("relevance_profile").axes_manager.signal_axes[0].name == "2theta"
+    for name in ("region_change", "relevance_excess", "relevance_verdict"):  # of all patterns
+        found = out.result(name)
+        assert found.axes_manager.navigation_shape == ()
+        assert found.axes_manager.signal_shape == (5,)
+        np.testing.assert_array_equal(found.axes_manager.signal_axes[0].axis, region.axis)
+    flags = found.metadata.xrdae_attributes
+    assert set(found.data) <= set(flags.flag_values) == {-1, 0, 1, 2}
+    assert flags.flag_meanings.split()[2] == "relevant"
 
 
 def test_the_signal_is_not_changed(make_signal, model):
@@ -274,6 +282,9 @@ def test_latents_and_companions_survive_the_hosts_file(make_signal, model, tmp_p
         np.testing.assert_array_equal(back.result(name).data, np.asarray(out.result(name).data))
         assert back.result(name).axes_manager.navigation_shape == (6, 4)
     np.testing.assert_array_equal(back.result("region_stop"), out.result("region_stop"))
+    verdict = back.result("relevance_verdict")
+    np.testing.assert_array_equal(verdict.data, out.result("relevance_verdict").data)
+    assert np.array_equal(verdict.metadata.xrdae_attributes.flag_values, [-1, 0, 1, 2])
     assert back.result("provenance") == out.result("provenance")
     steps = json.loads(back.result("provenance"))["steps"]
     assert [entry["step"] for entry in steps] == ["encode", "relevance"]

@@ -77,6 +77,11 @@ def test_results_are_added_and_the_file_keeps_its_content(path, model, latents):
             assert latent["latent_errors"].shape == latents.shape
             assert process["relevance"].attrs["axes"].tolist() == ["x", "region_center"]
             assert process["relevance/region_center"].attrs["units"] == "degree"
+            verdict = process["relevance_verdict"]
+            assert verdict.attrs["axes"].tolist() == ["region_center"]
+            assert verdict["relevance_verdict"].dtype == np.int8
+            assert verdict["relevance_verdict"].attrs["flag_values"].tolist() == [-1, 0, 1, 2]
+            assert "varies_alone" in verdict["relevance_verdict"].attrs["flag_meanings"]
             assert file["entry"].attrs["default"] == "data"
     after = nexus.nxload(str(path)).tree
     assert all(line in after for line in before.splitlines()[2:])

@@ -193,6 +193,7 @@ def test_analyze_puts_results_into_the_metadata_of_copies(results, series, model
         found = new.metadata["xrdae"]
         for name in ("latent", "latent_std", "novelty", "reconstruction_error", "relevance"):
             np.testing.assert_allclose(found[name], expected[name][i], atol=1e-5)
+        assert found["relevance_verdict"] == expected.relevance_verdict.values.tolist()
         np.testing.assert_allclose(found["region_start"], expected.region_start)
         np.testing.assert_allclose(found["region_stop"], expected.region_stop)
         assert found["axis_units"] == "degree"

@@ -181,6 +181,10 @@ def test_analyze_returns_a_group_of_the_data_and_results_with_units(data, series
     assert sc.identical(latent.coords["temperature"], data.coords["temperature"])
     for name in ("novelty", "reconstruction_error", "relevance"):
         np.testing.assert_allclose(group[name].values, expected[name], atol=1e-4)
+    for name in ("region_change", "relevance_excess", "relevance_verdict"):  # of all patterns
+        assert group[name].dims == ("region",)
+        np.testing.assert_allclose(group[name].values, expected[name], rtol=1e-6)
+    assert group["relevance_verdict"].dtype == sc.DType.int64
     start = group["relevance"].coords["region_start"]
     assert (start.dims, start.unit) == (("region",), sc.Unit("deg"))
     np.testing.assert_allclose(start.values, expected.region_start)

@@ -206,6 +206,19 @@ def test_relevance_lies_at_the_centres_of_the_regions(nd, model):
     np.testing.assert_array_equal(profile.x.magnitude, nd.x.magnitude)
 
 
+def test_results_of_regions_have_no_patterns(nd, model):
+    expected = plugins.to_dataset(nd).xrdae.relevance(model, regions=5.0)
+    for name in ("region_change", "relevance_excess", "relevance_verdict"):
+        found = nd.xrdae.relevance(model, regions=5.0, variable=name)
+        np.testing.assert_array_equal(found.data, expected[name])
+        np.testing.assert_allclose(found.x.magnitude, expected["region_center"])
+    assert found.meta.flag_meanings == "irrelevant undecided relevant varies_alone"
+    assert found.meta.flag_values.tolist() == [-1, 0, 1, 2]
+    labelled = plugins.to_dataset(nd).xrdae.fit(steps=5, members=2, progress=False)
+    pvalue = nd.xrdae.relevance(labelled, label="content", variable="content_pvalue")
+    assert ((pvalue.data > 0) & (pvalue.data <= 1)).all()
+
+
 def test_the_profile_runs_as_the_axis_of_the_host_runs(nd, model):
     up = nd.xrdae.relevance(model, variable="relevance_profile")
     down = nd[:, ::-1].xrdae.relevance(model, variable="relevance_profile")

@@ -94,7 +94,9 @@ class Conditional:
             own = as_tensor(weights @ implied).to(device)
             steps = (targets.to(device)[None] - own[:, None]) * factor[:, None, None]
             moved = (coefficients[:, None] + steps).flatten(0, 1)
-            after = self._ensemble.encode_mean(moved, self._scratch).view(*steps.shape[:2], -1)
+            after = self._ensemble.encode_mean(moved, self._scratch).view(
+                *steps.shape[:2], n_latent
+            )
             apart = after - before[:, None]
             shift[usable, i] = apart.mean(1).cpu().numpy()
             relevance[usable, i] = torch.linalg.vector_norm(apart, dim=2).mean(1).cpu().numpy()
