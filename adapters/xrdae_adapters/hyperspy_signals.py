@@ -25,7 +25,8 @@ class XrdaeLatent(Signal1D):
         ----------
         name
             Name of a signal (`latent_std`, `reconstruction_error`, `novelty`, `relevance`,
-            `relevance_verdict`), or of an array (`region_start`, `region_stop`, `region_center`) in units of the axis.
+            `relevance_verdict`), or of an array (`region_start`, `region_stop`, `region_center`) in
+            units of the axis.
 
         Raises
         ------

@@ -49,7 +49,7 @@ def test_a_dataset_is_refused_as_a_model(series, tmp_path):
         xrdae.load_model(tmp_path / "data.nc")
 
 
-@pytest.mark.parametrize("version", [7, 0, -1, 10**15, "new", 3.0, [3, 3]])
+@pytest.mark.parametrize("version", [8, 0, -1, 10**15, "new", 3.0, [3, 3]])
 def test_a_file_of_another_version_says_to_update(saved, version):
     _rewrite(saved, lambda tree: tree.attrs.update(format_version=version))
     with pytest.raises(xrdae.FormatError, match=r"has model format .*update xrdae"):
@@ -87,8 +87,20 @@ def test_a_file_without_a_group_is_damaged(saved, group):
         ("preparation", lambda ds: ds.drop_vars("mean")),
         ("preparation", lambda ds: ds.assign_attrs(axis_kind="energy")),
         ("ensemble", lambda ds: ds.drop_vars("decoder_1_weight")),
+        ("reference", lambda ds: ds.isel(channel=slice(0, -1))),
+        ("reference", lambda ds: ds.drop_vars("rows")),
+        ("reference", lambda ds: ds.isel(kept_pattern=[1, 0])),
+        ("reference", lambda ds: ds.isel(kept_pattern=[3, 3])),
+        ("reference", lambda ds: ds.assign(rows=ds["rows"] - 1)),
+        ("reference", lambda ds: ds.assign(rows=ds["rows"] + 1)),
+        ("reference", lambda ds: ds.assign(rows=ds["rows"].astype(float))),
+        ("reference", lambda ds: ds.assign(inputs=ds["inputs"][:, 0])),
     ],
-    ids=["components", "latents", "channels", "no mean", "axis kind", "a layer"],
+    ids=[
+        *("components", "latents", "channels", "no mean", "axis kind", "a layer"),
+        *("kept channels", "no rows", "order", "twice", "rows before", "rows after"),
+        *("rows in parts", "one channel"),
+    ],
 )
 def test_parts_that_do_not_fit_together_are_damage(saved, name, replace):
     def change(tree):
@@ -139,6 +151,8 @@ def test_provenance_of_another_kind_is_damage(saved, provenance):
         ("support/limits", 0.0),
         ("support/residual_scale", -1.0),
         ("support/latents", np.inf),
+        ("reference/inputs", np.nan),
+        ("reference/inputs", -np.inf),
     ],
 )
 def test_numbers_that_no_model_has_are_damage(saved, name, value):

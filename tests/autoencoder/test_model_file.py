@@ -41,7 +41,7 @@ def _equal(one, other):
         }
     elif dataclasses.is_dataclass(one) and not isinstance(one, Config):
         for field in dataclasses.fields(one):
-            _equal(getattr(one, field.name), getattr(other, field.name))
+            _equal(_part(one, field.name), _part(other, field.name))
     elif isinstance(one, tuple):
         assert len(one) == len(other)
         for a, b in zip(one, other, strict=True):
@@ -50,9 +50,14 @@ def _equal(one, other):
         assert one == other
 
 
+def _part(model, name):
+    """Return a part of a model; the mixture is computed if there is none yet."""
+    return getattr(model.fitted if name == "reference" else model, name)
+
+
 @pytest.mark.parametrize("part", [f.name for f in dataclasses.fields(Fitted)])
 def test_every_part_of_a_model_comes_back_exactly(full, saved, part):
-    _equal(getattr(full, part), getattr(xrdae.load_model(saved), part))
+    _equal(_part(full, part), _part(xrdae.load_model(saved), part))
 
 
 def test_a_label_that_is_the_index_of_the_patterns_comes_back(series, tmp_path):
@@ -68,7 +73,7 @@ def test_the_default_model_comes_back_exactly(model, tmp_path):
     model.save(tmp_path / "model.nc")
     loaded = xrdae.load_model(tmp_path / "model.nc")
     for field in dataclasses.fields(Fitted):
-        _equal(getattr(model, field.name), getattr(loaded, field.name))
+        _equal(_part(model, field.name), _part(loaded, field.name))
 
 
 def test_a_loaded_model_synthesizes_without_finding_its_mixture_again(
@@ -87,7 +92,7 @@ def test_a_loaded_model_saves_again_to_an_equal_model(full, saved, tmp_path):
     xrdae.load_model(saved).save(tmp_path / "again.nc")
     again = xrdae.load_model(tmp_path / "again.nc")
     for field in dataclasses.fields(Fitted):
-        _equal(getattr(full, field.name), getattr(again, field.name))
+        _equal(_part(full, field.name), _part(again, field.name))
 
 
 def test_a_model_without_a_wavelength_comes_back_without_one(series, tmp_path):
@@ -138,6 +143,7 @@ def test_anybody_can_open_the_file_with_xarray(full, saved):
             "component_weights",
             "labels",
             "history",
+            "reference",
         }
         np.testing.assert_array_equal(tree["basis/components"], full.autoencoder.basis.components)
         assert tree["preparation/axis"].attrs["units"] == "1/angstrom"
@@ -241,16 +247,31 @@ def test_a_file_of_every_format_saves_again_as_the_present_one(path, tmp_path):
     model.save(tmp_path / "again.nc")
     again = xrdae.load_model(tmp_path / "again.nc")
     for field in dataclasses.fields(Fitted):
-        _equal(getattr(model, field.name), getattr(again, field.name))
+        _equal(_part(model, field.name), _part(again, field.name))
     assert out_of(model, path) == out_of(again, path)
 
 
 def out_of(model, path):
     """Return what a model makes of its patterns, by every step that needs its parts."""
     given = given_to(path)
-    made = given.xrdae.encode(model).xrdae.relevance(model)
+    made = given.xrdae.encode(model).xrdae.relevance(model, fill="background")
     made = made.merge(given.xrdae.synthesize(model, between=(0, 9)).drop_vars("x"))
     return [values.values.tolist() for values in made.data_vars.values()]
+
+
+@pytest.mark.parametrize("path", sorted(FORMATS.glob("*.nc")), ids=lambda path: path.stem)
+def test_relevance_of_an_earlier_format_needs_a_mask_or_a_reference(path):
+    given, model = given_to(path), xrdae.load_model(path)
+    assert model.fitted.reference is None  # of formats 1 to 6
+    for options in ({}, {"label": "x"}, {"fill": "zero", "label": "x"}):
+        with pytest.raises(xrdae.DataError, match=r"keeps no .*reference=.*fill='background'"):
+            given.xrdae.relevance(model, **options)
+    masked = given.xrdae.relevance(model, fill="background")
+    assert "relevance_verdict" not in masked
+    xr.testing.assert_equal(xrdae.analyze(given, model)["relevance"], masked["relevance"])
+    compared = given.xrdae.relevance(model, reference=given, label="x")
+    assert compared["relevance_verdict"].dims == compared["x_verdict"].dims == ("region",)
+    assert np.isfinite(compared["relevance"]).all()
 
 
 def test_files_of_an_earlier_format_need_no_seal_but_their_checksums_hold(tmp_path):

@@ -75,6 +75,11 @@ class Conditional:
         inputs, _ = self.source(rows)
         basis, known = self.autoencoder.basis, self.reference.regions
         usable = np.isfinite(inputs).any(axis=1)
+        n, n_latent = len(inputs), self.autoencoder.ensemble.n_latent
+        shift = np.full((n, len(self.regions), n_latent), np.nan, np.float32)
+        relevance = np.full((n, len(self.regions)), np.nan, np.float32)
+        if not usable.any():
+            return shift, relevance, relevance @ self.cover
         filled = basis.fill(inputs[usable])
         patterns, scale = self.reference.prepare(filled)
         centered = patterns - known.mean
@@ -82,9 +87,6 @@ class Conditional:
         device = find_device(self.device)
         coefficients = as_tensor(basis.project(filled)).to(device)
         before = self._ensemble.encode_mean(coefficients, self._scratch)
-        n, n_latent = len(inputs), before.shape[1]
-        shift = np.full((n, len(self.regions), n_latent), np.nan, np.float32)
-        relevance = np.full((n, len(self.regions)), np.nan, np.float32)
         shift[usable], relevance[usable] = 0, 0
         factor = as_tensor(scale / self.autoencoder.preparation.gain).to(device)
         for i, (rest, (implied, targets)) in enumerate(zip(self.rests, self._implied, strict=True)):
