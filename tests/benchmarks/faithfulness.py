@@ -6,7 +6,7 @@ masked one after the other, in the order of a score: the most relevant first (de
 are masked, is the curve. A faithful score has a large area below the first and a small one below
 the second; their difference is the symmetric relevance gain (SRG), and the area in random order is
 the reference that tells how far the masking itself leaves the data (R-OMS), both after Bluecher,
-Vielhaben and Strodthoff, arXiv 2401.06654. Scores: xrdae's relevance and relevance_excess, the
+Vielhaben and Strodthoff, arXiv 2401.06654. Scores: xrdae's relevance by this mask, its conditional relevance, region_change, the
 windows' energy, captum's integrated gradients (of the squared distance from the mean latent) and
 chance.
 """
@@ -18,7 +18,7 @@ import torch
 from captum.attr import IntegratedGradients
 
 import xrdae
-from xrdae.analysis.relevance import FILLS
+from xrdae.analysis.relevance import MASKS
 from xrdae.preprocessing.peaks import find_channels
 from xrdae.simulate import alloy_series
 
@@ -83,14 +83,16 @@ def main() -> None:
     rng = np.random.default_rng(0)
     print("| fill | score | deletion | insertion | SRG |")
     print("|---|---|---|---|---|")
-    for fill in FILLS:
+    implied = model.relevance(some, regions=bounds)["relevance"].values
+    for fill in MASKS:
         maps = model.relevance(some, regions=bounds, fill=fill)
         scaled = auto.preparation.restore_scale(inputs)
         energy = [np.linalg.norm(mask_change(scaled, auto.preparation.mean, (a, b), fill), axis=1)
                   for a, b in slices]  # fmt: skip
         scores = {
-            "relevance": maps["relevance"].values,
-            "relevance_excess": maps["relevance_excess"].values,
+            "relevance of this mask": maps["relevance"].values,
+            "conditional relevance": implied,
+            "region_change": np.tile(maps["region_change"].values, (len(inputs), 1)),
             "window energy": np.stack(energy, axis=1),
             "integrated gradients": integrated_gradients(model, inputs, slices),
             "random": rng.random((len(inputs), len(slices))),

@@ -152,8 +152,10 @@ def measure_relevance(
         axis=0,
     )
     rows = []
-    for what in ("relevance", "relevance_excess"):
-        found = [m[what].mean("pattern").values for m in maps]
+    for what in ("relevance", "region_change", "region_std", "relevance_excess"):
+        found = [
+            (m[what].mean("pattern") if "pattern" in m[what].dims else m[what]).values for m in maps
+        ]
         pairs = {"truth": truth, "other seed": found[1], "untrained encoder": found[2]}
         for other, values in pairs.items():
             rows.append((f"{what}: Spearman with {other}", f"{spearmanr(found[0], values)[0]:.3f}"))

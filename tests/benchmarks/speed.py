@@ -38,6 +38,7 @@ import xarray as xr
 
 import other_methods
 import xrdae
+from xrdae.analysis.relevance import find_bounds
 from xrdae.compute.threads import compute_by_blocks
 from xrdae.provenance import attach_provenance
 from xrdae.simulate import alloy_series
@@ -104,7 +105,9 @@ def relevance() -> list[Row]:
     def ours() -> xr.Dataset:
         return series.xrdae.relevance(model, regions=bounds, fill="mean")
 
-    masking = model._kernels.find_masking(model.patterns(series), None, bounds, "mean")
+    patterns = model.patterns(series)
+    regions = find_bounds(model.fitted, patterns, bounds)
+    masking = model._kernels.find_relevance_kernel(patterns, None, regions, "mean", None)
     prepared = inputs.numpy()
 
     def shifts() -> tuple[np.ndarray, ...]:

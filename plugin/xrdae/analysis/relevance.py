@@ -29,7 +29,8 @@ from xrdae.preprocessing.preparation import Source
 Float = npt.NDArray[Any]
 
 CONDITIONAL = "conditional"
-FILLS = (CONDITIONAL, "background", "zero", "mean")
+MASKS = ("background", "zero", "mean")
+FILLS = (CONDITIONAL, *MASKS)
 SIGNED = 0.05  # negative values of the mean, relative to its largest, that count as noise
 BLOCK = 8192  # masked patterns in a block
 MASKED = 2048  # masked patterns encoded together; they fit a core's cache
