@@ -6,9 +6,9 @@ masked one after the other, in the order of a score: the most relevant first (de
 are masked, is the curve. A faithful score has a large area below the first and a small one below
 the second; their difference is the symmetric relevance gain (SRG), and the area in random order is
 the reference that tells how far the masking itself leaves the data (R-OMS), both after Bluecher,
-Vielhaben and Strodthoff, arXiv 2401.06654. Scores: xrdae's relevance by this mask, its conditional relevance, region_change, the
-windows' energy, captum's integrated gradients (of the squared distance from the mean latent) and
-chance.
+Vielhaben and Strodthoff, arXiv 2401.06654. Scores: xrdae's relevance by this mask, its conditional
+relevance, `region_change`, the windows' energy, captum's integrated gradients (of the squared
+distance from the mean latent) and chance.
 """
 
 from __future__ import annotations
