@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from xrdae.accessor import XrdaeAccessor
+from xrdae.describe import describe_dataset
 
 CALLS = {
     "encode": ({}, {"latent", "latent_std", "reconstruction_error", "novelty"}),
@@ -13,12 +14,9 @@ CALLS = {
     "relevance": (
         {"label": "x"},
         {
-            "relevance",
-            "relevance_excess",
-            "relevance_significance",
-            "latent_shift",
-            "relevance_profile",
-            "x_shift",
+            *("relevance", "latent_shift", "relevance_profile", "region_change", "region_std"),
+            *("relevance_excess", "relevance_significance", "relevance_verdict"),
+            *("x_change", "x_pvalue", "x_verdict", "x_slope", "x_r2", "x_shift"),
         },
     ),
     "synthesize": (
@@ -42,6 +40,10 @@ DIMS = {
     "relevance": ("pattern", "region"),
     "latent_shift": ("pattern", "region", "latent_axis"),
     "relevance_profile": ("pattern", "two_theta"),
+    **dict.fromkeys(["region_change", "region_std", "relevance_verdict"], ("region",)),
+    **dict.fromkeys(["relevance_excess", "relevance_significance"], ("region",)),
+    **dict.fromkeys(["x_change", "x_pvalue", "x_verdict", "x_slope", "x_r2"], ("region",)),
+    "x_shift": ("pattern", "region"),
     "synthesized": ("synthetic", "two_theta"),
     "synthesized_std": ("synthetic", "two_theta"),
     "synthesized_latent": ("synthetic", "latent_axis"),
@@ -58,7 +60,7 @@ def test_a_method_adds_its_variables_to_a_new_dataset(series, model, method):
     assert set(out.data_vars) - set(series.data_vars) == names
     for name in names & DIMS.keys():
         assert out[name].dims == DIMS[name]
-        assert out[name].attrs["units"]
+        assert "flag_values" in out[name].attrs or out[name].attrs["units"]
         assert out[name].attrs["long_name"]
 
 
@@ -106,3 +108,26 @@ def test_a_dataset_that_used_the_accessor_can_be_pickled(series, model):
 def test_the_accessor_documents_every_method():
     public = [m for n, m in inspect.getmembers(XrdaeAccessor) if not n.startswith("_")]
     assert all(inspect.getdoc(m) for m in public)
+
+
+@pytest.mark.parametrize("keeps_attributes", [True, False])
+def test_relevance_replaces_results_of_regions_and_those_of_earlier_versions(
+    series, model, tmp_path, keeps_attributes
+):
+    encoded = series.xrdae.encode(model)
+    first = encoded.xrdae.relevance(model, regions=5.0, label="x")
+    for name in ("relevance_excess", "relevance_significance"):  # of each pattern, until format 6
+        first[name] = first["relevance"] * 2
+    if not keeps_attributes:  # a host may lose them
+        first = first.drop_attrs()
+        for name in ("two_theta", "wavelength", "intensity"):
+            first[name].attrs = series[name].attrs
+    first.to_netcdf(tmp_path / "results.nc")
+    with xr.open_dataset(tmp_path / "results.nc") as earlier:
+        assert "none yet" not in describe_dataset(earlier)["Data"]["relevance"]
+        found = earlier.load().xrdae.relevance(model)
+    expected = encoded.xrdae.relevance(model)
+    assert set(found.variables) == set(expected.variables)
+    for name in ("relevance_excess", "relevance_verdict", "region_start"):
+        assert found[name].dims == ("region",)
+        np.testing.assert_array_equal(found[name], expected[name])

@@ -1,4 +1,4 @@
-"""Patterns that a model keeps whole: chosen evenly, in order, and of the patterns of the support."""
+"""Patterns that a model keeps whole are chosen evenly, in order, from those of the support."""
 
 import dataclasses
 

@@ -80,7 +80,8 @@ def test_encode_reconstruct_relevance_and_analyze(dataset):
     compare(dataset, lambda d: xrdae.analyze(d, model))
     if find_patterns(dataset).axis.values.size > 4:
         regions = window(dataset)
-        compare(dataset, lambda d: d.xrdae.relevance(model, regions=regions, fill="background"))
+        for fill in ("conditional", "background"):
+            compare(dataset, lambda d, f=fill: d.xrdae.relevance(model, regions=regions, fill=f))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -157,6 +158,7 @@ def test_without_patterns_results_are_empty(series, model):
     nothing = series.isel(pattern=slice(0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "no peak is steady for certain")
         out = nothing.xrdae.encode(model).xrdae.reconstruct(model).xrdae.relevance(model)
         out = out.xrdae.estimate(model, "x", reference=series)
     assert out["latent"].shape == (0, 2)
