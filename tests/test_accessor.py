@@ -43,7 +43,6 @@ DIMS = {
     **dict.fromkeys(["region_change", "region_std", "relevance_verdict"], ("region",)),
     **dict.fromkeys(["relevance_excess", "relevance_significance"], ("region",)),
     **dict.fromkeys(["x_change", "x_pvalue", "x_verdict", "x_slope", "x_r2"], ("region",)),
-    "x_shift": ("pattern", "region"),
     "synthesized": ("synthetic", "two_theta"),
     "synthesized_std": ("synthetic", "two_theta"),
     "synthesized_latent": ("synthetic", "latent_axis"),
