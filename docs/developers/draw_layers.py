@@ -35,6 +35,7 @@ PURPOSE = {
     "builtin": "the built-in implementation of every hook",
     "report": "the explorer, one HTML page",
     "doctor": "checks the installation",
+    "region_table": "relevance of each region as a table",
     "plugins": "loads plugins, calls hooks, checks what they return",
     "attach_results": "adds a result to a dataset that may have earlier ones",
     "hookspecs": "the hooks and their arguments",

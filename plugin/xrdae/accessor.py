@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xrdae.analysis.request import Position
     from xrdae.model import Model
     from xrdae.plot import Plot
+    from xrdae.plot.phases import Phases
     from xrdae.preprocessing.peaks import Regions
     from xrdae.report import Report
 
@@ -144,6 +145,44 @@ class XrdaeAccessor:
                 reference=None if reference is None else to_dataset(reference),
             )
         )
+
+    def tabulate_relevance(
+        self, label: str | Sequence[str] | None = None, phases: Phases | None = None
+    ) -> xr.Dataset:
+        """Return the attached relevance as a table with one row for each region.
+
+        To choose a peak to watch for a label, sort the relevant regions by `<label>_r2`.
+
+        Parameters
+        ----------
+        label
+            Name or names of labels; None: all labels with which the regions were compared.
+        phases
+            CIF of a phase, a list of them, or a dict from names to CIFs; needs gemmi.
+
+        Returns
+        -------
+        Dataset
+            Along `region`: the bounds; `relevance`, the mean of all patterns; `region_change`,
+            `region_std` [intensity], `relevance_excess`; for each label `<label>_change`,
+            `_pvalue`, `_slope` and `_r2`; the verdicts in words. `hkl`, with phases: the Miller
+            indices of at most four reflections in the region, the strongest first.
+            `to_dataframe()` converts it to pandas.
+
+        Raises
+        ------
+        DataError
+            If the dataset has no relevance, or no verdicts for a label.
+
+        Examples
+        --------
+        >>> table = ds.xrdae.relevance(model, label="x").xrdae.tabulate_relevance()
+        >>> table["x_verdict"].dims, table["relevance"].dims
+        (('region',), ('region',))
+        """
+        from xrdae.region_table import tabulate_relevance
+
+        return tabulate_relevance(to_dataset(self._obj), label, phases)
 
     def synthesize(
         self,

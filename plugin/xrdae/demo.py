@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xrdae.convention.categories import find_category_names
 from xrdae.loading.sources import write_netcdf
 from xrdae.model import Model
-from xrdae.preprocessing.peaks import find_contrary_regions
+from xrdae.preprocessing.peaks import CONTRARY, find_contrary_regions, measure_strengths
 from xrdae.preprocessing.subsets import choose_evenly
 from xrdae.simulate import alloy_series
 
 IRON = 0.15  # weight fraction of alpha-iron, whose strong peaks do not depend on the composition
-WINDOW = 0.5  # degree, width in which relevance is compared with the known derivative
 HELD_OUT = 30  # of the 150 patterns: training does not see them
 PAIRS = 60  # neighbours in composition between which patterns are synthesized
 
@@ -47,7 +47,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
     low, high = _find_ends_of_row(training)
     synthesized = training.xrdae.synthesize(model, between=(low, high), n=7, endpoints=True)
     ratio = compare_synthesis_with_blending(training, model)
-    windows = find_contrary_peaks(series, model)
+    peaks = find_contrary_peaks(results)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.nc")
     write_netcdf(results, folder / "results.nc")
@@ -66,7 +66,7 @@ def run(folder: Path, *, progress: bool | None = None) -> list[tuple[str, str]]:
         ("R2 of Zr content, held out", f"{compute_r_squared(unseen.zr, unseen.zr_estimate):.4f}"),
         ("peaks found", f"{results.sizes['region']}"),
         *_find_relevant_peaks(results),
-        *((name, row.text()) for name, row in windows.items()),
+        *((name, "none found" if row is None else row.text()) for name, row in peaks.items()),
         ("synthesis error / linear blending", f"{ratio:.2f}"),
     ]  # fmt: skip
 
@@ -102,73 +102,97 @@ def compare_synthesis_with_blending(training: xr.Dataset, model: Model) -> float
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
-    """A window of the axis: its ends [degree], relevance excess, and two ranks, 0 to 1.
+class Peak:
+    """A peak with its results, and the truth.
 
-    The ranks, among all windows, are those of its intensity above its lowest point, and of how
-    much the noise-free pattern changes there with composition for its intensity.
+    Attributes
+    ----------
+    start, stop
+        Its ends [degree].
+    verdict
+        `relevance_verdict` in words.
+    excess
+        `relevance_excess`.
+    strength
+        Rank among all peaks, 0 to 1, of the norm of the mean intensity above its lowest point.
+    sensitivity
+        Rank among all peaks, 0 to 1, of the known change with composition over this norm.
     """
 
     start: float
     stop: float
+    verdict: str
     excess: float
-    intensity: float
+    strength: float
     sensitivity: float
 
     def text(self) -> str:
         """Return one line."""
         return (
-            f"{self.start:.2f} to {self.stop:.2f} degree: intensity rank {self.intensity:.2f}, "
-            f"excess {self.excess:+.2f}, true sensitivity rank {self.sensitivity:.2f}"
+            f"{self.start:.2f} to {self.stop:.2f} degree: strength rank {self.strength:.2f}, "
+            f"{self.verdict} (excess {self.excess:+.2f}); true sensitivity rank "
+            f"{self.sensitivity:.2f}"
         )
 
 
-def find_contrary_peaks(series: xr.Dataset, model: Model) -> dict[str, Window]:
-    """Find a strong peak of low relevance and a weak one of high relevance.
+def find_contrary_peaks(results: xr.Dataset) -> dict[str, Peak | None]:
+    """Find a strong peak that is irrelevant and a weak one that is relevant, by their verdicts.
 
-    They are found by `relevance_excess` alone; what is known of the simulation, the derivative of
-    the pattern with respect to Ti and Zr content (each over its range), tells whether that is true.
+    The truth is not used to find them. It stands beside them: the derivative of the noise-free
+    pattern with respect to Ti and Zr content, each over its range.
+
+    Parameters
+    ----------
+    results
+        The series with the results of `relevance`.
+
+    Returns
+    -------
+    dict
+        The two peaks by their names; None if there is none.
     """
-    maps = model.relevance(series, regions=WINDOW)
-    excess = maps["relevance_excess"].mean("pattern").values
-    bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)
-    slices = [slice(*np.searchsorted(series["two_theta"].values, b)) for b in bounds]
+    axis, mean = results["two_theta"].values, results["intensity"].mean("pattern").values
+    bounds = np.stack([results["region_start"].values, results["region_stop"].values], axis=1)
+    strength = measure_strengths(axis, mean, bounds)
+    verdict, excess = results["relevance_verdict"], results["relevance_excess"].values
+    names = find_category_names(verdict)
+    sensitivity = _measure_sensitivity(results, bounds) / strength
+    found: dict[str, Peak | None] = {}
+    for name, i in zip(
+        CONTRARY, find_contrary_regions(strength, excess, verdict.values), strict=True
+    ):
+        found[name] = None if i is None else Peak(
+            start=float(bounds[i, 0]),
+            stop=float(bounds[i, 1]),
+            verdict=str(names[i]),
+            excess=float(excess[i]),
+            strength=_find_rank(strength, i),
+            sensitivity=_find_rank(sensitivity, i),
+        )  # fmt: skip
+    return found
+
+
+def _measure_sensitivity(series: xr.Dataset, bounds: Any) -> Any:
+    """Return the true change `(region,)` of each region with composition, mean of the patterns."""
     ti, zr, step = series["ti"].values, series["zr"].values, 1e-3
 
-    def expected(ti: Any, zr: Any) -> Any:
+    def simulate(ti: Any, zr: Any) -> Any:
         one = alloy_series(ti, zr=zr, iron=IRON, crossed=False, noise=False)
         return one["intensity"].values.astype(float)
 
-    here = expected(ti, zr)
+    reference = simulate(ti, zr)
     slopes = np.stack(
         [
-            (expected(ti + step, zr) - here) * np.ptp(ti) / step,
-            (expected(ti, zr + step) - here) * np.ptp(zr) / step,
+            (simulate(ti + step, zr) - reference) * np.ptp(ti) / step,
+            (simulate(ti, zr + step) - reference) * np.ptp(zr) / step,
         ]
     )
-    change = [np.sqrt(np.square(slopes[..., s]).sum(axis=(0, 2))).mean() for s in slices]
-    above = [here[:, s] - here[:, s].min(axis=1, keepdims=True) for s in slices]
-    height = np.array([np.linalg.norm(a, axis=1).mean() for a in above])
-    rank = {
-        name: values.argsort().argsort() / (len(values) - 1)
-        for name, values in (
-            ("intensity", height),
-            ("sensitivity", np.array(change) / np.maximum(height, 1e-9)),
-        )
-    }
-    # Windows without a peak set the level, so the sign of the mean excess means little.
-    strong, weak = find_contrary_regions(height, excess, signed=False)
-    return {
-        name: Window(
-            start=float(bounds[i, 0]),
-            stop=float(bounds[i, 1]),
-            excess=float(excess[i]),
-            intensity=float(rank["intensity"][i]),
-            sensitivity=float(rank["sensitivity"][i]),
-        )
-        for name, i in (("strong but irrelevant", strong), ("weak but relevant", weak))
-        if i is not None
-    }
+    ends = np.searchsorted(series["two_theta"].values, bounds)
+    return np.array([np.sqrt(np.square(slopes[..., a:b]).sum(axis=(0, 2))).mean() for a, b in ends])
+
+
+def _find_rank(values: Any, region: int) -> float:
+    return float((values < values[region]).sum() / (len(values) - 1))
 
 
 def _find_distance(patterns: Any, truth: Any) -> float:

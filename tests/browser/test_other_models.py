@@ -153,7 +153,7 @@ def test_an_axis_that_is_not_of_diffraction_keeps_its_name_and_its_direction(ser
     explorer.wait("$.view.masked === a[0]", region)
     start, stop = (float(maps[f"region_{end}"][region]) for end in ("start", "stop"))
     said = explorer.page.inner_text("#mask-text")
-    assert f"Masked {stop:.5g} to {start:.5g} eV" in said
+    assert f"Replaced {stop:.5g} to {start:.5g} eV" in said
     inside = energy[(energy >= start) & (energy <= stop)]
     mask = explorer.shown("mask")["x"]
     np.testing.assert_allclose([mask.min(), mask.max()], [inside.min(), inside.max()])

@@ -37,17 +37,29 @@ def test_synthesis_beats_linear_blending_where_peaks_move(shown):
     assert figure(shown[1], "synthesis error / linear blending") < 0.5
 
 
-def test_the_demo_finds_a_strong_peak_of_no_relevance_and_a_weak_one_of_high_relevance(shown):
-    folder, _ = shown
-    model = xrdae.load_model(folder / "model.nc")
-    found = demo.find_contrary_peaks(demo.alloy_series(iron=demo.IRON), model)
+def test_the_demo_finds_a_strong_irrelevant_peak_of_iron_and_a_weak_relevant_one(shown):
+    folder, said = shown
+    with xr.open_dataset(folder / "results.nc") as results:
+        found = demo.find_contrary_peaks(results)
     strong, weak = found["strong but irrelevant"], found["weak but relevant"]
     iron = [44.67, 65.02]  # degree, Cu K-alpha 1
-    assert any(strong.start < line + 0.2 and line - 0.2 < strong.stop for line in iron)
-    assert strong.intensity >= 0.75
-    assert strong.sensitivity < 0.3  # known from the simulation
-    assert weak.intensity <= 0.5
+    assert any(strong.start < line < strong.stop for line in iron)
+    assert (strong.verdict, weak.verdict) == ("irrelevant", "relevant")
+    assert strong.strength >= 0.75
+    assert strong.sensitivity < 0.1  # known from the simulation
+    assert weak.strength <= 0.5
     assert weak.sensitivity > 0.7
+    assert strong.text() in said
+    assert weak.text() in said
+
+
+def test_without_verdicts_of_a_contrary_peak_the_demo_finds_none(shown):
+    folder, _ = shown
+    with xr.open_dataset(folder / "results.nc") as results:
+        verdict = results["relevance_verdict"]
+        undecided = results.assign(relevance_verdict=verdict.copy(data=np.zeros_like(verdict)))
+        found = demo.find_contrary_peaks(undecided)
+    assert found == {"strong but irrelevant": None, "weak but relevant": None}
 
 
 def test_the_demo_writes_results_a_model_and_pictures_that_are_not_blank(shown):

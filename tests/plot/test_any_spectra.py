@@ -32,7 +32,7 @@ def test_profiles_of_a_descending_axis_lie_where_their_energies_are(spectra, ax)
     np.testing.assert_allclose([p.get_x() for p in ax.patches], np.sort(out["region_start"]))
     ax = new_figure().add_subplot()
     out.xrdae.plot.relevance_map(ax=ax)
-    (image,) = ax.collections
+    image = ax.collections[0]
     middle = image.get_coordinates()[0, :, 0]
     order = np.argsort((middle[1:] + middle[:-1]) / 2)
     np.testing.assert_array_equal(

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 
-from figure_helpers import STRUCTURES, annotation, words
+from figure_helpers import STRUCTURES, annotation, new_figure, words
 from xrdae import DataError
 from xrdae.convention.patterns import find_patterns
 from xrdae.plot.phases import find_rows, format_indices
@@ -65,9 +66,7 @@ def test_contrary_regions_are_named_where_they_are(results, ax):
     angle = out["two_theta"].values
     pattern = (height[:, None] * ((angle > start + 1) & (angle < stop - 1))).sum(axis=0)
     out["intensity"] = out["intensity"] * 0 + xr.DataArray(pattern, dims="two_theta")
-    out["relevance_excess"] = out["relevance_excess"] * 0 + xr.DataArray(
-        [-0.5, 0.2, 0.1, 0.9, 0.3], dims="region"
-    )
+    set_verdicts(out, "relevance_verdict", "region_change", [-1, 1, 0, 1, 2], [0, 1, 1, 3, 0])
     out.xrdae.plot.relevance(ax=ax)
     for name, region in (("strong but irrelevant", 0), ("weak but relevant", 3)):
         x, y = annotation(ax, name).xy
@@ -75,10 +74,59 @@ def test_contrary_regions_are_named_where_they_are(results, ax):
         assert y == pytest.approx(height[region])
 
 
+def set_verdicts(dataset, verdict, change, values, changes):
+    """Replace verdicts and changes of regions."""
+    dataset[verdict] = dataset[verdict].copy(data=np.array(values, np.int8))
+    dataset[change] = dataset[change].copy(data=np.array(changes, float))
+
+
+def find_symbols(ax):
+    """Return the positions of the symbols of each verdict."""
+    rows = [c for c in ax.collections if isinstance(c, PathCollection)]
+    return {c.get_label(): c.get_offsets()[:, 0].tolist() for c in rows}
+
+
+def test_every_region_has_the_symbol_of_its_verdict_and_a_shade_of_its_deviation(results, ax):
+    out = results.isel(region=slice(0, 5)).copy()
+    set_verdicts(out, "relevance_verdict", "region_change", [1, -1, 0, 2, 1], np.ones(5))
+    out.xrdae.plot.relevance(ax=ax)
+    a, b, c, d, e = out["region_center"].values.tolist()
+    expected = {"relevant": [a, e], "irrelevant": [b], "undecided": [c], "varies alone": [d]}
+    assert find_symbols(ax) == expected
+    for word in ("● relevant", "○ irrelevant", "· undecided", "◆ varies alone"):
+        assert word in ax.get_title(loc="left")
+    polygons = (c for c in ax.collections if isinstance(c, PolyCollection))
+    (shades,) = (c for c in polygons if not hasattr(c, "U"))
+    lightness = shades.get_facecolor()[:, :3].sum(axis=1)
+    np.testing.assert_array_equal(np.argsort(-lightness), np.argsort(out["region_std"]))
+
+
+def test_with_a_label_symbols_and_names_are_those_of_its_verdicts(series, model, ax):
+    out = series.xrdae.relevance(model, label="x")
+    set_verdicts(out, "x_verdict", "x_change", [-1, 0, 0, 1, 0], [0, 0, 0, 10, 0])
+    out.xrdae.plot.relevance(label="x", ax=ax)
+    center = out["region_center"].values
+    assert find_symbols(ax)["irrelevant"] == [center[0]]
+    assert find_symbols(ax)["relevant"] == [center[3]]
+    assert "undecided for x" in ax.get_title(loc="left")
+    assert annotation(ax, "strong but irrelevant for x").xy[0] < center[1]
+    with pytest.raises(DataError, match=r"no 'z_verdict'.*relevance\(model, label='z'\)"):
+        out.xrdae.plot.relevance(label="z")
+
+
+def test_results_without_verdicts_are_drawn_without_symbols_and_names(results, ax):
+    old = results.drop_vars(["region_change", "region_std", "relevance_verdict"])
+    old.xrdae.plot.relevance(ax=ax)
+    old.xrdae.plot.relevance_map(ax=new_figure().add_subplot())
+    assert not find_symbols(ax)
+    assert len(ax.patches) == old.sizes["region"]
+    assert not [t for t in words(ax) if "relevant" in t]
+
+
 def test_reflections_of_phases_are_marked_at_their_angles(alloy, ax):
     out, _ = alloy
     out.xrdae.plot.relevance(phases={"bcc": STRUCTURES / "iron.cif"}, ax=ax)
-    (ticks,) = (c for c in ax.collections if not hasattr(c, "U"))
+    (ticks,) = (c for c in ax.collections if isinstance(c, LineCollection))
     found = [segment[0][0] for segment in ticks.get_segments()]
     d = 2.8665 / np.sqrt([2, 4])
     np.testing.assert_allclose(found, 2 * np.degrees(np.arcsin(1.5406 / 2 / d)), atol=1e-6)
@@ -112,7 +160,7 @@ def test_indices_below_zero_have_a_bar():
 def test_a_relevance_map_shows_every_profile_in_the_order_of_a_label(results, ax):
     shuffled = results.isel(pattern=np.random.default_rng(0).permutation(24))
     shuffled.xrdae.plot.relevance_map(y="x", ax=ax)
-    (image,) = ax.collections
+    image = ax.collections[0]
     np.testing.assert_allclose(image.get_array(), results["relevance_profile"])
     edges = image.get_coordinates()[:, 0, 1]
     np.testing.assert_allclose((edges[1:] + edges[:-1]) / 2, results["x"])
@@ -121,7 +169,7 @@ def test_a_relevance_map_shows_every_profile_in_the_order_of_a_label(results, ax
 
 def test_patterns_of_equal_labels_get_a_row_each(results, ax):
     results.xrdae.plot.relevance_map(y="z", ax=ax)
-    (image,) = ax.collections
+    image = ax.collections[0]
     order = np.argsort(results["z"].values, kind="stable")
     np.testing.assert_allclose(image.get_array(), results["relevance_profile"][order])
     assert [t.get_text() for t in ax.get_yticklabels()] == ["0", "1", "2", "3", "4"]

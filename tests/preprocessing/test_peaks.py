@@ -77,26 +77,38 @@ def test_channels_of_a_region_include_both_ends():
 def test_contrary_regions_are_the_strong_of_least_and_the_weak_of_most_excess():
     strength = np.arange(9.0)
     excess = np.array([5, 0.1, 0.4, 0.2, -0.1, 0.3, -0.2, -0.5, -0.4])
+    verdict = np.where(excess > 0, 1, -1)
     # Strong are 6 to 8; weak 1 to 4: the weakest of all, 0, holds no peak.
-    assert find_contrary_regions(strength, excess) == (7, 2)
-    shuffled = np.random.default_rng(0).permutation(9)
-    assert tuple(shuffled[list(find_contrary_regions(strength[shuffled], excess[shuffled]))]) == (
-        7,
-        2,
-    )
+    assert find_contrary_regions(strength, excess, verdict) == (7, 2)
+    order = np.random.default_rng(0).permutation(9)
+    found = find_contrary_regions(strength[order], excess[order], verdict[order])
+    assert tuple(order[list(found)]) == (7, 2)
 
 
-def test_contrary_regions_need_contrary_signs_unless_signs_are_ignored():
+@pytest.mark.parametrize("value", [0, 2])
+def test_regions_without_a_verdict_are_not_contrary(value):
+    excess = np.array([5, 0.1, 0.4, 0.2, -0.1, 0.3, -0.2, -0.5, -0.4])
+    assert find_contrary_regions(np.arange(9.0), excess, np.full(9, value)) == (None, None)
+
+
+def test_contrary_regions_are_those_that_have_the_verdict():
+    strength, excess = np.arange(9.0), np.linspace(0.8, -0.8, 9)
+    verdict = np.array([1, 0, 1, 1, 1, 0, 0, -1, 0])
+    assert find_contrary_regions(strength, excess, verdict) == (7, 2)
+    assert find_contrary_regions(strength, excess, -verdict) == (None, None)
+
+
+def test_a_weak_region_that_changes_less_than_its_strength_predicts_is_not_named():
     strength, excess = np.arange(9.0), np.linspace(-1, -0.2, 9)
-    assert find_contrary_regions(strength, excess) == (6, None)
-    assert find_contrary_regions(strength, -excess) == (None, 1)
-    assert find_contrary_regions(strength, excess, signed=False) == (6, 4)
+    assert find_contrary_regions(strength, excess, np.ones(9)) == (None, None)
 
 
 def test_contrary_regions_need_four_that_are_known():
     excess = np.array([-1, 1.0, -1.0, np.nan])
-    assert find_contrary_regions(np.arange(4.0), excess) == (None, None)
-    assert find_contrary_regions(np.arange(5.0), np.array([np.nan, 0, 1.0, 0, -1.0])) == (4, 2)
+    verdict = np.array([-1, 1, -1, 1])
+    assert find_contrary_regions(np.arange(4.0), excess, verdict) == (None, None)
+    excess, verdict = np.array([np.nan, 0, 1.0, 0, -1.0]), np.array([1, 0, 1, 0, -1])
+    assert find_contrary_regions(np.arange(5.0), excess, verdict) == (4, 2)
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("f2", 3e3), ("f4", 1e30), ("i2", 3e4)])

@@ -182,43 +182,6 @@ def encode(
 @add_reading
 @MODEL
 @OUT
-@click.option("--regions", default="peaks", show_default=True,
-              help="'peaks', or a window's width in units of the axis.")  # fmt: skip
-@click.option("--fill", type=click.Choice(["background", "zero", "mean"]), default="background",
-              show_default=True, help="Fill of a masked region.")  # fmt: skip
-@click.option("--label", help="A numeric label: how far its estimate moves is added.")
-@JSON
-def relevance(
-    data: tuple[str, ...],
-    model_path: Path,
-    out: Path,
-    regions: str,
-    fill: str,
-    label: str | None,
-    as_json: bool,
-    reading: dict[str, Any],
-) -> None:
-    """Mask each peak and measure how far each pattern's latent point moves."""
-    refuse_overwrite(out, model_path)
-    windows: str | float = regions
-    if regions != "peaks":
-        try:
-            windows = float(regions)
-        except ValueError:
-            raise click.BadParameter(f"{regions!r} must be 'peaks' or a width") from None
-
-    def result() -> xr.Dataset:
-        dataset, model = open_data(data, **reading), _load_model(model_path)
-        return dataset.xrdae.relevance(model, regions=windows, fill=fill, label=label)  # type: ignore[no-any-return]
-
-    write_result(result, out, as_json)
-
-
-@main.command()
-@DATA
-@add_reading
-@MODEL
-@OUT
 @click.option("--between", nargs=2, help="Two patterns by position: 3 7, or y=0,x=3 y=0,x=7.")
 @click.option("-n", default=5, show_default=True, help="Points between the two patterns.")
 @click.option("--endpoints", is_flag=True, help="Add the two patterns themselves.")

@@ -20,6 +20,7 @@ REPORTED = (XrdaeError, ImportError, MemoryError, OSError, RuntimeError, TypeErr
 _OPTIONS = {
     "extrapolate=True": "--extrapolate",
     "reference=": "--reference",
+    "fill='background'": "--fill background",
     "by dim=...": "by --dim",
     "variable=...": "--variable",
     "columns='": "--columns '",

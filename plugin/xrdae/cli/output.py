@@ -31,6 +31,24 @@ def print_rows(rows: Mapping[str, Any], as_json: bool) -> None:
         click.echo(f"{name:<{width}}  {escape_control(text)}")
 
 
+def print_table(columns: Mapping[str, Sequence[Any]]) -> None:
+    """Print columns of numbers and texts under their captions. Numbers have four digits."""
+    cells = [
+        [escape_control(name), *(_format_cell(value) for value in values)]
+        for name, values in columns.items()
+    ]
+    widths = [max(map(len, column)) for column in cells]
+    for row in zip(*cells, strict=True):
+        padded = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(padded))
+
+
+def _format_cell(value: Any) -> str:
+    if isinstance(value, str):
+        return escape_control(value)
+    return "" if value is None else f"{value:.4g}"
+
+
 def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> None:
     """Print sections of names and values, each under its caption, or as JSON."""
     if as_json:
@@ -45,7 +63,12 @@ def print_sections(sections: Mapping[str, Mapping[Any, str]], as_json: bool) -> 
 
 
 def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> None:
-    """Write a result completely or not at all. The target may be DATA."""
+    """Write a result, and print what it is; see `write_dataset`."""
+    print_rows(write_dataset(make, out), as_json)
+
+
+def write_dataset(make: Callable[[], xr.Dataset], out: Path) -> dict[str, str]:
+    """Write a result completely or not at all, and describe it. The target may be DATA."""
     from xrdae import describe
     from xrdae.compute.lazy_arrays import is_lazy, show_progress
 
@@ -59,7 +82,7 @@ def write_result(make: Callable[[], xr.Dataset], out: Path, as_json: bool) -> No
                 write_netcdf(dataset, aside)
         rows = {} if is_lazy(dataset) else describe.describe_patterns(dataset)
         dataset.close()
-    print_rows(rows | {"wrote": str(out)}, as_json)
+    return rows | {"wrote": str(out)}
 
 
 def parse_n_latent(text: str) -> int | str:

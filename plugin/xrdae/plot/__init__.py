@@ -144,14 +144,16 @@ class Plot:
         *,
         pattern: Mapping[str, int] | int | None = None,
         phases: Phases | None = None,
+        label: str | None = None,
         latent_axes: Sequence[int] | None = None,
         ax: Axes | None = None,
     ) -> Axes:
         """Draw a pattern, each region shaded by its relevance.
 
-        Arrows above show where masking the region moves the latent point, along two latent
-        axes. A strong region of less relevance, and a weak one of more, than an
-        untrained network gives it are named (`peaks.contrary` and `relevance_excess`).
+        Arrows above show where replacing the region moves the latent point, along two latent
+        axes. Below the pattern, symbols show the verdict of each region, and shades show
+        `region_std`, the simple measure. A strong region called irrelevant and a weak region
+        called relevant are named. Results without verdicts are drawn without symbols and names.
 
         Parameters
         ----------
@@ -162,6 +164,9 @@ class Plot:
             CIF of a phase, a list of them, or a dict from names to CIFs: their reflections
             stronger than a thousandth of the strongest are marked below the pattern, with the
             indices of the strongest where there is room; needs gemmi.
+        label
+            Name of a label: symbols and names are its verdicts, `<label>_verdict`. None:
+            `relevance_verdict`.
         latent_axes
             Numbers of one or two latent axes for the arrows (to the right, up); None: the first
             two. The shades are those of the shift along all axes.
@@ -172,18 +177,25 @@ class Plot:
         ------
         DataError
             With `phases` on a two_theta axis without a wavelength, or on an axis that is not one
-            of diffraction.
+            of diffraction. With `label`, if the dataset has no verdicts for it.
 
         Examples
         --------
-        >>> ax = ds.xrdae.relevance(model).xrdae.plot.relevance()
+        >>> ax = ds.xrdae.relevance(model, label="x").xrdae.plot.relevance(label="x")
         """
         return draw_relevance(
-            self._dataset, pattern=pattern, phases=phases, latent_axes=latent_axes, ax=ax
+            self._dataset,
+            pattern=pattern,
+            phases=phases,
+            label=label,
+            latent_axes=latent_axes,
+            ax=ax,
         )
 
     def relevance_map(self, *, y: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw the relevance of every pattern along the axis as an image.
+
+        Symbols above show the verdict of each region, if the results have verdicts.
 
         Parameters
         ----------

@@ -28,6 +28,7 @@ from xrdae.plot.drawing import (
     select_needed,
 )
 from xrdae.plot.latent_axes import choose_latent_axes
+from xrdae.plot.verdicts import describe_symbols, draw_symbols, find_verdicts
 from xrdae.preprocessing.subsets import choose_evenly
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ def draw_relevance_map(dataset: xr.Dataset, *, y: str | None, ax: Axes | None) -
         ax.set_yticks(middle[some], label.format_texts(order[first[some]]))
     ax.set_xlabel(format_title(profile[dim], dim))
     ax.xaxis.set_inverted(downward)
+    verdicts = find_verdicts(dataset, None)
+    if verdicts is not None:
+        centers = dataset["region_center"].values
+        draw_symbols(ax, centers, verdicts, 1.02, ax.get_xaxis_transform())
+        ax.set_title(describe_symbols(verdicts), loc="left", fontsize=8, pad=12)
     return ax
 
 

@@ -17,6 +17,7 @@ Float = npt.NDArray[Any]
 Regions = str | npt.ArrayLike
 
 CONTRARY = ("strong but irrelevant", "weak but relevant")  # see `find_contrary_regions`
+IRRELEVANT, RELEVANT = -1, 1  # values of `relevance_verdict`
 PROMINENCE = 0.01  # least prominence of a peak, relative to the strongest peak
 
 
@@ -86,12 +87,13 @@ def measure_strengths(positions: Float, pattern: Float, bounds: Float) -> Float:
 
 
 def find_contrary_regions(
-    strength: Float, excess: Float, *, signed: bool = True
+    strength: Float, excess: Float, verdict: npt.ArrayLike
 ) -> tuple[int | None, int | None]:
-    """Return the strong region of least relevance and the weak region of most; None if missing.
+    """Return the strong region called irrelevant, and the weak region called relevant.
 
     Strong regions are the upper quarter by strength. Weak regions are those below the median, but
-    for the lowest tenth, which hold no peak.
+    for the lowest tenth, which hold no peak. Of several strong regions, the one of least excess is
+    returned. Of several weak regions, the one of largest excess is returned; it is above 0.
 
     Parameters
     ----------
@@ -99,18 +101,22 @@ def find_contrary_regions(
         `(region,)`, such as the norm of the intensity above its lowest point.
     excess
         `(region,)`, `relevance_excess`; NaN where not known.
-    signed
-        True: a region is irrelevant only if its excess is below 0, and relevant only if above 0.
-        False: the sign does not matter.
+    verdict
+        `(region,)`, `relevance_verdict`.
+
+    Returns
+    -------
+    tuple
+        Two positions; None where no region has the verdict, or fewer than four are known.
     """
     known = np.flatnonzero(np.isfinite(excess))
     if known.size < 4:
         return None, None
+    called = np.asarray(verdict)
     rank = strength[known].argsort().argsort() / (known.size - 1)
-    strong = known[rank >= 0.75]
-    weak = known[(rank > 0.1) & (rank <= 0.5)]
-    if signed:
-        strong, weak = strong[excess[strong] < 0], weak[excess[weak] > 0]
+    strong, weak = known[rank >= 0.75], known[(rank > 0.1) & (rank <= 0.5)]
+    strong = strong[called[strong] == IRRELEVANT]
+    weak = weak[(called[weak] == RELEVANT) & (excess[weak] > 0)]
     return (
         int(strong[excess[strong].argmin()]) if strong.size else None,
         int(weak[excess[weak].argmax()]) if weak.size else None,

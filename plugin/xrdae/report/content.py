@@ -28,6 +28,7 @@ Float = npt.NDArray[Any]
 
 MOST_PATTERNS = 20_000  # points that the page stays fluid with
 MOST_VALUES = 4_000_000  # intensities that go into the page as they were measured
+REGION_RESULTS = ("region_change", "region_std", "relevance_excess")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,18 +70,23 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         dataset = dataset.isel({d: slice(None, None, step) for d, step in steps.items()})
         patterns = model.patterns(dataset)
     encoded = hook.xrdae_encode(dataset=dataset, model=model)
-    with silence_empty_warnings():  # encoding has warned of them
-        maps = hook.xrdae_relevance(
-            dataset=dataset, model=model, regions="peaks", fill="background"
-        )
-        inputs = hook.xrdae_model_input(dataset=dataset, model=model)
-    encoded, maps, inputs = (
-        part.transpose(*patterns.sample_dims, ...).compute() for part in (encoded, maps, inputs)
-    )
+    encoded = encoded.transpose(*patterns.sample_dims, ...).compute()
     flat = _Flat(patterns)
     latent, novelty = flat(encoded["latent"]), flat(encoded["novelty"])
     if not np.isfinite(latent).all(axis=1).any():
         raise DataError("no pattern has usable intensity: there is nothing to show")
+    with silence_empty_warnings():  # encoding has warned of them
+        maps = hook.xrdae_relevance(
+            dataset=dataset,
+            model=model,
+            regions="peaks",
+            # Models of earlier formats keep no patterns to compare regions with.
+            fill="background" if model.fitted.reference is None else "conditional",
+            label=None,
+            reference=None,
+        )
+        inputs = hook.xrdae_model_input(dataset=dataset, model=model)
+    maps, inputs = (part.transpose(*patterns.sample_dims, ...).compute() for part in (maps, inputs))
     scale = inputs.coords.get("scale")
     scales = np.ones(len(latent)) if scale is None else flat(scale)
     labels, values = _find_labels(patterns, _select_results(dataset, patterns, encoded))
@@ -94,7 +100,8 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         **_load_intensities(patterns, model, flat(inputs), scales, novelty),
         **{f"label.{i}": flat(value) for i, value in enumerate(values)},
         **quantize("latent_shift", shift.reshape(len(shift), -1)),
-        **quantize("relevance_excess", flat(maps["relevance_excess"])),
+        **quantize("relevance", flat(maps["relevance"])),
+        **{name: maps[name].values for name in REGION_RESULTS if name in maps},
         "region_start": maps["region_start"].values,
         "region_stop": maps["region_stop"].values,
         **_export_engine(model, patterns),
@@ -111,6 +118,7 @@ def _find_content(dataset: xr.Dataset, model: Model) -> Content:
         "shape": [dataset.sizes[d] for d in sizes],
         "steps": list(steps.values()),
         "labels": labels,
+        "verdicts": _name_verdicts(maps),
         "notes": _make_notes(axis, patterns, maps),
         "points": axis.size,
         "n_latent": model.n_latent,
@@ -235,12 +243,24 @@ def _find_labels(
     return found, values
 
 
+def _name_verdicts(maps: xr.Dataset) -> list[str]:
+    """Return the verdict of each region in words; none if a mask of an earlier model has none."""
+    if "relevance_verdict" not in maps:
+        return []
+    return [name.replace("_", " ") for name in find_category_names(maps["relevance_verdict"])]
+
+
 def _make_notes(axis: Float, patterns: Patterns, maps: xr.Dataset) -> dict[int, str]:
-    """Return the regions that are contrary on average, see `xrdae.preprocessing.peaks.contrary`."""
+    """Return the contrary regions by their verdicts; see `find_contrary_regions`."""
+    if "relevance_verdict" not in maps:
+        return {}
     mean = patterns.intensity.mean(patterns.sample_dims, dtype=np.float64).values
-    excess = maps["relevance_excess"].mean(patterns.sample_dims).values
     bounds = np.stack([maps["region_start"].values, maps["region_stop"].values], axis=1)
-    found = find_contrary_regions(measure_strengths(axis, mean, bounds), excess)
+    found = find_contrary_regions(
+        measure_strengths(axis, mean, bounds),
+        maps["relevance_excess"].values,
+        maps["relevance_verdict"].values,
+    )
     return {i: words for i, words in zip(found, CONTRARY, strict=True) if i is not None}
 
 

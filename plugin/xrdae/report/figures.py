@@ -216,17 +216,19 @@ def _add_path(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None
 
 
 def _add_relevance(made: dict[str, Any], header: dict[str, Any], shared: Any) -> None:
-    from bokeh.models import ColorBar, CustomJS, LinearColorMapper, PlainText
+    from bokeh.models import ColorBar, CustomJS, HoverTool, LinearColorMapper, PlainText
     from bokeh.palettes import Cividis256
 
     plot = _make_profile(made, "relevance", header, shared)
     plot.toolbar.active_drag = None
     made["shift"] = mapper = LinearColorMapper(Cividis256[::-1], low=0, high=1)
-    regions = _make_source(made, "regions", "left", "right", "bottom", "top", "relevance", "alpha")
-    plot.quad(
+    columns = ("left", "right", "bottom", "top", "relevance", "alpha", "words")
+    regions = _make_source(made, "regions", *columns)
+    boxes = plot.quad(
         "left", "right", "top", "bottom", source=regions, line_color=None, fill_alpha="alpha",
         fill_color={"field": "relevance", "transform": mapper},
     )  # fmt: skip
+    plot.add_tools(HoverTool(renderers=[boxes], tooltips=[("peak", "@words")]))
     pattern = plot.line(
         "x", "y", source=_make_source(made, "pattern_again", "x", "y"), color="black"
     )

@@ -17,9 +17,10 @@ function csvOf(explorer, panel) {
   }
   if (panel === "relevance") {
     const names = Array.from({ length: header.n_latent }, (_, l) => `latent_shift_${l}`);
-    return table(["region_start", "region_stop", "relevance", "relevance_excess", ...names],
-      view.relevance.map((v, r) => [data.region_start.values[r], data.region_stop.values[r], v,
-        data.relevance_excess.row(view.pinned)[r], ...explorer.shift(view.pinned, r)]));
+    const whole = explorer.regionResults();
+    return table(["region_start", "region_stop", ...whole.map(([name]) => name), ...names],
+      view.relevance.map((_, r) => [data.region_start.values[r], data.region_stop.values[r],
+        ...whole.map(([, values]) => values[r]), ...explorer.shift(view.pinned, r)]));
   }
   const columns = panel === "pattern" ? {
     [`pinned_${view.pinned}`]: explorer.synthesizer.measured(view.pinned),

@@ -259,11 +259,21 @@ class Explorer {
     return Array.from(row.subarray(region * n, (region + 1) * n));
   }
 
+  /** Returns name, values and caption of the results of all regions. Masks of older models have no verdicts. */
+  regionResults() {
+    const { verdicts } = this.header, relevance = ["relevance", this.view.relevance, "relevance"];
+    if (!verdicts.length) return [relevance];
+    const numbers = [["region_change", "change"], ["region_std", "std"], ["relevance_excess", "excess"]];
+    return [relevance, ["relevance_verdict", verdicts, "verdict"], ...numbers.map(([name, word]) => [name, this.data[name].values, word])];
+  }
+
+  describeRegion(region) {
+    return this.regionResults().map(([, values, word]) => `${word} ${asText(values[region])}`).join(", ");
+  }
+
   drawRelevance(y) {
-    const { pinned } = this.view, relevance = [], left = this.data.region_start.values, right = this.data.region_stop.values;
-    for (let r = 0; r < this.nRegion; r++) relevance.push(Math.hypot(...this.shift(pinned, r)));
-    this.view.relevance = relevance;
-    const excess = this.data.relevance_excess.row(pinned);
+    const left = this.data.region_start.values, right = this.data.region_stop.values;
+    const relevance = this.view.relevance = Array.from(this.data.relevance.row(this.view.pinned));
     const most = Math.max(...relevance.filter(Number.isFinite), 1e-12);
     let low = Infinity, high = -Infinity;
     for (const v of y) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
@@ -272,27 +282,27 @@ class Explorer {
       left: Array.from(left), right: Array.from(right), relevance,
       bottom: relevance.map(() => Math.min(low, 0)), top: relevance.map(() => high),
       alpha: relevance.map((v) => 0.25 + 0.6 * v / most),
+      words: relevance.map((v, r) => this.describeRegion(r)),
     });
     this.set("pattern_again", { x: this.axis, y });
     const box = byId("peaks"), table = make("table"), head = make("tr", undefined, table);
-    for (const word of [withUnits("peak", this.header.axis_units), "relevance", "excess"]) make("th", word, head).scope = "col";
-    const order = relevance.map((_, r) => r).sort((a, b) => relevance[b] - relevance[a]);
+    const columns = this.regionResults(), captions = [withUnits("peak", this.header.axis_units), ...columns.map(([, , word]) => word)];
+    for (const word of captions) make("th", word, head).scope = "col";
     this.buttons = [];
-    for (const r of order) {
+    for (const r of relevance.map((_, r) => r).sort((a, b) => relevance[b] - relevance[a])) {
       const row = make("tr", undefined, table), cell = make("td", undefined, row), middle = (left[r] + right[r]) / 2;
       const button = make("button", short(middle), cell);
       if (this.header.notes[r]) make("span", ` ${this.header.notes[r]}`, cell);
       row.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
-      button.title = "mask this peak";
+      button.title = `replace this peak: ${this.describeRegion(r)}`;
       this.buttons[r] = button;
-      make("td", short(relevance[r], 3), row);
-      make("td", short(excess[r], 3), row);
+      for (const [, values] of columns) make("td", asText(values[r]), row);
     }
     box.replaceChildren(table);
     this.mask(this.view.masked);
   }
 
-  /** Masks a region of the pinned pattern, or none (null), and shows the shift of its point. */
+  /** Replaces a region of the pinned pattern, or none (null), and shows the shift of its point. */
   mask(region) {
     this.view.masked = region;
     this.buttons.forEach((button, r) => button.setAttribute("aria-pressed", String(r === region)));
@@ -300,7 +310,7 @@ class Explorer {
     if (region === null) {
       this.set("masked", { x: [], y: [] });
       this.set("mask", { x: [], y: [] });
-      text.textContent = "No peak is masked.";
+      text.textContent = "No peak is replaced.";
       return;
     }
     const { pinned, relevance } = this.view, z = this.synthesizer.latent(pinned), shift = this.shift(pinned, region);
@@ -315,8 +325,8 @@ class Explorer {
     this.set("mask", { x: ends.map((i) => this.axis[i]), y: ends.map((i) => y[i]) });
     const bounds = [start, stop], units = this.header.axis_units && ` ${this.header.axis_units}`;
     if (this.header.descending) bounds.reverse();
-    text.textContent = `Masked ${bounds.map((v) => short(v)).join(" to ")}${units}: the point moves by `
-      + `${short(relevance[region], 3)}, to (${moved.map((v) => v.toFixed(3)).join(", ")}).`;
+    text.textContent = `Replaced ${bounds.map((v) => short(v)).join(" to ")}${units}: the point moves by `
+      + `${short(relevance[region], 3)} on average; the mean of its places is (${moved.map((v) => v.toFixed(3)).join(", ")}).`;
   }
 
   // The path between two patterns

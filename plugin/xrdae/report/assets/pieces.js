@@ -11,6 +11,8 @@ function make(tag, text, parent) {
 }
 
 const short = (v, digits = 5) => (Number.isFinite(v) ? String(Number(v.toPrecision(digits))) : "none");
+/** Returns a number with three digits, or a word as it is. */
+const asText = (v) => (typeof v === "string" ? v : short(v, 3));
 
 /** A line and one standard deviation around it; below zero only where intensities may be (signed). */
 const band = (x, { intensity: y, std }, signed) => ({
