@@ -99,8 +99,7 @@ def draw(series, results):
     results.xrdae.plot.latent(color="rutile", ax=axes["latent"])
     for label in ("rutile", "temperature"):
         results.xrdae.plot.estimate(label, ax=axes[label])
-    # The relevance without its excess, which the picture would mention.
-    results.drop_vars("relevance_excess").xrdae.plot.relevance(ax=axes["relevance"])
+    results.xrdae.plot.relevance(ax=axes["relevance"])
     return figure
 
 

@@ -31,11 +31,12 @@ class Explorer:
         )
 
     def shown(self, source):
-        """The columns that a figure shows."""
+        """The columns of numbers that a figure shows."""
         script = (
             "Object.fromEntries(Object.entries($.source(a[0]).data).map(([k, v]) => [k, [...v]]))"
         )
-        return {k: np.array(v, dtype=float) for k, v in self.ask(script, source).items()}
+        columns = self.ask(script, source).items()
+        return {k: np.array(v, dtype=float) for k, v in columns if k != "words"}
 
     def place(self, x, y):
         """The place on the screen of a point in the latent plane."""

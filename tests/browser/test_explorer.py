@@ -192,6 +192,13 @@ def test_a_lassoed_group_has_its_mean_and_spread(explorer, series, latents):
     assert f"mean {float(group['x'].mean()):.5g}" in said
 
 
+FIND_PLACE = """(() => {
+  const view = Bokeh.index.get_by_id($.models.relevance.id);
+  const box = view.el.getBoundingClientRect();
+  return [box.left + view.frame.x_scale.compute(a[0]), box.top + 100];
+})()"""  # on the screen, of a position along the axis of the relevance
+
+
 def test_masking_a_peak_moves_the_point_as_far_as_python_says(explorer, series, model, latents):
     maps = series.xrdae.relevance(model)
     explorer.page.fill("#pinned", "5")
@@ -207,6 +214,23 @@ def test_masking_a_peak_moves_the_point_as_far_as_python_says(explorer, series, 
     assert len(explorer.shown("masked")["x"]) == 0
 
 
+def test_the_table_and_the_tooltip_tell_the_verdict_of_each_peak(explorer, series, model):
+    table = series.xrdae.relevance(model).xrdae.tabulate_relevance()
+    rows = explorer.page.locator("#peaks tr").all_inner_texts()
+    assert " ".join(rows[0].split()) == "peak (degree) relevance verdict change std excess"
+    for region, center in enumerate(table["region_center"].values):
+        (row,) = (row for row in rows if row.startswith(f"{center:.5g}"))
+        verdict, change = row.split("\t")[2:4]
+        assert verdict == table["relevance_verdict"].values[region]
+        assert float(change) == pytest.approx(float(table["region_change"][region]), rel=0.01)
+    explorer.page.locator("#mask-text").scroll_into_view_if_needed()
+    place = explorer.ask(FIND_PLACE, float(table["region_center"][2]))
+    explorer.page.mouse.move(*place)
+    tip = explorer.page.locator(".bk-Tooltip")
+    tip.get_by_text("verdict").wait_for()
+    assert f"verdict {table['relevance_verdict'].values[2]}" in tip.inner_text().splitlines()
+
+
 def test_a_click_on_a_row_of_the_table_masks_its_peak(explorer):
     explorer.page.locator("#peaks tr").nth(2).locator("td").nth(1).click()
     assert explorer.ask("$.view.masked") is not None
@@ -215,14 +239,7 @@ def test_a_click_on_a_row_of_the_table_masks_its_peak(explorer):
 def test_a_click_on_a_peak_masks_it(explorer, series, model):
     centre = float(series.xrdae.relevance(model)["region_center"][2])
     explorer.page.locator("#mask-text").scroll_into_view_if_needed()
-    place = explorer.ask(
-        """(() => {
-          const view = Bokeh.index.get_by_id($.models.relevance.id);
-          const box = view.el.getBoundingClientRect();
-          return [box.left + view.frame.x_scale.compute(a[0]), box.top + 100];
-        })()""",
-        centre,
-    )
+    place = explorer.ask(FIND_PLACE, centre)
     explorer.page.mouse.click(*place)
     explorer.wait("$.view.masked === 2")
 
@@ -253,8 +270,13 @@ def test_shown_results_can_be_downloaded(explorer, series, model, latents):
     path = read_csv(explorer.download("path", "csv"))
     np.testing.assert_allclose(np.array(path["linear_blend"], float), explorer.shown("blend")["y"])
     relevance = read_csv(explorer.download("relevance", "csv"))
-    expected = series.xrdae.relevance(model)["relevance"].values[0]
+    maps = series.xrdae.relevance(model)
+    expected = maps["relevance"].values[0]
     np.testing.assert_allclose(np.array(relevance["relevance"], float), expected, atol=1e-3)
+    for name in ("region_change", "region_std", "relevance_excess"):
+        np.testing.assert_allclose(np.array(relevance[name], float), maps[name], rtol=1e-5)
+    verdicts = maps.xrdae.tabulate_relevance()["relevance_verdict"].values.tolist()
+    assert relevance["relevance_verdict"] == verdicts
     for panel in ("plane", "pattern", "path", "relevance"):
         picture = imread(explorer.download(panel, "png"), format="png")
         assert picture.shape[0] > 200

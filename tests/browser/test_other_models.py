@@ -199,6 +199,22 @@ def test_patterns_with_a_wavelength_each_are_shown_over_q(series, shown):
     check(explorer, dataset, model, ((1, 22), (1, 22)))
 
 
+def test_a_model_that_keeps_no_patterns_has_masks_without_verdicts(series, shown):
+    model = series.xrdae.fit(**SETTINGS)
+    fitted = dataclasses.replace(model.fitted, reference=None)
+    old = dataclasses.replace(model, fitted=fitted)
+    explorer = shown(series, old)
+    assert explorer.page.locator("#peaks th").all_inner_texts() == ["peak (degree)", "relevance"]
+    expected = series.xrdae.relevance(old, fill="background")["relevance"].values[0]
+    np.testing.assert_allclose(explorer.shown("regions")["relevance"], expected, atol=1e-3)
+    header = read_csv(explorer.download("relevance", "csv"))
+    assert list(header) == [
+        "region_start", "region_stop", "relevance", "latent_shift_0", "latent_shift_1"
+    ]  # fmt: skip
+    explorer.page.locator("#peaks button").first.click()
+    assert "the point moves by" in explorer.page.inner_text("#mask-text")
+
+
 def test_dips_are_followed_along_the_path_as_peaks_are(series, shown):
     dips = series.assign(intensity=-10 - series["intensity"]).isel(two_theta=slice(30, None))
     model = dips.xrdae.fit(scale="none", **SETTINGS)

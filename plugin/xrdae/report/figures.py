@@ -228,7 +228,8 @@ def _add_relevance(made: dict[str, Any], header: dict[str, Any], shared: Any) ->
         "left", "right", "top", "bottom", source=regions, line_color=None, fill_alpha="alpha",
         fill_color={"field": "relevance", "transform": mapper},
     )  # fmt: skip
-    plot.add_tools(HoverTool(renderers=[boxes], tooltips=[("peak", "@words")]))
+    lines = '<div style="white-space: pre-line">@words</div>'
+    plot.add_tools(HoverTool(renderers=[boxes], tooltips=lines))
     pattern = plot.line(
         "x", "y", source=_make_source(made, "pattern_again", "x", "y"), color="black"
     )

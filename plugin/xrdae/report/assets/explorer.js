@@ -268,7 +268,7 @@ class Explorer {
   }
 
   describeRegion(region) {
-    return this.regionResults().map(([, values, word]) => `${word} ${asText(values[region])}`).join(", ");
+    return this.regionResults().map(([, values, word]) => `${word} ${asText(values[region])}`);
   }
 
   drawRelevance(y) {
@@ -282,7 +282,7 @@ class Explorer {
       left: Array.from(left), right: Array.from(right), relevance,
       bottom: relevance.map(() => Math.min(low, 0)), top: relevance.map(() => high),
       alpha: relevance.map((v) => 0.25 + 0.6 * v / most),
-      words: relevance.map((v, r) => this.describeRegion(r)),
+      words: relevance.map((_, r) => this.describeRegion(r).join("\n")),
     });
     this.set("pattern_again", { x: this.axis, y });
     const box = byId("peaks"), table = make("table"), head = make("tr", undefined, table);
@@ -294,7 +294,7 @@ class Explorer {
       const button = make("button", short(middle), cell);
       if (this.header.notes[r]) make("span", ` ${this.header.notes[r]}`, cell);
       row.addEventListener("click", () => this.mask(this.view.masked === r ? null : r));
-      button.title = `replace this peak: ${this.describeRegion(r)}`;
+      button.title = `replace this peak: ${this.describeRegion(r).join(", ")}`;
       this.buttons[r] = button;
       for (const [, values] of columns) make("td", asText(values[r]), row);
     }
@@ -322,7 +322,7 @@ class Explorer {
       if (this.axis[i] >= start && this.axis[i] <= stop && Number.isFinite(y[i])) inside.push(i);
     }
     const ends = inside.length ? [inside[0], inside.at(-1)] : [];
-    this.set("mask", { x: ends.map((i) => this.axis[i]), y: ends.map((i) => y[i]) });
+    this.set("mask", { x: ends.map((i) => this.axis[i]), y: ends.map(() => Math.min(...ends.map((i) => y[i]))) });
     const bounds = [start, stop], units = this.header.axis_units && ` ${this.header.axis_units}`;
     if (this.header.descending) bounds.reverse();
     text.textContent = `Replaced ${bounds.map((v) => short(v)).join(" to ")}${units}: the point moves by `
