@@ -7,6 +7,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from xrdae.simulate import alloy_series
@@ -30,11 +31,14 @@ def main(folder):
         )
 
     # Which peaks determine the latents? Not the strong peaks of iron.
-    relevance = results["relevance"].mean("pattern")
+    table = results.xrdae.tabulate_relevance()
     for name, angle in (("(321) of the alloy", 42.4), ("(110) of iron", 44.67)):
-        hit = (results["region_start"] <= angle) & (angle <= results["region_stop"])
-        shift = float(relevance.where(hit, 0).max())
-        print(f"masking {name} moves a latent point by {shift:.3f}")
+        (region,) = np.flatnonzero((table.region_start <= angle) & (angle <= table.region_stop))
+        row = table.isel(region=region)
+        print(
+            f"{name}: replacing it moves a latent point by {float(row.relevance):.3f}, "
+            f"verdict {row.relevance_verdict.item()}"
+        )
 
     figure = Figure(figsize=(9, 8), layout="constrained")
     axes = figure.subplot_mosaic([["ti", "zr"], ["relevance", "relevance"]], height_ratios=(3, 4))

@@ -5,6 +5,7 @@ alignment and texture from sample to sample. Run `python composition_library.py`
 """
 
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ def measure_library():
 
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
+    # In a mixture all lines change. xrdae warns of that, and calls no region irrelevant.
+    warnings.filterwarnings("ignore", "no peak is steady for certain")
     library = measure_library()
     # Three latents: two for the composition, one for other differences between samples.
     model = library.xrdae.fit(n_latent=3, progress=False)

@@ -60,7 +60,12 @@ class Framework:
         model = hook.xrdae_fit(dataset=dataset, config=Config(), progress=None, checkpoint=None)
         result = hook.xrdae_encode(dataset=dataset, model=model)
         relevance = hook.xrdae_relevance(
-            dataset=dataset, model=model, regions="peaks", fill="background"
+            dataset=dataset,
+            model=model,
+            regions="peaks",
+            fill="conditional",
+            label=None,
+            reference=None,
         )
         result = result.merge(relevance, compat="override", combine_attrs="override")
         return hook.xrdae_attach(obj=scan, result=result)

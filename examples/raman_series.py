@@ -8,6 +8,7 @@ components of it do better than two latents here. Run `python raman_series.py`.
 
 import io
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,8 @@ def draw(series, results):
 
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
+    # In a mixture all lines change. xrdae warns of that, and calls no region irrelevant.
+    warnings.filterwarnings("ignore", "no peak is steady for certain")
     series = measure_series()
     model = series.xrdae.fit(background="arpls", background_options=SMOOTH, progress=False)
     print(model)

@@ -78,9 +78,11 @@ def test_the_alloy_series_gives_composition_and_its_relevant_peaks(tmp_path):
         r2, error = numbers(said, f"{label}: R2")
         assert r2 > 0.98
         assert error < step / 4  # of the series
-    (alloy,) = numbers(said, "masking (321) of the alloy moves a latent point by")
-    (iron,) = numbers(said, "masking (110) of iron moves a latent point by")
+    (alloy,) = numbers(said, "(321) of the alloy: replacing it moves a latent point by")
+    (iron,) = numbers(said, "(110) of iron: replacing it moves a latent point by")
     assert alloy > 5 * iron
+    assert "(321) of the alloy: replacing it moves" in said.split("verdict relevant")[0]
+    assert "verdict irrelevant" in said.split("(110) of iron")[1]
     assert_is_a_picture(tmp_path / "alloy_series.png")
     page = (tmp_path / "alloy_series.html").read_text(encoding="utf-8")
     assert page.lstrip().lower().startswith("<!doctype html")
