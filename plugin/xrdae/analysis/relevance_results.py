@@ -87,7 +87,8 @@ def compute_relevance(
             encoder = kernels.find_encoder(patterns, inputs)
             latent = find_latents(encoder, patterns, inputs, fitted.n_latent)["latent"]
             shift = find_label_shift(latent, moved, label.name, latents, labels[:, 0], seed=seed)
-            result[shift.name] = shift
+            label_units = str(label.attrs.get("units", "1"))
+            result[shift.name] = shift.assign_attrs(units=label_units)
     return result
 
 
