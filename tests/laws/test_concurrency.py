@@ -142,7 +142,7 @@ def make_calls(series, model, folder):
         "relevance": lambda: series.xrdae.relevance(model),
         "synthesize": lambda: series.xrdae.synthesize(model, at={"x": [0.5]}),
         "estimate": lambda: series.xrdae.estimate(model, "x"),
-        "label_shift": lambda: model.label_shift(series, masked["latent_shift"], "x"),
+        "relevance of a label": lambda: series.xrdae.relevance(model, label="x"),
         "decode": lambda: model.decode([[0.0, 0.0]]),
         "analyze": lambda: xrdae.analyze(series, model),
         "lazily": lambda: series.chunk(pattern=5).xrdae.encode(model).compute(),

@@ -130,7 +130,7 @@ def find_label_shift(
     *,
     seed: int,
 ) -> xr.DataArray:
-    """Return `<label>_shift`, the shift of the label's estimate; see `Model.label_shift`."""
+    """Return `<label>_shift`, the shift of the label's estimate; see `Model.relevance`."""
     name = name_label_result("shift", label)
     if name in latent.coords:
         raise make_clash_error(name, "a coordinate")
