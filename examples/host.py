@@ -63,7 +63,7 @@ class Framework:
             dataset=dataset,
             model=model,
             regions="peaks",
-            fill="conditional",
+            fill="background",
             label=None,
             reference=None,
         )
