@@ -328,7 +328,7 @@ def test_info_says_how_models_and_results_were_made(folder):
     assert found["config"]["seed"] == 3
     said = run("info", folder / "results.nc")
     assert "Step 2: relevance" in said
-    assert 'regions=4.0, fill="background"' in said
+    assert 'regions=4.0, fill="conditional"' in said
     assert said.count(fingerprint) == 3
     found = json.loads(run("info", folder / "results.nc", "--json"))["provenance"]
     assert found == provenance.read_provenance(opened(folder / "results.nc").attrs)
