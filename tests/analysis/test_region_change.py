@@ -163,6 +163,20 @@ def test_the_fast_path_equals_replacing_and_encoding_again(changing, model):
         np.testing.assert_allclose(out["latent_shift"][:, i], np.mean(shifts, axis=0), atol=1e-4)
 
 
+def test_channels_that_a_pattern_lacks_are_not_replaced(changing, model, result):
+    axis = changing["two_theta"]
+    start, stop = BOUNDS[WEAK]
+    without = changing.isel(pattern=[3]).where((axis < start) | (axis > stop))
+    without = without.assign_coords(changing.isel(pattern=[3]).coords)
+    out = without.xrdae.relevance(model, regions=BOUNDS)
+    assert float(out["relevance"][0, WEAK]) == 0
+    assert float(out["relevance"][0, 4]) > 0
+    half = changing.isel(pattern=[3]).where((axis < start) | (axis > start + 0.6))
+    half = half.assign_coords(changing.isel(pattern=[3]).coords)
+    part = half.xrdae.relevance(model, regions=BOUNDS)["relevance"][0, WEAK]
+    assert 0 < float(part) < 1.5 * float(result["relevance"][3, WEAK])
+
+
 def test_relevance_is_zero_where_no_change_is_confirmed(result):
     unconfirmed = result["region_change"] == 0
     assert unconfirmed.any()

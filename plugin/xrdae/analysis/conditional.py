@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from xrdae.analysis.region_change import Change, Rest
 from xrdae.analysis.relevance_reference import RelevanceReference
@@ -89,27 +88,34 @@ class Conditional:
         before = self._ensemble.encode_mean(coefficients, self._scratch)
         shift[usable], relevance[usable] = 0, 0
         factor = as_tensor(scale / self.autoencoder.preparation.gain).to(device)
-        for i, (rest, (implied, targets)) in enumerate(zip(self.rests, self._implied, strict=True)):
+        measured = np.isfinite(inputs[usable])
+        for i, (rest, (implied, chosen)) in enumerate(zip(self.rests, self._implied, strict=True)):
             if not self.change.change[i] > 0:
                 continue
             weights = rest.smoother.weigh(known.project(rest, centered, products))
-            own = as_tensor(weights @ implied).to(device)
-            steps = (targets.to(device)[None] - own[:, None]) * factor[:, None, None]
+            apart = chosen @ implied - (weights @ implied)[:, None]  # (pattern, target, component)
+            start, stop = self.regions[i]
+            for row in np.flatnonzero(~measured[:, start:stop].all(axis=1)):  # what is not measured
+                there = measured[row, start:stop]  # stays
+                inside = known.centered[:, start:stop] * there
+                own = inside @ basis.components[:, start:stop].T
+                apart[row] = (chosen - weights[row]) @ own
+            steps = as_tensor(apart).to(device) * factor[:, None, None]
             moved = (coefficients[:, None] + steps).flatten(0, 1)
             after = self._ensemble.encode_mean(moved, self._scratch).view(
                 *steps.shape[:2], n_latent
             )
-            apart = after - before[:, None]
-            shift[usable, i] = apart.mean(1).cpu().numpy()
-            relevance[usable, i] = torch.linalg.vector_norm(apart, dim=2).mean(1).cpu().numpy()
+            moves = after - before[:, None]
+            shift[usable, i] = moves.mean(1).cpu().numpy()
+            relevance[usable, i] = torch.linalg.vector_norm(moves, dim=2).mean(1).cpu().numpy()
         return shift, relevance, relevance @ self.cover
 
     @functools.cached_property
-    def _implied(self) -> list[tuple[Float, Tensor]]:
-        """Return for each region the references and the targets in coefficients.
+    def _implied(self) -> list[tuple[Float, Float]]:
+        """Return for each region the references in coefficients, and the weights of the targets.
 
         They are `(reference, component)`, from which weights make the implied region, and
-        `(target, component)`, the implied regions of the targets.
+        `(target, reference)`.
         """
         components = self.autoencoder.basis.components.astype(np.float64)
         found = []
@@ -117,8 +123,7 @@ class Conditional:
             inside = self.reference.regions.centered[:, start:stop]
             implied = inside @ components[:, start:stop].T
             chosen = choose_evenly(len(implied), TARGETS)
-            weights = rest.smoother.weigh(rest.smoother.coordinates[chosen])
-            found.append((implied, as_tensor(weights @ implied)))
+            found.append((implied, rest.smoother.weigh(rest.smoother.coordinates[chosen])))
         return found
 
     @functools.cached_property
