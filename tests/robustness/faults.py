@@ -17,15 +17,15 @@ import xarray as xr
 
 import xrdae
 from xrdae import plugins
+from xrdae.analysis.conditional import Conditional
 from xrdae.analysis.encode import Encoder
-from xrdae.analysis.relevance import Masking
 from xrdae.autoencoder.autoencoder import Autoencoder
 
 FIT = {"steps": 60, "members": 2, "hidden": (8,), "progress": False}
 # Kernels that receive blocks of patterns, by the method that calls them.
 KERNELS = {
     "encode": (Encoder, "_center"),
-    "relevance": (Masking, "find_steps"),
+    "relevance": (Conditional, "_replace_rows"),
     "reconstruct": (Autoencoder, "reconstruct"),
 }
 # A call that reaches each hook.

@@ -21,6 +21,7 @@ LENGTH = 1.4  # of the kernel, over the root mean square of the scores
 LABEL_LENGTH = 0.7  # the same for a label
 RIDGE = 0.1
 CERTAIN = 2.0  # standard errors from which on a difference counts
+LEAST_POWER = 1e-60  # of the rest; less is nothing
 PERMUTATIONS = 199
 STRONGER = 2.0  # strength over the noise from which on a region may be irrelevant
 RARE = 0.01  # largest p-value of a relevant region
@@ -151,7 +152,7 @@ class Reference:
         gram = self.products - inside @ inside.T
         count = min(SCORES, n - 1)
         power, vectors = scipy.linalg.eigh(gram, subset_by_index=(n - count, n - 1))
-        power = np.maximum(power, 1e-12 * max(power.max(initial=0.0), 1e-300))
+        power = np.maximum(power, max(1e-12 * power.max(initial=0.0), LEAST_POWER))
         scores = vectors * power**0.25
         size = np.sqrt(np.square(scores).sum(axis=1).mean()) or 1.0
         smoother = fit_smoother(scores / size, LENGTH)
