@@ -67,6 +67,15 @@ def test_a_gaussian_process_is_near_known_labels_and_uncertain_elsewhere():
     assert np.isnan(predict(np.array([[np.nan]]))).all()
 
 
+def test_many_patterns_are_estimated_in_blocks():
+    latents = np.linspace(0, 1, 40)[:, None]
+    predict = find_estimator(latents, latents[:, 0] ** 2, name="x").predict
+    query = np.linspace(0, 1, 9000).reshape(3, 3000, 1)
+    whole = predict(query)
+    assert whole.shape == (3, 3000, 4)
+    np.testing.assert_allclose(whole[1, 1200:1210], predict(query[1, 1200:1210]), atol=1e-9)
+
+
 def test_of_many_patterns_some_are_enough():
     latents = np.linspace(0, 1, 3000)[:, None]
     predict = find_estimator(latents, latents[:, 0] ** 2, name="x").predict

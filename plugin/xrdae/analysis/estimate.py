@@ -30,6 +30,7 @@ _PART = "xrdae_part"  # dimension of the parts of a result while they are one ar
 CROSS_VALIDATION = f"blocks of up to {BLOCK} consecutive reference patterns, {FOLDS} folds"
 PARTS = ("estimate", "std", "low", "high")
 FEWEST = 10  # reference patterns; fewer do not tell how large the errors are
+BLOCK_SIZE = 4096  # patterns estimated together: the kernel to all references needs memory
 LARGEST_REFERENCE = 1000  # patterns; the cost of a Gaussian process grows with their cube
 
 
@@ -52,7 +53,9 @@ class Estimator:
     def predict(self, features: Float) -> Float:
         """Return `(..., 4)` of features `(..., feature)`: see `Stack.predict`."""
         flat = np.asarray(features, dtype=np.float64).reshape(-1, features.shape[-1])
-        return self.stack.predict(flat).reshape(*features.shape[:-1], len(PARTS))
+        blocks = [flat[start : start + BLOCK_SIZE] for start in range(0, len(flat), BLOCK_SIZE)]
+        found = [self.stack.predict(block) for block in blocks or [flat]]
+        return np.concatenate(found).reshape(*features.shape[:-1], len(PARTS))
 
     @property
     def trusts(self) -> str:
