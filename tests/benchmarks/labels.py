@@ -1,7 +1,8 @@
 """Labels read off latents, estimates of labels beside simple methods, and reconstruction.
 
-Run `python tests/benchmarks/labels.py latents` or `... estimates`, with series as for `science.py`,
-and "hump": the simulated alloy with a broad hump of random height. Without series, all are used.
+Run `python tests/benchmarks/labels.py latents`, `... estimates` or `... categories`. The first two
+take series as for `science.py`, and "hump": the simulated alloy with a broad hump of random height.
+The last takes series as in `clusters.py`. Without series, all are used.
 
 `latents` prints R2 of each label by a Gaussian process (Matern kernel, a length for each axis) on 2
 and on 5 latents, in random folds and in folds of blocks of five consecutive patterns, and the
@@ -13,6 +14,10 @@ the labels of the other folds: `estimate`; Gaussian processes on 20 principal co
 latents; partial least squares and ridge regression of the components, their parameters chosen in
 inner folds. It prints which part of the labels is within one standard deviation and within the
 95 % interval, and Spearman's correlation of the errors with the standard deviation.
+
+`categories` prints the balanced accuracy of the classes of `clusters.py`, held out in blocks of
+five consecutive patterns: of `estimate`, and of logistic regression and the five nearest neighbours
+on 20 principal components. The log loss is that of the probabilities of `estimate`.
 """
 
 from __future__ import annotations
@@ -29,14 +34,18 @@ from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neighbors import KNeighborsClassifier
 
 import xrdae  # noqa: F401  (registers ds.xrdae)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers.humped_alloy import make_humped_alloy
 
+from clusters import REAL
+from clusters import load_series as load_classes
 from science import list_labels, load_series
 
 Array = np.ndarray
@@ -188,9 +197,46 @@ def summarize(found: list[tuple[str, int, list[float], Array]]) -> None:
     print(f"- the same within a case, mean: {np.mean(each):.3f}")
 
 
+def compare_categories(name: str) -> None:
+    series, classes = load_classes(name, 0)
+    series = series.assign_coords(true_class=("pattern", classes.astype(str)))
+    classes = series["true_class"].values
+    model = series.xrdae.fit(progress=False)
+    leading = model.support.coefficients[:, :20]
+    leading = leading / leading.std()
+    fold = make_folds(len(classes))["blocks"]
+    simple = {
+        "logistic": LogisticRegression(max_iter=3000, C=100),
+        "neighbours": KNeighborsClassifier(5),
+    }
+    found = {method: np.empty_like(classes) for method in ("estimate", *simple)}
+    losses = np.empty(len(classes))
+    for k in range(FOLDS):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        out = series.isel(pattern=test).drop_vars("true_class")
+        out = out.xrdae.estimate(model, "true_class", reference=series.isel(pattern=train))
+        probability = out["true_class_probability"].values
+        names = out["true_class_class"].values
+        found["estimate"][test] = names[probability.argmax(axis=1)]
+        own = np.where(names == classes[test, None], probability, 0).sum(axis=1)
+        losses[test] = -np.log(np.maximum(own, 1e-3))  # a class may be in one block alone
+        for method, classifier in simple.items():
+            fitted = classifier.fit(leading[train], classes[train])
+            found[method][test] = fitted.predict(leading[test])
+    scores = [f"{balanced_accuracy_score(classes, guess):.3f}" for guess in found.values()]
+    counts = f"{len(classes)} | {len(set(classes.tolist()))}"
+    print(f"| {name} | {counts} | " + " | ".join(scores) + f" | {losses.mean():.3f} |", flush=True)
+
+
 def main() -> None:
     warnings.filterwarnings("ignore")
     what, *names = sys.argv[1:]
+    if what == "categories":
+        print("| series | patterns | classes | estimate | logistic | neighbours | log loss |")
+        print("|---|---|---|---|---|---|---|")
+        for name in names or [*REAL, "texture", "amorphous"]:
+            compare_categories(name)
+        return
     folder = os.environ.get("XRDAE_TEST_DATA")
     real = sorted(path.stem for path in Path(folder).glob("*.nc")) if folder else []
     names = names or ["alloy", "hump", *real]
