@@ -144,7 +144,7 @@ def _find_label_values(fitted: Fitted, names: list[str]) -> Float:
     if not names:
         return np.empty((count, 0))
     _, values = find_training_labels(fitted, names)
-    return values[choose_evenly(len(values), count)]
+    return values[fitted.label_rows]
 
 
 def _measure_map(fitted: Fitted, kept: npt.NDArray[np.intp]) -> xr.Dataset:

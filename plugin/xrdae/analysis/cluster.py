@@ -15,6 +15,7 @@ from xrdae.analysis.cluster_kernel import BETWEEN, UNKNOWN, Assigner, Clusters, 
 from xrdae.analysis.cluster_regions import find_distinguishing_regions
 from xrdae.analysis.kernel_cache import Kernels
 from xrdae.autoencoder.fitted import Fitted
+from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.apply_kernel import apply_kernel, attach_coords
 from xrdae.convention.names import describe_results
 from xrdae.convention.patterns import Patterns
@@ -116,11 +117,7 @@ def cluster_patterns(
     shape = array.shape[:-1]
     chosen = choose_stratified(math.prod(shape), MOST_PATTERNS, seed=kernels.fitted.config.seed)
     places = np.unravel_index(chosen, shape) if shape else ()
-    indexers = {
-        d: xr.Variable("xrdae_chosen", place)
-        for d, place in zip(array.dims[:-1], places, strict=True)
-    }
-    rows = array.variable.isel(indexers).values.reshape(len(chosen), -1)
+    rows = load_patterns(array, places, progress=False)
     values, _ = kernels.find_source(known, known_inputs)(rows)
     chosen_labels = None if labels is None else labels[chosen]
     clusters = find_clusters(kernels.fitted, values, request.n, labels=chosen_labels)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xrdae.analysis.conditional import Conditional
 from xrdae.analysis.encode import BLOCK, Encoder
-from xrdae.analysis.region_change import UNDECIDED, Change, Rest, compare_with_rest
+from xrdae.analysis.region_change import Change, Rest, compare_with_rest
 from xrdae.analysis.relevance import CONDITIONAL, FILLS, Bounds, Masking
 from xrdae.analysis.relevance_reference import RelevanceReference, choose_training_patterns
 from xrdae.autoencoder.fitted import Fitted
@@ -116,7 +116,8 @@ class Kernels:
             rests, change = self.find_change(reference, bounds)
             return Conditional(*shared, reference, rests, change, device)
 
-        key = (*_make_key(patterns, inputs), bounds.channels.tobytes(), fill, id(reference))
+        compared = id(reference) if fill == CONDITIONAL else None
+        key = (*_make_key(patterns, inputs), bounds.channels.tobytes(), fill, compared)
         return self._find_or_make(key, make)
 
     def find_training_reference(self) -> RelevanceReference:
@@ -137,10 +138,7 @@ class Kernels:
 
         key = ("change", bounds.channels.tobytes(), id(reference))
         _, rests, change = self._find_or_make(key, make)
-        if reference.problem:
-            verdict = np.maximum(change.verdict, UNDECIDED)
-            change = dataclasses.replace(change, verdict=verdict)
-        return rests, change
+        return rests, change.withhold_irrelevance() if reference.problem else change
 
     def _find_or_make(self, key: Hashable, make: Callable[[], Kernel]) -> Kernel:
         """Return the cached result of `make` for a key, or call it."""

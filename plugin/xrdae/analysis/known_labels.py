@@ -68,8 +68,8 @@ def find_training_labels(
         if name not in fitted.labels or name == "latent":
             raise DataError(
                 f"the training data have no numeric label {name!r}; they have "
-                f"{fitted.label_names()}: give a dataset with this label (estimate takes it "
-                f"as reference=){_hint_at_category(dataset, name)}"
+                f"{fitted.label_names()}: give a dataset with this label (reference= of "
+                f"estimate and relevance){_hint_at_category(dataset, name)}"
             )
     labels = np.stack([fitted.labels[name].values for name in names], axis=1)
     return fitted.labels["latent"].values, labels.astype(float)

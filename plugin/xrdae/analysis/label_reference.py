@@ -23,7 +23,6 @@ from xrdae.analysis.stack import Candidate, list_candidates
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.convention.apply_kernel import apply_kernel
 from xrdae.convention.patterns import Patterns
-from xrdae.preprocessing.subsets import choose_evenly
 
 Float = npt.NDArray[Any]
 
@@ -100,9 +99,8 @@ def find_training_reference(
     """
     _, labels = find_training_labels(fitted, [name], dataset)
     support = fitted.support
-    kept = choose_evenly(len(labels), len(support.latents))
     features = np.concatenate([support.latents, support.coefficients], axis=1)
-    return Reference(features, labels[kept, 0], fitted.labels[name].attrs)
+    return Reference(features, labels[fitted.label_rows, 0], fitted.labels[name].attrs)
 
 
 def find_reference(

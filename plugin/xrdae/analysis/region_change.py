@@ -20,6 +20,7 @@ SCORES = 5  # components of the rest of the pattern
 LENGTH = 1.4  # of the kernel, over the root mean square of the scores
 LABEL_LENGTH = 0.7  # the same for a label
 RIDGE = 0.1
+FEWEST = 10  # reference patterns; fewer decide nothing
 CERTAIN = 2.0  # standard errors from which on a difference counts
 LEAST_POWER = 1e-60  # of the rest; less is nothing
 PERMUTATIONS = 199
@@ -117,6 +118,11 @@ class Change:
     excess: Float
     significance: Float
     verdict: npt.NDArray[np.int8]
+
+    def withhold_irrelevance(self) -> Change:
+        """Return the same change with irrelevant regions undecided, for an uncertain scale."""
+        verdict = np.where(self.verdict == IRRELEVANT, UNDECIDED, self.verdict)
+        return dataclasses.replace(self, verdict=verdict.astype(np.int8))
 
 
 class Reference:
@@ -259,7 +265,7 @@ def _summarize(
         verdict[~confirmed & (alone > np.maximum(usual, by_chance))] = VARIES_ALONE
     strong = strength > STRONGER * np.sqrt(by_chance)
     verdict[strong & (low < -CERTAIN) & (verdict != VARIES_ALONE)] = IRRELEVANT
-    if n < 10:
+    if n < FEWEST:
         verdict[:] = UNDECIDED
     return Change(change, np.sqrt(power), excess, significance, verdict.astype(np.int8))
 

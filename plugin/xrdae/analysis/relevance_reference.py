@@ -11,8 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from xrdae.analysis.known_labels import find_category, find_classes, find_labels
+from xrdae.analysis.known_labels import (
+    find_category,
+    find_classes,
+    find_labels,
+    find_training_labels,
+)
 from xrdae.analysis.region_change import (
+    FEWEST,
     LABEL_LENGTH,
     Reference,
     Smoother,
@@ -21,6 +27,7 @@ from xrdae.analysis.region_change import (
 )
 from xrdae.autoencoder.fitted import Fitted
 from xrdae.autoencoder.reference_patterns import find_most_patterns
+from xrdae.compute.lazy_arrays import load_patterns
 from xrdae.convention.patterns import Patterns
 from xrdae.errors import DataError
 from xrdae.preprocessing.opening import subtract_opening
@@ -32,7 +39,6 @@ from xrdae.preprocessing.subsets import choose_evenly
 Float = npt.NDArray[Any]
 
 BACKGROUND = 16  # the background is wider than one part in 16 of the axis
-FEWEST = 10  # reference patterns with a label
 RESCALED = ("max", "area", "steady")  # scales of unsigned patterns, which steady peaks improve
 
 
@@ -70,11 +76,16 @@ class RelevanceReference:
         peaks over the model's, 1 if a pattern lacks the peaks.
         """
         scaled = self.preparation.restore_scale(np.asarray(inputs, dtype=np.float64))
-        scale = np.ones(len(scaled))
-        if self.steady is not None:
-            found = self.steady.measure_scales(scaled)
-            scale = np.where(np.isfinite(found), found, 1.0)
-        return subtract_opening(scaled / scale[:, None], BACKGROUND), scale
+        return _prepare(scaled, self.steady)
+
+
+def _prepare(scaled: Float, steady: SteadyPeaks | None) -> tuple[Float, Float]:
+    """Return patterns without background on one scale, and their scales; see `prepare`."""
+    scale = np.ones(len(scaled))
+    if steady is not None:
+        found = steady.measure_scales(scaled)
+        scale = np.where(np.isfinite(found), found, 1.0)
+    return subtract_opening(scaled / scale[:, None], BACKGROUND), scale
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,10 +121,9 @@ def make_reference(fitted: Fitted, inputs: Float, source: str) -> RelevanceRefer
     named = fitted.config.scale_regions is not None  # reference peaks of the user
     if preparation.scale in RESCALED and preparation.transform.name == "none" and not named:
         steady, problem = _find_steady(preparation, scaled)
-    bare = RelevanceReference(preparation, steady, Reference(scaled), 0.0, problem, source)
-    patterns, scale = bare.prepare(inputs)
+    patterns, scale = _prepare(scaled, steady)
     noise = estimate_noise(scaled / scale[:, None])
-    return dataclasses.replace(bare, regions=Reference(patterns), noise=noise)
+    return RelevanceReference(preparation, steady, Reference(patterns), noise, problem, source)
 
 
 def _find_steady(preparation: Preparation, scaled: Float) -> tuple[SteadyPeaks | None, str]:
@@ -147,13 +157,9 @@ def select_reference(patterns: Patterns) -> tuple[Float, npt.NDArray[np.intp]]:
     """Return evenly chosen patterns `(pattern, point)`, at most 300, and their positions."""
     array = patterns.intensity
     shape = array.shape[:-1]
-    n = math.prod(shape)
-    places = choose_evenly(n, find_most_patterns(array.shape[-1]))
-    chosen = [
-        array.variable.isel(dict(zip(array.dims[:-1], map(int, position), strict=True))).values
-        for position in zip(*np.unravel_index(places, shape), strict=True)
-    ]
-    return np.stack(chosen), places
+    places = choose_evenly(math.prod(shape), find_most_patterns(array.shape[-1]))
+    at = np.unravel_index(places, shape) if shape else ()
+    return load_patterns(array, at, progress=False), places
 
 
 def find_training_label(fitted: Fitted, label: str) -> LabelOfReference:
@@ -165,15 +171,9 @@ def find_training_label(fitted: Fitted, label: str) -> LabelOfReference:
         If the training data have no such numeric label; see also `make_label`.
     """
     assert fitted.reference is not None
-    if label not in fitted.labels or label == "latent":
-        raise DataError(
-            f"the training data have no numeric label {label!r}; they have "
-            f"{fitted.label_names()}: give patterns with this label (reference=)"
-        )
-    array = fitted.labels[label]
-    kept = choose_evenly(array.size, len(fitted.support.latents))
-    values = array.values[kept][fitted.reference.rows].astype(float)
-    return make_label(label, values, array.attrs)
+    _, labels = find_training_labels(fitted, [label])
+    values = labels[fitted.label_rows, 0][fitted.reference.rows]
+    return make_label(label, values, fitted.labels[label].attrs)
 
 
 def find_label(

@@ -15,6 +15,7 @@ from xrdae.analysis.kernel_cache import Kernels
 from xrdae.analysis.known_labels import find_training_labels
 from xrdae.analysis.latents import find_latents
 from xrdae.analysis.region_change import (
+    FEWEST,
     LENGTH,
     Change,
     Reference,
@@ -45,7 +46,6 @@ Float = npt.NDArray[Any]
 FLAGS = np.array([-1, 0, 1, 2], np.int8)
 MEANINGS = "irrelevant undecided relevant varies_alone"
 ALONE = 3  # components of a region from which a label is estimated
-FEWEST_DECIDED = 10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,6 +76,7 @@ def compute_relevance(
     _, change = kernels.find_change(reference, bounds)
     result = result.assign(describe_change(change, reference, units))
     seed, moved = fitted.config.seed, result["latent_shift"]
+    latent = None
     for label in compared[1]:
         found = describe_label_change(reference, bounds.channels, label, units, seed=seed)
         for name in found:
@@ -84,8 +85,9 @@ def compute_relevance(
         result = result.assign(found)
         if label.values is not None and label.name in fitted.labels:
             latents, labels = find_training_labels(fitted, [label.name])
-            encoder = kernels.find_encoder(patterns, inputs)
-            latent = find_latents(encoder, patterns, inputs, fitted.n_latent)["latent"]
+            if latent is None:
+                encoder = kernels.find_encoder(patterns, inputs)
+                latent = find_latents(encoder, patterns, inputs, fitted.n_latent)["latent"]
             shift = find_label_shift(latent, moved, label.name, latents, labels[:, 0], seed=seed)
             label_units = str(label.attrs.get("units", "1"))
             result[shift.name] = shift.assign_attrs(units=label_units)
@@ -145,15 +147,19 @@ def describe_change(
     described = describe_results({n: xr.Variable("region", v) for n, v in values.items()})
     for name in ("region_change", "region_std"):
         described[name].attrs["units"] = units
+    described["relevance_verdict"].attrs |= _describe_verdict(reference)
+    return described
+
+
+def _describe_verdict(reference: RelevanceReference) -> dict[str, Any]:
+    """Return the attributes of a verdict: its flags, what it rests on, and why it may be open."""
     count = len(reference.regions.products)
     notes = {"reference": reference.source, "background": "morphological opening"}
     if reference.problem:
         notes["undecided_because"] = reference.problem
-    elif count < FEWEST_DECIDED:
+    elif count < FEWEST:
         notes["undecided_because"] = f"{count} reference patterns are too few to decide"
-    verdict = described["relevance_verdict"]
-    verdict.attrs |= {"flag_values": FLAGS, "flag_meanings": MEANINGS, **notes}
-    return described
+    return {"flag_values": FLAGS, "flag_meanings": MEANINGS, **notes}
 
 
 def describe_label_change(
@@ -183,16 +189,15 @@ def describe_label_change(
     change, pvalue = compare_with_label(
         known, channels, label.smoother, noise=reference.noise, seed=seed
     )
-    verdict = change.verdict
     if reference.problem:
-        verdict = np.where(verdict < 0, 0, verdict).astype(np.int8)
+        change = change.withhold_irrelevance()
     title = str(label.attrs.get("long_name", label.name))
     label_units = str(label.attrs.get("units", "1"))
     per_label = "1" if label_units == "1" else f"1/({label_units})"
     values: dict[str, tuple[Float, str]] = {
         "change": (change.change * reference.preparation.typical_scale, units),
         "pvalue": (pvalue, "1"),
-        "verdict": (verdict, "1"),
+        "verdict": (change.verdict, "1"),
     }
     if label.values is not None:
         slope, alone = _measure_alone(known, channels, label.values)
@@ -201,8 +206,7 @@ def describe_label_change(
     for part, (array, unit) in values.items():
         attrs: dict[str, Any] = {"long_name": describe_label_result(part, title), "units": unit}
         if part == "verdict":
-            attrs = {"long_name": attrs["long_name"], "flag_values": FLAGS}
-            attrs |= {"flag_meanings": MEANINGS, "reference": reference.source}
+            attrs = {"long_name": attrs["long_name"], **_describe_verdict(reference)}
         described[name_label_result(part, label.name)] = xr.Variable("region", array, attrs)
     return described
 

@@ -19,6 +19,7 @@ from xrdae.autoencoder.weights import Weights
 from xrdae.config import Config
 from xrdae.convention.patterns import Patterns, find_patterns
 from xrdae.convention.regridding import check_axis
+from xrdae.preprocessing.subsets import choose_evenly
 
 Float = npt.NDArray[Any]
 
@@ -107,6 +108,11 @@ class Fitted:
     def n_latent(self) -> int:
         """Number of latent axes."""
         return self.autoencoder.ensemble.n_latent
+
+    @property
+    def label_rows(self) -> npt.NDArray[np.intp]:
+        """Positions among the labels of the training patterns in the support `(reference,)`."""
+        return choose_evenly(self.labels.sizes["pattern"], len(self.support.latents))
 
     def label_names(self) -> list[str]:
         """Return the names of the training patterns' numeric labels."""

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.ndimage
 import scipy.signal
 
 from xrdae.convention.axes import Axis
 from xrdae.errors import DataError
+from xrdae.preprocessing.opening import open_patterns
 
 Float = npt.NDArray[Any]
 Regions = str | npt.ArrayLike
 
 CONTRARY = ("strong but irrelevant", "weak but relevant")  # see `find_contrary_regions`
 IRRELEVANT, RELEVANT = -1, 1  # values of `relevance_verdict`
+OPENING = 8  # the background is wider than an eighth of the axis
 PROMINENCE = 0.01  # least prominence of a peak, relative to the strongest peak
 
 
@@ -152,9 +153,9 @@ def find_peak_bounds(mean: Float, positions: Float) -> Float:
     are at a tenth of its height, or at the valley to its neighbour. If peaks move from pattern to
     pattern, the mean pattern has a broad peak that spans the positions.
     """
-    smooth = scipy.ndimage.gaussian_filter1d(np.asarray(mean, dtype=np.float64), 1.0)
+    (smooth,), (background,) = open_patterns(mean[None], OPENING)
     noise = estimate_noise(mean)
-    above = scipy.ndimage.white_tophat(smooth, size=max(3, mean.size // 8))
+    above = smooth - background
     tops, properties = scipy.signal.find_peaks(above, prominence=0)
     if not tops.size:
         return positions[[0, -1]][None, :]

@@ -11,11 +11,10 @@ import numpy.typing as npt
 from xrdae.convention.axes import Axis
 from xrdae.errors import DataError, warn
 from xrdae.preprocessing.opening import open_patterns
-from xrdae.preprocessing.peaks import find_channels, find_peak_bounds, find_regions
+from xrdae.preprocessing.peaks import OPENING, find_channels, find_peak_bounds, find_regions
 
 Float = npt.NDArray[Any]
 
-OPENING = 8  # the background is wider than an eighth of the axis, as in `find_peak_bounds`
 WEAKEST = 0.02  # content of a peak, as a part of the largest content
 ROUNDS = 100
 CONVERGED = 1e-6
